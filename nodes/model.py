@@ -1,0 +1,207 @@
+"""Nodes that load, convert and apply view-sync weights."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import comfy.model_management
+import comfy.utils
+import folder_paths
+from comfy_api.latest import io, ui
+
+from ..syncam_core.view_sync.convert import convert
+from ..syncam_core.view_sync.weights import FLOAT_DTYPES
+from .patch import apply_view_sync, load_view_sync
+
+FOLDER = "syncam"
+
+Cameras = io.Custom("SYNCAM_CAMERAS")
+Weights = io.Custom("SYNCAM_WEIGHTS")
+
+
+def register_model_folder() -> None:
+    """Make ``models/syncam`` known; folders that extra_model_paths has set for the key keep counting."""
+    folder = os.path.join(folder_paths.models_dir, FOLDER)
+    known, _ = folder_paths.folder_names_and_paths.get(FOLDER, ([], set()))
+    folders = list(dict.fromkeys([*known, folder]))
+    folder_paths.folder_names_and_paths[FOLDER] = (folders, set(folder_paths.supported_pt_extensions))
+
+
+class SynCamLoadWeights(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="SynCamLoadWeights",
+            display_name="SynCam Load Weights",
+            category="SynCam",
+            description=(
+                "Loads the view-sync weights of SynCamMaster: the authors' checkpoint step20000.ckpt, or the small "
+                ".safetensors file that SynCam Convert Weights makes from it. Put them into models/syncam."
+            ),
+            search_aliases=["syncammaster", "multi view weights"],
+            inputs=[
+                io.Combo.Input(
+                    "weights_name",
+                    options=folder_paths.get_filename_list(FOLDER),
+                    tooltip="A file in models/syncam. What it holds is told from its keys, not from its name.",
+                )
+            ],
+            outputs=[Weights.Output(display_name="weights", tooltip="Goes into SynCam Apply.")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, weights_name):
+        # Naming the input replaces the host's own check, whose message does not say where files go.
+        if weights_name is None or weights_name in folder_paths.get_filename_list(FOLDER):
+            return True
+        return f"SynCamLoadWeights: 'weights_name' is '{weights_name}', {available_files()}."
+
+    @classmethod
+    def fingerprint_inputs(cls, weights_name):
+        status = os.stat(folder_paths.get_full_path_or_raise(FOLDER, weights_name))
+        return f"{weights_name} {status.st_size} {status.st_mtime_ns}"
+
+    @classmethod
+    def execute(cls, weights_name) -> io.NodeOutput:
+        path = folder_paths.get_full_path(FOLDER, weights_name)
+        if path is None:
+            raise ValueError(f"SynCamLoadWeights: 'weights_name' is '{weights_name}', {available_files()}.")
+        try:
+            return io.NodeOutput(load_view_sync(path))
+        except ValueError as error:
+            raise ValueError(f"SynCamLoadWeights: 'weights_name' {error}") from None
+
+
+class SynCamConvertWeights(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="SynCamConvertWeights",
+            display_name="SynCam Convert Weights",
+            category="SynCam",
+            description=(
+                "Writes the view-sync tensors of the authors' 3.5 GB checkpoint into a 0.7 GB .safetensors file in "
+                "models/syncam, once. It loads faster and opens without a pickle."
+            ),
+            inputs=[
+                io.Combo.Input(
+                    "weights_name",
+                    options=folder_paths.get_filename_list(FOLDER),
+                    tooltip="The authors' checkpoint in models/syncam.",
+                ),
+                io.String.Input(
+                    "file_name",
+                    default="syncammaster_wan2.1_1.3b_bf16.safetensors",
+                    tooltip="Name of the new file in models/syncam. An existing file is never overwritten.",
+                ),
+                io.Combo.Input(
+                    "dtype",
+                    options=["keep", *FLOAT_DTYPES],
+                    default="bf16",
+                    tooltip="bf16 is what the authors' inference runs in; keep stores each tensor as it is.",
+                ),
+            ],
+            outputs=[io.String.Output(display_name="file_name", tooltip="Choose it in SynCam Load Weights.")],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def validate_inputs(cls, file_name):
+        return check_file_name(file_name) or True
+
+    @classmethod
+    def execute(cls, weights_name, file_name, dtype) -> io.NodeOutput:
+        problem = check_file_name(file_name)
+        if problem:
+            raise ValueError(problem)
+        source = folder_paths.get_full_path_or_raise(FOLDER, weights_name)
+        target = Path(folder_paths.get_folder_paths(FOLDER)[0]) / file_name
+        bar = comfy.utils.ProgressBar(100)
+
+        def progress(done: int, total: int) -> None:
+            bar.update_absolute(100 * done // total, 100)
+            comfy.model_management.throw_exception_if_processing_interrupted()
+
+        try:
+            written = convert(source, target, dtype, progress=progress)
+        except (ValueError, FileExistsError) as error:
+            raise ValueError(f"SynCamConvertWeights: {error}") from None
+        megabytes = target.stat().st_size / 1e6
+        report = (
+            f"{file_name}: {len(written.tensors)} tensors, {written.depth} blocks of {written.dim}, {megabytes:.0f} MB"
+        )
+        return io.NodeOutput(file_name, ui=ui.PreviewText(report))
+
+
+class SynCamApply(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="SynCamApply",
+            display_name="SynCam Apply",
+            category="SynCam",
+            description=(
+                "Synchronizes the views of a Wan2.1 text-to-video model: every video of the latent batch is filmed by "
+                "one camera of the rig, at the same moment. Works with the stock samplers as well; LoRAs, shift and "
+                "other patches may stand before or after it."
+            ),
+            search_aliases=["syncammaster", "multi camera", "multi view"],
+            inputs=[
+                io.Model.Input("model", tooltip="Wan2.1 T2V 1.3B, with any LoRA."),
+                Weights.Input("weights", tooltip="From SynCam Load Weights."),
+                Cameras.Input("cameras", tooltip="From SynCam Encode Cameras. View 0 is the reference."),
+                io.Float.Input(
+                    "strength",
+                    default=1.0,
+                    min=0.0,
+                    max=2.0,
+                    step=0.01,
+                    tooltip="How strongly the views are tied together. 1 is as trained, 0 is the plain model.",
+                ),
+                io.Float.Input(
+                    "start_percent",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.001,
+                    tooltip="Share of the sampling after which synchronization begins.",
+                ),
+                io.Float.Input(
+                    "end_percent",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.001,
+                    tooltip="Share of the sampling after which synchronization ends.",
+                ),
+            ],
+            outputs=[io.Model.Output(display_name="model", tooltip="Sample a latent with one batch item per view.")],
+        )
+
+    @classmethod
+    def execute(cls, model, weights, cameras, strength=1.0, start_percent=0.0, end_percent=1.0) -> io.NodeOutput:
+        if start_percent > end_percent:
+            raise ValueError(
+                f"SynCamApply: 'start_percent' is {start_percent}, after 'end_percent' {end_percent}; "
+                "set it to a smaller number."
+            )
+        return io.NodeOutput(apply_view_sync(model, weights, cameras.poses, strength, start_percent, end_percent))
+
+
+def available_files() -> str:
+    files = folder_paths.get_filename_list(FOLDER)
+    folder = folder_paths.get_folder_paths(FOLDER)[0]
+    if not files:
+        return f"but there is no file in {folder}; put SynCamMaster's checkpoint there"
+    return f"but {folder} holds {', '.join(files[:8])}{', ...' if len(files) > 8 else ''}; choose one of these"
+
+
+def check_file_name(file_name: str | None) -> str | None:
+    """A sentence if ``file_name`` is no plain name of a safetensors file, else None."""
+    if file_name is None or (file_name.endswith(".safetensors") and file_name == os.path.basename(file_name)):
+        return None
+    return f"SynCamConvertWeights: 'file_name' is '{file_name}'; give a plain name ending in .safetensors, without folders."
+
+
+NODES = (SynCamLoadWeights, SynCamConvertWeights, SynCamApply)

@@ -1,0 +1,147 @@
+"""The sampler for synchronized views: the host's sampling with SynCamMaster's settings and a preview of all views."""
+
+from __future__ import annotations
+
+import comfy.sample
+import comfy.samplers
+import comfy.utils
+import latent_preview
+from comfy_api.latest import io
+from comfy_extras.nodes_model_advanced import ModelSamplingSD3
+
+from ..syncam_core.video.layout import grid_shape
+from .patch import check_latent, view_sync_of
+
+
+class SynCamSampler(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="SynCamSampler",
+            display_name="SynCam Sampler",
+            category="SynCam",
+            description=(
+                "Samples all views together with the authors' settings (50 steps, CFG 5, shift 5, euler, simple) and "
+                "shows a live preview of all views. The seed gives each view its own noise, as in the original."
+            ),
+            search_aliases=["syncammaster sampler", "multi view ksampler"],
+            inputs=[
+                io.Model.Input("model", tooltip="From SynCam Apply."),
+                io.Conditioning.Input(
+                    "positive", tooltip="One prompt for all views: what happens, not how it is filmed."
+                ),
+                io.Conditioning.Input("negative", tooltip="What should not be in any view."),
+                io.Latent.Input("latent", tooltip="One batch item per view, from SynCam Empty Latent."),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=0xFFFFFFFFFFFFFFFF,
+                    control_after_generate=True,
+                    tooltip="The noise of view i does not change when views are added behind it.",
+                ),
+                io.Int.Input("steps", default=50, min=1, max=10000, tooltip="The authors use 50; 20 to 30 are usable."),
+                io.Float.Input(
+                    "cfg",
+                    default=5.0,
+                    min=0.0,
+                    max=100.0,
+                    step=0.1,
+                    round=0.01,
+                    tooltip="Guidance scale of the text. 1 skips the negative prompt and halves the time.",
+                ),
+                io.Combo.Input(
+                    "sampler_name",
+                    options=comfy.samplers.SAMPLER_NAMES,
+                    default="euler",
+                    tooltip="euler is the authors' solver.",
+                ),
+                io.Combo.Input(
+                    "scheduler",
+                    options=comfy.samplers.SCHEDULER_NAMES,
+                    default="simple",
+                    tooltip="simple gives the authors' timesteps.",
+                ),
+                io.Float.Input(
+                    "shift",
+                    default=5.0,
+                    min=0.0,
+                    max=100.0,
+                    step=0.01,
+                    tooltip="Shift of the timesteps towards noise; 5 is the authors' value, 0 keeps the model's own.",
+                ),
+                io.Float.Input(
+                    "denoise",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="Less than 1 starts from the given latent instead of pure noise.",
+                ),
+            ],
+            outputs=[
+                io.Latent.Output(display_name="latent", tooltip="One batch item per view, for SynCam Decode Views.")
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls, model, positive, negative, latent, seed, steps, cfg, sampler_name, scheduler, shift=5.0, denoise=1.0
+    ) -> io.NodeOutput:
+        if shift > 0:
+            (model,) = ModelSamplingSD3().patch(model, shift)
+        samples = comfy.sample.fix_empty_latent_channels(
+            model,
+            latent["samples"],
+            latent.get("downscale_ratio_spacial"),
+            latent.get("downscale_ratio_temporal"),
+        )
+        synchronization = view_sync_of(model)
+        if synchronization is not None:
+            check_latent(samples.shape, synchronization.poses, node="SynCamSampler")
+        samples = comfy.sample.sample(
+            model,
+            comfy.sample.prepare_noise(samples, seed, latent.get("batch_index")),
+            steps,
+            cfg,
+            sampler_name,
+            scheduler,
+            positive,
+            negative,
+            samples,
+            denoise=denoise,
+            noise_mask=latent.get("noise_mask"),
+            callback=all_views_callback(model, steps),
+            disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
+            seed=seed,
+        )
+        kept = {key: value for key, value in latent.items() if not key.startswith("downscale_ratio_")}
+        return io.NodeOutput({**kept, "samples": samples})
+
+
+def all_views_callback(model, steps: int):
+    """The host's progress callback, with one picture of all views in a grid in place of view 0 alone."""
+    previewer = latent_preview.get_previewer(model.load_device, model.model.latent_format)
+    bar = comfy.utils.ProgressBar(steps)
+
+    def callback(step: int, x0, x, total_steps: int) -> None:
+        preview = preview_of_views(previewer, x0) if previewer else None
+        bar.update_absolute(step + 1, total_steps, preview)
+
+    return callback
+
+
+def preview_of_views(previewer, x0):
+    """(format, picture, size limit) as the host's progress bar takes it, from x0 (views, channels, frames, h, w)."""
+    from PIL import Image
+
+    views = [previewer.decode_latent_to_preview_image("JPEG", x0[i : i + 1])[1] for i in range(x0.shape[0])]
+    width, height = views[0].size
+    rows, columns = grid_shape(len(views), 0, width / height)
+    sheet = Image.new("RGB", (columns * width, rows * height))
+    for i, view in enumerate(views):
+        sheet.paste(view, (i % columns * width, i // columns * height))
+    return ("JPEG", sheet, latent_preview.MAX_PREVIEW_RESOLUTION)
+
+
+NODES = (SynCamSampler,)

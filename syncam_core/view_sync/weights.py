@@ -1,0 +1,337 @@
+"""Reading and writing view-sync weights: the authors' full checkpoint, or the small file extracted from it.
+
+The authors publish the whole transformer (825 base tensors and 450 view-sync tensors for Wan2.1 1.3B) as a pickled
+``.ckpt``; only the 450 matter here. What a file holds is told from its keys, never from its name. Files are treated as
+untrusted: nothing in them is executed and no more memory is used than their tensors need.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickletools
+import re
+import struct
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from .module import POSE_NUMBERS
+
+FORMAT = "syncam-view-sync"
+FORMAT_VERSION = 1
+LICENSE_NOTE = (
+    "Extracted from a SynCamMaster checkpoint; the licence is that of the source, "
+    "see the model card of KwaiVGI/SynCamMaster-Wan2.1."
+)
+FLOAT_DTYPES = {
+    "fp32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+}
+
+# 1275 keys need about 150 kB of header; a header of this size is an attack or a broken file.
+MAX_HEADER_BYTES = 16 * 2**20
+MAX_ZIP_ENTRIES = 100_000
+# All that the pickle of a state dict may name; everything else is refused before it is looked up.
+PICKLE_GLOBALS = {"collections OrderedDict", "torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_parameter"}
+PICKLE_GLOBALS |= {f"torch {kind}Storage" for kind in ("Float", "Half", "BFloat16", "Double", "Long", "Int", "Bool")}
+PICKLE_GLOBALS |= {"torch.storage UntypedStorage", "torch float32", "torch bfloat16", "torch float16"}
+CODE_OPCODES = {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4"}
+
+MARKER_KEY = "blocks.0.mvs_attn.q.weight"
+MODULE_KEY = re.compile(r"blocks\.(\d+)\.(cam_encoder|projector|modulation_mvs|mvs_attn)\b")
+
+
+class WeightsError(ValueError):
+    """The file cannot serve as view-sync weights; the message says what it is and what to use instead."""
+
+
+@dataclass(frozen=True, eq=False)
+class ViewSyncWeights:
+    """The view-sync tensors of one file, ready for ``ViewSync(dim, depth).load_state_dict(tensors)``.
+
+    ``tensors`` are keyed ``blocks.N.…`` on the CPU, possibly memory-mapped, in the dtypes of the file; ``metadata`` is
+    what a small file says about its origin (empty for a full checkpoint).
+    """
+
+    tensors: dict[str, Tensor]
+    dim: int
+    depth: int
+    metadata: dict[str, str]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype that holds every tensor of the file without loss."""
+        dtypes = {t.dtype for t in self.tensors.values()}
+        return dtypes.pop() if len(dtypes) == 1 else torch.float32
+
+
+def block_shapes(dim: int) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of one view-sync block's 15 tensors."""
+    shapes = {
+        "cam_encoder.weight": (dim, POSE_NUMBERS),
+        "cam_encoder.bias": (dim,),
+        "projector.weight": (dim, dim),
+        "projector.bias": (dim,),
+        "modulation_mvs": (1, 3, dim),
+        "mvs_attn.norm_q.weight": (dim,),
+        "mvs_attn.norm_k.weight": (dim,),
+    }
+    for name in "qkvo":
+        shapes[f"mvs_attn.{name}.weight"] = (dim, dim)
+        shapes[f"mvs_attn.{name}.bias"] = (dim,)
+    return shapes
+
+
+def expected_shapes(dim: int, depth: int) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of all view-sync tensors of a model with ``depth`` blocks of width ``dim``."""
+    return {f"blocks.{i}.{name}": shape for i in range(depth) for name, shape in block_shapes(dim).items()}
+
+
+def read_weights(path: str | os.PathLike) -> ViewSyncWeights:
+    """Read view-sync weights from a full ``.ckpt`` or a ``.safetensors`` file.
+
+    Raises :class:`WeightsError` with one sentence when the file is damaged, unsafe, or something else.
+    """
+    path = Path(path)
+    try:
+        state, metadata = _open_state_dict(path)
+    except OSError as error:
+        raise WeightsError(f"'{path.name}' cannot be read: {error.strerror or error}.") from None
+    prefix = _module_prefix(state.keys(), path.name)
+    tensors = {key[len(prefix) :]: state[key] for key in state if MODULE_KEY.match(key.removeprefix(prefix))}
+    dim, depth = _check_shapes(tensors, path.name)
+    return ViewSyncWeights(tensors, dim, depth, metadata)
+
+
+def write_weights(
+    weights: ViewSyncWeights,
+    path: str | os.PathLike,
+    *,
+    source: str,
+    source_sha256: str = "",
+    dtype: torch.dtype | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write the small ``.safetensors`` file, whole or not at all, in ``dtype`` (None keeps each tensor's own).
+
+    The metadata records ``source`` (and its SHA-256), shapes, dtype, a licence note and the SHA-256 of the tensors.
+    Raises ``FileExistsError`` unless ``overwrite``, ``ValueError`` when values do not fit into ``dtype``.
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise ValueError(f"'{path.name}' must end in .safetensors.")
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"'{path.name}' exists already; choose another name or allow overwriting.")
+    tensors = {}
+    for key, tensor in weights.tensors.items():
+        cast = tensor.to(dtype or tensor.dtype)
+        if not torch.isfinite(cast.float()).all():
+            raise ValueError(f"'{key}' holds values that are not finite as {cast.dtype}; choose bf16 or fp32.")
+        tensors[key] = cast.contiguous()
+    metadata = {
+        "format": FORMAT,
+        "format_version": str(FORMAT_VERSION),
+        "source": source,
+        "source_sha256": source_sha256,
+        "license_note": LICENSE_NOTE,
+        "dim": str(weights.dim),
+        "depth": str(weights.depth),
+        "dtype": str(dtype or weights.dtype).removeprefix("torch."),
+        "block_shapes": json.dumps(block_shapes(weights.dim)),
+        "tensors_sha256": tensors_sha256(tensors),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    try:
+        save_file(tensors, temporary, metadata=metadata)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, dtypes, shapes and bytes of the tensors in the order of their names."""
+    digest = hashlib.sha256()
+    for key in sorted(tensors):
+        tensor = tensors[key].contiguous()
+        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(memoryview(tensor.flatten().view(torch.uint8).numpy()))
+    return digest.hexdigest()
+
+
+def file_sha256(path: str | os.PathLike, progress: Callable[[int, int], None] = lambda done, total: None) -> str:
+    """SHA-256 of a file, read in pieces; ``progress(done, total)`` is called in bytes."""
+    total, done, digest = os.path.getsize(path), 0, hashlib.sha256()
+    with open(path, "rb") as file:
+        while piece := file.read(16 * 2**20):
+            digest.update(piece)
+            done += len(piece)
+            progress(done, total)
+    return digest.hexdigest()
+
+
+class _SafetensorsState(Mapping):
+    """A safetensors file as a lazy mapping: a tensor is read when it is asked for."""
+
+    def __init__(self, file: safe_open):
+        self._file, self._keys = file, dict.fromkeys(file.keys())
+
+    def __getitem__(self, key: str) -> Tensor:
+        return self._file.get_tensor(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+
+def _open_state_dict(path: Path) -> tuple[Mapping[str, Tensor], dict[str, str]]:
+    with open(path, "rb") as file:
+        start = file.read(9)
+        if start[:4] == b"PK\x03\x04":
+            _check_zip(file, path)
+            return _load_checkpoint(path), {}
+    if len(start) == 9 and start[8:] == b"{":
+        return _load_safetensors(path, struct.unpack("<Q", start[:8])[0])
+    if start[:1] == b"\x80":
+        raise WeightsError(
+            f"'{path.name}' is a bare pickle, which could run code when opened and is not; "
+            "use the .safetensors file or a checkpoint written by torch.save."
+        )
+    raise WeightsError(
+        f"'{path.name}' is neither a safetensors file nor a PyTorch checkpoint, or its beginning is damaged; "
+        "download it again."
+    )
+
+
+def _load_safetensors(path: Path, header_bytes: int) -> tuple[Mapping[str, Tensor], dict[str, str]]:
+    if header_bytes > min(MAX_HEADER_BYTES, path.stat().st_size - 8):
+        raise WeightsError(
+            f"'{path.name}' claims a header of {header_bytes} bytes, more than a weights file has; download it again."
+        )
+    try:
+        file = safe_open(path, framework="pt", device="cpu")
+        return _SafetensorsState(file), dict(file.metadata() or {})
+    except (SafetensorError, UnicodeDecodeError) as error:
+        raise WeightsError(f"'{path.name}' is truncated or damaged ({error}); download it again.") from None
+
+
+def _load_checkpoint(path: Path) -> Mapping[str, Tensor]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:
+        reason = str(error).strip().split("\n")[0][:200]
+        raise WeightsError(f"'{path.name}' is not a checkpoint of plain tensors ({reason}); nothing was run.") from None
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    if not isinstance(state, dict) or not all(isinstance(key, str) for key in state):
+        raise WeightsError(f"'{path.name}' holds no dictionary of named tensors.")
+    return {key: value for key, value in state.items() if isinstance(value, Tensor)}
+
+
+def _check_zip(file, path: Path) -> None:
+    """Refuse archives that would unpack to more than they are, and pickles that name anything but tensors."""
+    size = path.stat().st_size
+    if _central_directory_bytes(file, size, path.name) > MAX_HEADER_BYTES:
+        raise WeightsError(f"'{path.name}' has a table of contents far larger than any checkpoint's; it is refused.")
+    try:
+        with zipfile.ZipFile(file) as archive:
+            entries = archive.infolist()
+            if len(entries) > MAX_ZIP_ENTRIES or sum(e.file_size for e in entries) > size:
+                raise WeightsError(f"'{path.name}' would unpack to more than its {size} bytes; it is refused.")
+            if any(e.compress_type != zipfile.ZIP_STORED for e in entries):
+                raise WeightsError(f"'{path.name}' is a compressed archive, which torch.save never writes.")
+            pickles = [e for e in entries if e.filename.endswith("/data.pkl")]
+            if len(pickles) != 1 or pickles[0].file_size > MAX_HEADER_BYTES:
+                raise WeightsError(f"'{path.name}' is a zip archive but not a PyTorch checkpoint.")
+            _check_pickle(archive.read(pickles[0]), path.name)
+    except (zipfile.BadZipFile, EOFError, struct.error, UnicodeDecodeError) as error:
+        raise WeightsError(f"'{path.name}' is truncated or damaged ({error}); download it again.") from None
+
+
+def _central_directory_bytes(file, size: int, name: str) -> int:
+    """Size of the zip's table of contents as its end record states it (ZIP64 included), read without parsing it."""
+    file.seek(max(0, size - 66_000))
+    tail = file.read()
+    end = tail.rfind(b"PK\x05\x06")
+    if end < 0 or len(tail) < end + 22:
+        raise WeightsError(f"'{name}' is truncated: the end of the archive is missing; download it again.")
+    stated = struct.unpack("<I", tail[end + 12 : end + 16])[0]
+    end64 = tail.rfind(b"PK\x06\x06", 0, end)
+    if stated == 0xFFFFFFFF and end64 >= 0:
+        stated = struct.unpack("<Q", tail[end64 + 40 : end64 + 48])[0]
+    return stated
+
+
+def _check_pickle(data: bytes, name: str) -> None:
+    try:
+        opcodes = [(opcode.name, argument) for opcode, argument, _ in pickletools.genops(data)]
+    except Exception as error:
+        raise WeightsError(f"'{name}' has a damaged table of tensors ({error}); download it again.") from None
+    for opcode, argument in opcodes:
+        if opcode in CODE_OPCODES or (opcode == "GLOBAL" and argument not in PICKLE_GLOBALS):
+            what = argument if opcode == "GLOBAL" else opcode
+            raise WeightsError(
+                f"'{name}' holds a pickle that asks for '{str(what).replace(' ', '.')}', which tensors do not need and "
+                "which could run code; nothing was run. Get the file from its authors, or a .safetensors version."
+            )
+
+
+def _module_prefix(keys, name: str) -> str:
+    """What stands before ``blocks.0.…`` in the file's keys; raises if the file is not view-sync weights."""
+    keys = list(keys)
+    marker = next((key for key in keys if key.endswith(MARKER_KEY)), None)
+    if marker is not None:
+        return marker.removesuffix(MARKER_KEY)
+    if any(re.search(r"lora_|\.alpha$|\.lokr_|\.hada_|\.diff(_b)?$", key) for key in keys):
+        what = "is a LoRA; load it with a LoRA loader on the model"
+    elif any(key.endswith("blocks.0.cam_encoder.weight") for key in keys):
+        what = (
+            "is a ReCamMaster checkpoint (a camera encoder without 'mvs_attn'), which re-films one video "
+            "and cannot synchronize views"
+        )
+    elif any(key.endswith("blocks.0.self_attn.q.weight") for key in keys):
+        what = "is a Wan model without view-sync weights; load it with 'Load Diffusion Model'"
+    elif any(MODULE_KEY.search(key) for key in keys):
+        what = f"holds view-sync weights in part but not '{MARKER_KEY}'; download it again"
+    else:
+        what = f"has no view-sync weights ('{MARKER_KEY}') among its {len(keys)} keys"
+    raise WeightsError(f"'{name}' {what}; here SynCamMaster's checkpoint or the small file made from it is needed.")
+
+
+def _check_shapes(tensors: Mapping[str, Tensor], name: str) -> tuple[int, int]:
+    dim = tensors[MARKER_KEY].shape[0] if tensors[MARKER_KEY].ndim else 0
+    depth = 1 + max(int(MODULE_KEY.match(key).group(1)) for key in tensors)
+    # Every block has 15 tensors: a depth beyond their number is a forged key, and listing it would cost memory.
+    expected = expected_shapes(dim, min(depth, len(tensors)))
+    missing = [key for key in expected if key not in tensors]
+    if missing or depth > len(tensors):
+        raise WeightsError(
+            f"'{name}' lacks {len(missing)} of its {len(expected)} view-sync tensors (first '{missing[0]}'); "
+            "download or convert it again."
+        )
+    for key, tensor in tensors.items():
+        if key not in expected:
+            raise WeightsError(f"'{name}' holds '{key}', which the view-sync module does not have.")
+        if tuple(tensor.shape) != expected[key]:
+            raise WeightsError(
+                f"'{name}': '{key}' has shape {tuple(tensor.shape)}, {expected[key]} was expected for width {dim}."
+            )
+        if not tensor.dtype.is_floating_point or not tensor.is_contiguous():
+            raise WeightsError(f"'{name}': '{key}' is stored as {tensor.dtype}; plain floating point is needed.")
+    return dim, depth

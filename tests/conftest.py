@@ -1,0 +1,75 @@
+"""Fixtures: the real ComfyUI, in this process or as a server. ``python3 scripts/dev.py test`` sets COMFYUI_PATH."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+PACK = Path(__file__).resolve().parent.parent
+
+
+def comfyui_path() -> Path:
+    path = os.environ.get("COMFYUI_PATH", "")
+    if not (Path(path) / "comfy" / "ldm").is_dir():
+        pytest.fail("COMFYUI_PATH does not name a ComfyUI; run the tests with: python3 scripts/dev.py test")
+    return Path(path)
+
+
+@pytest.fixture(scope="session")
+def comfy(tmp_path_factory):
+    """The host in this process on the CPU, with the pack imported as the host imports it.
+
+    ``.nodes[node_id]`` is a node class, ``.run(node_id, **inputs)`` executes it and returns its outputs as a tuple.
+    """
+    root = comfyui_path()
+    sys.path.insert(0, str(root))
+    arguments, sys.argv = sys.argv, ["main.py", "--cpu", "--base-directory", str(tmp_path_factory.mktemp("base"))]
+    try:
+        import comfy.options
+
+        comfy.options.enable_args_parsing()
+        import comfy.cli_args
+    finally:
+        sys.argv = arguments
+    import execution  # noqa: F401
+    import folder_paths
+    import torch
+
+    import nodes as host_nodes
+
+    torch.set_num_threads(2)
+    for folder in (folder_paths.get_input_directory(), folder_paths.get_output_directory(), folder_paths.models_dir):
+        os.makedirs(folder, exist_ok=True)
+    asyncio.run(host_nodes.init_builtin_extra_nodes())
+    pack = import_pack()
+    extension = asyncio.run(pack.comfy_entrypoint())
+    classes = {node.GET_SCHEMA().node_id: node for node in asyncio.run(extension.get_node_list())}
+
+    def run(node_id: str, **inputs) -> tuple:
+        with torch.inference_mode():
+            node = classes.get(node_id)
+            if node is not None:
+                result = node.EXECUTE_NORMALIZED(**inputs)
+                return result.result
+            node = host_nodes.NODE_CLASS_MAPPINGS[node_id]
+            if hasattr(node, "EXECUTE_NORMALIZED"):
+                return node.EXECUTE_NORMALIZED(**inputs).result
+            return getattr(node(), node.FUNCTION)(**inputs)
+
+    return SimpleNamespace(root=root, nodes=classes, run=run, folders=folder_paths, pack=pack)
+
+
+def import_pack():
+    """Import the pack by path under the name that the host gives it."""
+    name = str(PACK).replace(".", "_x_")
+    spec = importlib.util.spec_from_file_location(name, PACK / "__init__.py", submodule_search_locations=[str(PACK)])
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
