@@ -73,3 +73,23 @@ def import_pack():
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """A real server with only this pack, its own folders, the demo's camera file and tiny Wan files."""
+    import plain_wan
+    from comfy_server import Server
+    from host_wan import write_base, write_view_sync
+
+    folder = tmp_path_factory.mktemp("server")
+    server = Server(comfyui_path(), folder)
+    try:
+        for file in (PACK / "example_workflows" / "input").iterdir():
+            (folder / "input" / file.name).write_bytes(file.read_bytes())
+        state = plain_wan.random_state()
+        write_base(state, folder / "models" / "diffusion_models" / "tiny_base.safetensors")
+        write_view_sync(state, folder / "models" / "syncam" / "tiny_views.safetensors")
+        yield server
+    finally:
+        server.stop()

@@ -1,0 +1,238 @@
+"""Nodes that make a rig: from angles, from JSON, from a camera file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import folder_paths
+from comfy_api.latest import io
+
+from ..syncam_core.cameras import orbit_rig, parse_numbers, rig_from_json
+from ..syncam_core.formats import read_rig_file
+
+RigType = io.Custom("SYNCAM_RIG")
+
+TWO_CAMERAS = """{
+  "format": "syncam-rig",
+  "version": 1,
+  "cameras": [
+    {"name": "front", "azimuth": 0, "elevation": 0, "distance": 3.0},
+    {"name": "right", "azimuth": 30, "elevation": 10, "distance": 3.0}
+  ]
+}
+"""
+
+
+@contextmanager
+def sentences_of(node_id: str) -> Iterator[None]:
+    """Put the node's id in front of the sentence of a ValueError."""
+    try:
+        yield
+    except ValueError as problem:
+        raise ValueError(f"{node_id}: {problem}") from problem
+
+
+def verdict(check, *values) -> bool | str:
+    """What `validate_inputs` returns: True where `check` passes, else its sentence."""
+    try:
+        check(*values)
+    except ValueError as problem:
+        return str(problem)
+    return True
+
+
+class SynCamRigOrbit(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="SynCamRigOrbit",
+            display_name="SynCam Orbit Rig",
+            category="SynCam",
+            description=(
+                "Still cameras around one point, each given by its angles and distance. The first camera is view 0, "
+                "the reference of all others. The released weights know pairs within 30 degrees of azimuth and 15 of "
+                "elevation."
+            ),
+            search_aliases=["syncammaster cameras", "multi view cameras", "orbit camera", "camera rig"],
+            inputs=[
+                io.String.Input(
+                    "azimuths",
+                    default="0, 30",
+                    tooltip="Degrees to the right around the subject, one number for each camera: '0, 30'. "
+                    "0 stands in front of it. Separate by commas, semicolons or blanks.",
+                ),
+                io.String.Input(
+                    "elevations",
+                    default="0",
+                    tooltip="Degrees upwards, -90 to 90: one number for all cameras, or one for each.",
+                ),
+                io.String.Input(
+                    "distances",
+                    default="3.0",
+                    tooltip="Metres to the subject: one number for all cameras, or one for each. "
+                    "The training data has about 3 to 9 m.",
+                ),
+            ],
+            outputs=[RigType.Output(display_name="rig", tooltip="The cameras. Goes into SynCam Encode Cameras.")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, azimuths=None, elevations=None, distances=None):
+        if not all(isinstance(text, str) for text in (azimuths, elevations, distances)):
+            return True  # a link: known once it has run
+        return verdict(cls.rig, azimuths, elevations, distances)
+
+    @classmethod
+    def execute(cls, azimuths, elevations, distances) -> io.NodeOutput:
+        return io.NodeOutput(cls.rig(azimuths, elevations, distances))
+
+    @classmethod
+    def rig(cls, azimuths, elevations, distances):
+        with sentences_of("SynCamRigOrbit"):
+            return orbit_rig(
+                parse_numbers(azimuths, "azimuths"),
+                parse_numbers(elevations, "elevations"),
+                parse_numbers(distances, "distances"),
+            )
+
+
+class SynCamRigJSON(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="SynCamRigJSON",
+            display_name="SynCam Rig from JSON",
+            category="SynCam",
+            description=(
+                "Cameras written as JSON: by azimuth, elevation and distance, or as matrices, still or moving. "
+                "The help page shows every key."
+            ),
+            search_aliases=["syncammaster cameras", "camera json", "camera rig", "camera matrix"],
+            inputs=[
+                io.String.Input(
+                    "rig_json",
+                    default=TWO_CAMERAS,
+                    multiline=True,
+                    dynamic_prompts=False,
+                    tooltip="A rig JSON, version 1: degrees and metres; matrices are camera-to-world in OpenCV axes.",
+                )
+            ],
+            outputs=[RigType.Output(display_name="rig", tooltip="The cameras. Goes into SynCam Encode Cameras.")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, rig_json=None):
+        return verdict(cls.rig, rig_json) if isinstance(rig_json, str) else True
+
+    @classmethod
+    def execute(cls, rig_json) -> io.NodeOutput:
+        return io.NodeOutput(cls.rig(rig_json))
+
+    @classmethod
+    def rig(cls, rig_json):
+        with sentences_of("SynCamRigJSON"):
+            try:
+                return rig_from_json(rig_json)
+            except ValueError as problem:
+                raise ValueError(f"in 'rig_json', {problem}") from problem
+
+
+class SynCamLoadRig(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="SynCamLoadRig",
+            display_name="SynCam Load Rig",
+            category="SynCam",
+            description=(
+                "Cameras from a file in the input folder: camera_extrinsics.json of the SynCamVideo data set, or a "
+                "rig JSON such as SynCam Save Views writes beside its videos."
+            ),
+            search_aliases=["syncamvideo", "camera_extrinsics", "load cameras", "camera file", "camera rig"],
+            inputs=[
+                io.Combo.Input(
+                    "file",
+                    options=camera_files(),
+                    tooltip="A .json file in the input folder or in a folder directly below it. "
+                    "What it holds is told from its content.",
+                ),
+                io.String.Input(
+                    "cameras",
+                    default="1, 3",
+                    tooltip="Which cameras, and in which order: names or numbers, like '1, 3' or 'cam01, cam03'. "
+                    "The first becomes view 0, the reference. Empty means all.",
+                ),
+            ],
+            outputs=[RigType.Output(display_name="rig", tooltip="The cameras. Goes into SynCam Encode Cameras.")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, file=None):
+        # Naming the input replaces the host's own check: files that came after the page was loaded count, too.
+        return True if file is None else verdict(cls.path_of, file)
+
+    @classmethod
+    def fingerprint_inputs(cls, file=None, cameras=None):
+        path = Path(folder_paths.get_annotated_filepath(file))
+        return f"{path.stat().st_mtime_ns}:{path.stat().st_size}"
+
+    @classmethod
+    def execute(cls, file, cameras="") -> io.NodeOutput:
+        path = cls.path_of(file)
+        with sentences_of("SynCamLoadRig"):
+            return io.NodeOutput(read_rig_file(path, cameras))
+
+    @classmethod
+    def path_of(cls, file: str) -> str:
+        with sentences_of("SynCamLoadRig"):
+            return input_path(file)
+
+
+def camera_files() -> list[str]:
+    """The .json files of the input folder and of the folders directly below it, with forward slashes."""
+    root = Path(folder_paths.get_input_directory())
+    found = []
+    for entry in _entries(root):
+        if entry.is_dir():
+            found += [f"{entry.name}/{file.name}" for file in _entries(Path(entry.path)) if _is_json(file)]
+        elif _is_json(entry):
+            found.append(entry.name)
+    return sorted(found)
+
+
+def _entries(folder: Path) -> list[os.DirEntry]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry for entry in entries if not entry.name.startswith(".")]
+    except OSError:  # a folder that is missing or may not be read has no files to offer
+        return []
+
+
+def _is_json(entry: os.DirEntry) -> bool:
+    return entry.name.lower().endswith(".json") and entry.is_file()
+
+
+def input_path(file: str) -> str:
+    """The path of a file that a widget or an API user names, inside the host's folders.
+
+    Raises ValueError for a name that leads out of them, and for a file that does not exist.
+    """
+    if not file or not isinstance(file, str):
+        raise ValueError("'file' names no file; put a camera file (.json) into the input folder and choose it.")
+    try:
+        path = folder_paths.get_annotated_filepath(file)
+    except ValueError as problem:
+        raise ValueError(
+            f"'file' is {file[:200]!r}, which leads out of the input folder; give a path relative to it."
+        ) from problem
+    if not os.path.isfile(path):
+        offer = ", ".join(camera_files()[:8])
+        instead = f"choose one of: {offer}" if offer else "put a camera file (.json) there"
+        raise ValueError(f"'file' is {file[:200]!r}, but there is no such file in the input folder; {instead}.")
+    return path
+
+
+NODES = (SynCamRigOrbit, SynCamRigJSON, SynCamLoadRig)

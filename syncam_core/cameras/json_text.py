@@ -1,0 +1,61 @@
+"""JSON as people and other programs hand it in: bounded, strict, and refused with sentences."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from typing import Any
+
+_EXPLAINED = {
+    "Expecting value": "a value is missing or is not written as JSON",
+    "Expecting property name enclosed in double quotes": "a key in double quotes is expected",
+    "Illegal trailing comma before end of object": "there is a comma too many",
+    "Illegal trailing comma before end of array": "there is a comma too many",
+    "Expecting ':' delimiter": "a colon is missing",
+    "Expecting ',' delimiter": "a comma or a closing bracket is missing",
+    "Extra data": "something stands after the end",
+    "Unterminated string starting at": "a closing double quote is missing",
+    "Invalid control character at": "a line break or control character stands inside a text",
+}
+
+
+def parse_json(text: str, max_characters: int) -> Any:
+    """The value of a JSON text.
+
+    NaN, Infinity and numbers too large for a float are read as such, for the caller to refuse by their place.
+
+    Raises ValueError for a text that is too long, empty, not JSON (with line and column), too deeply nested, or that
+    gives one key of an object twice.
+    """
+    if len(text) > max_characters:
+        raise ValueError(f"the text has {len(text)} characters, but at most {max_characters} are read.")
+    text = text.removeprefix("\ufeff")
+    if not text.strip():
+        raise ValueError("the text is empty; JSON is needed.")
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_int=_integer)
+    except json.JSONDecodeError as problem:
+        why = _EXPLAINED.get(problem.msg, "it cannot be read")
+        near = text[problem.pos : problem.pos + 20].split("\n")[0]
+        raise ValueError(
+            f"the text is not JSON: {why} at line {problem.lineno}, column {problem.colno}"
+            + (f", near {near!r}." if near.strip() else ".")
+        ) from problem
+    except RecursionError as problem:
+        raise ValueError("the text is nested too deeply to be read.") from problem
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"the key {twice[:60]!r} stands twice in one object; leave one out.")
+    return value
+
+
+def _integer(digits: str) -> int | float:
+    # Python converts very long integers in quadratic time, or refuses them; no float is that large anyway.
+    if len(digits) > 310:
+        return -math.inf if digits.startswith("-") else math.inf
+    return int(digits)

@@ -1,0 +1,70 @@
+"""Choosing cameras of a file by name, by number, by place."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from syncam_core.cameras import choose_cameras
+
+TEN = [f"cam{number:02d}" for number in range(1, 11)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names", "chosen"),
+    [
+        ("1, 3", TEN, [0, 2]),
+        ("3 1", TEN, [2, 0]),
+        ("3;1", TEN, [2, 0]),
+        ("cam10,cam02", TEN, [9, 1]),
+        ("cam02, 7", TEN, [1, 6]),
+        ("007", TEN, [6]),
+        ("", TEN, list(range(10))),
+        (" , ", TEN, list(range(10))),
+        ("5", ["cam05", "cam01"], [0]),
+        ("2, 1", ["front", "side"], [1, 0]),
+        ("2", ["cam1", "cam2"], [1]),
+        ("2", ["2", "cam02"], [0]),
+        ("close up, wide", ["wide", "close up"], [1, 0]),
+        ("close up", ["up", "close"], [1, 0]),
+        ("正面，侧面", ["侧面", "正面"], [1, 0]),
+    ],
+)
+def test_cameras_are_chosen_by_exact_name_then_by_number(wanted, names, chosen):
+    assert choose_cameras(wanted, names) == chosen
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names", "said"),
+    [
+        ("11", TEN, "'11'.*cam01, cam02"),
+        ("0", TEN, "'0'"),
+        ("-1", TEN, "'-1'"),
+        ("1.5", TEN, "'1.5'"),
+        ("Cam01", TEN, "'Cam01'"),
+        ("2", ["cam05", "cam07"], "'2'.*cam05, cam07"),
+        ("3", ["front", "side"], "'3'.*front, side"),
+        ("²", ["front", "side"], "'²'"),
+        ("1, cam01", TEN, "'cam01' twice"),
+        ("1, 1", TEN, "twice"),
+        ("x", [f"c{n}" for n in range(20)], "c11 and 8 more"),
+        ("9" * 100, TEN, "9999"),
+        ("1 " * 20_000, TEN, "characters"),
+    ],
+)
+def test_unknown_and_repeated_cameras_are_refused_with_what_there_is(wanted, names, said):
+    with pytest.raises(ValueError, match=f"'cameras'.*{said}"):
+        choose_cameras(wanted, names)
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_any_text_chooses_existing_cameras_once_or_is_refused(wanted):
+    try:
+        chosen, sentence = choose_cameras(wanted, TEN), None
+    except ValueError as problem:
+        chosen, sentence = [0], str(problem)
+    assert sentence is None or "'cameras'" in sentence
+    assert len(set(chosen)) == len(chosen) > 0
+    assert set(chosen) <= set(range(10))

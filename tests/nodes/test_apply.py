@@ -1,0 +1,295 @@
+"""What SynCamApply does to a model, and what it leaves as it was."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from host_wan import TinyWan, conditioning, is_view_sync, text, velocities, write_view_sync
+from safetensors.torch import save_file
+
+VIEWS, FRAMES, HEIGHT, WIDTH = 2, 2, 4, 6
+
+
+@pytest.fixture(scope="module")
+def tiny(comfy):
+    return TinyWan(comfy, "apply", seed=3)
+
+
+@pytest.fixture(scope="module")
+def silent(comfy):
+    """The same base with a projector of zeros."""
+    tiny = TinyWan(comfy, "apply", seed=3)
+    for key in tiny.state:
+        if "projector" in key:
+            tiny.state[key].zero_()
+    path = Path(comfy.folders.models_dir) / "syncam" / "silent.safetensors"
+    tiny.weights_name = write_view_sync(tiny.state, path).name
+    return tiny
+
+
+def poses(views=VIEWS, frames=FRAMES, seed=0):
+    return torch.randn(views, frames, 12, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture
+def x():
+    return torch.randn(VIEWS, 16, FRAMES, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(4))
+
+
+TEXTS = [text(5, seed=1), text(5, seed=2)]
+
+
+def run(model, x, sigma=0.6):
+    return torch.stack(velocities(model, x, sigma, TEXTS))
+
+
+def sample(comfy, model, steps=4, node_id="SynCamSampler", **more):
+    latent = {"samples": torch.zeros(VIEWS, 16, FRAMES, HEIGHT, WIDTH)}
+    inputs = {"seed": 1, "steps": steps, "cfg": 3.0, "sampler_name": "euler", "scheduler": "simple", **more}
+    texts = {"positive": conditioning(TEXTS[0]), "negative": conditioning(TEXTS[1])}
+    return comfy.run(node_id, model=model, latent=latent, **texts, **inputs)[0]["samples"]
+
+
+def test_synchronization_changes_the_result(tiny, x):
+    assert not torch.allclose(run(tiny.base(), x), run(tiny.patched(poses()), x), atol=1e-3)
+
+
+def test_a_zero_projector_gives_the_base_bit_for_bit(silent, x):
+    assert torch.equal(run(silent.base(), x), run(silent.patched(poses()), x))
+
+
+def test_strength_zero_gives_the_base_bit_for_bit(tiny, x):
+    assert torch.equal(run(tiny.base(), x), run(tiny.patched(poses(), strength=0.0), x))
+
+
+@pytest.mark.parametrize(("start", "end"), [(0.0, 0.2), (0.8, 1.0)])
+def test_outside_the_percent_range_the_base_runs_bit_for_bit(tiny, x, start, end):
+    """At shift 8, Wan's default, sigma 0.889 is half of the way."""
+    patched = tiny.patched(poses(), start_percent=start, end_percent=end)
+    assert torch.equal(run(tiny.base(), x, sigma=0.889), run(patched, x, sigma=0.889))
+    inside = 0.99 if start == 0 else 0.1
+    assert not torch.equal(run(tiny.base(), x, sigma=inside), run(patched, x, sigma=inside))
+
+
+def test_the_percent_range_follows_a_shift_that_is_set_later(comfy, tiny, x):
+    """The first 30 %: sigma 0.95 lies in it at shift 8 (0.949 ends it) and not at shift 1 (0.7 ends it: it does)."""
+    patched = tiny.patched(poses(), end_percent=0.3)
+    shifted = comfy.run("ModelSamplingSD3", model=patched, shift=1.0)[0]
+    assert torch.equal(run(patched, x, sigma=0.8), run(tiny.base(), x, sigma=0.8))
+    assert not torch.equal(run(shifted, x, sigma=0.8), run(tiny.base(), x, sigma=0.8))
+
+
+def test_the_model_that_was_patched_stays_the_plain_base(tiny, x):
+    base = tiny.base()
+    before = run(base, x)
+    run(tiny.patched(poses(), base=base), x)
+    assert torch.equal(run(base, x), before)
+
+
+def test_two_differently_patched_clones_in_turn_do_not_disturb_each_other(tiny, x):
+    base, weights = tiny.base(), tiny.weights()
+    first = tiny.patched(poses(seed=1), base=base, weights=weights)
+    second = tiny.patched(poses(seed=2), base=base, weights=weights, strength=0.5)
+    alone = [run(model, x) for model in (first, second, first.clone())]
+    for model, expected in [(second, alone[1]), (first, alone[0]), (second, alone[1]), (first.clone(), alone[2])]:
+        assert torch.equal(run(model, x), expected)
+    assert torch.equal(alone[0], alone[2])
+    assert not torch.equal(alone[0], alone[1])
+
+
+def test_applying_again_replaces_the_earlier_cameras(tiny, x):
+    once = tiny.patched(poses(seed=2))
+    twice = tiny.patched(poses(seed=2), base=tiny.patched(poses(seed=1)))
+    assert torch.equal(run(once, x), run(twice, x))
+
+
+def test_unload_and_reload_give_the_same(tiny, x):
+    from comfy import model_management
+
+    patched = tiny.patched(poses())
+    before = run(patched, x)
+    model_management.unload_all_models()
+    assert torch.equal(run(patched, x), before)
+
+
+def test_model_management_loads_counts_and_unloads_the_module_with_the_model(tiny, x):
+    from comfy import model_management
+
+    model_management.unload_all_models()
+    weights = tiny.weights()
+    run(tiny.patched(poses(), weights=weights), x)
+    loaded = [entry.model for entry in model_management.current_loaded_models]
+    assert any(patcher.model is weights.model for patcher in loaded)
+    assert weights.model_size() == sum(p.numel() * p.element_size() for p in weights.model.parameters())
+    assert weights.loaded_size() == weights.model_size()
+    model_management.unload_all_models()
+    assert weights.loaded_size() == 0
+
+
+def test_a_half_memory_load_gives_the_same(tiny, x):
+    """Half of the module stays on the offload device and is cast at use, as on a small GPU."""
+    weights = tiny.weights()
+    patched = tiny.patched(poses(), weights=weights)
+    before = run(patched, x)
+    attached = patched.get_additional_models_with_key("syncam_view_sync")[0]
+    attached.detach()
+    attached.patch_model(lowvram_model_memory=weights.model_size() // 2, load_weights=True)
+    assert 0 < attached.loaded_size() < weights.model_size()
+    assert torch.equal(run(patched, x), before)
+    attached.detach()
+
+
+def test_half_of_the_module_moves_to_the_device_and_the_rest_stays(tiny):
+    """'meta' stands in for a GPU: what a partial load moves can be seen, though not computed with."""
+    from comfy.model_patcher import ModelPatcher
+
+    module = tiny.weights().model
+    patcher = ModelPatcher(module, torch.device("meta"), torch.device("cpu"))
+    sizes = [p.numel() * p.element_size() for p in module.parameters()]
+    patcher.load(torch.device("meta"), lowvram_model_memory=sum(sizes) // 2)
+    moved = [p.device.type for p in module.parameters()].count("meta")
+    assert 0 < moved < len(sizes)
+    raw = [p.device.type for name, p in module.named_parameters() if name.endswith("modulation_mvs")]
+    assert set(raw) == {"cpu"}, "raw parameters stay, and are cast at use"
+
+
+def lora_of(tiny, seed=9):
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        "diffusion_model.blocks.0.self_attn.q.lora_A.weight": torch.randn(4, 256, generator=generator) / 16,
+        "diffusion_model.blocks.0.self_attn.q.lora_B.weight": torch.randn(256, 4, generator=generator) / 2,
+    }
+
+
+def test_a_lora_before_or_after_gives_the_same_and_leaves_no_trace(tiny, x):
+    from comfy.sd import load_lora_for_models
+
+    base = tiny.base()
+    plain = run(base, x)
+    patched = tiny.patched(poses(), base=base)
+    without = run(patched, x)
+    after, _ = load_lora_for_models(patched, None, lora_of(tiny), 1.0, 0)
+    before = tiny.patched(poses(), base=load_lora_for_models(base, None, lora_of(tiny), 1.0, 0)[0])
+    with_lora = run(after, x)
+    assert torch.equal(with_lora, run(before, x))
+    assert not torch.allclose(with_lora, without, atol=1e-3)
+    assert torch.equal(run(patched, x), without)
+    assert torch.equal(run(base, x), plain)
+
+
+def test_a_block_replacement_set_before_is_asked_first_and_reaches_the_synchronized_block(tiny, x):
+    seen = []
+
+    def foreign(args, extra):
+        seen.append(args["transformer_options"]["block_index"])
+        out = extra["original_block"](args)
+        return {"img": out["img"].roll(1, dims=-1)}
+
+    base = tiny.base()
+    base.set_model_patch_replace(foreign, "dit", "double_block", 1)
+    patched = tiny.patched(poses(), base=base)
+    both = run(patched, x)
+    assert seen == [1]
+    assert not torch.allclose(both, run(base, x), atol=1e-3)
+    assert not torch.allclose(both, run(tiny.patched(poses()), x), atol=1e-3)
+
+
+def test_a_node_that_overwrites_all_blocks_afterwards_is_named_as_the_problem(tiny, x):
+    patched = tiny.patched(poses()).clone()
+    for index in range(2):
+        patched.set_model_patch_replace(lambda args, extra: extra["original_block"](args), "dit", "double_block", index)
+    with pytest.raises(ValueError, match="SynCamApply: another node has replaced"):
+        run(patched, x)
+
+
+def test_an_interrupted_run_leaves_the_base_as_it_was(comfy, tiny, x):
+    from comfy import model_management as mm
+
+    base = tiny.base()
+    plain = run(base, x)
+    patched = tiny.patched(poses(), base=base)
+    whole = sample(comfy, patched)
+
+    def interrupt(args):
+        mm.interrupt_current_processing()
+        return args["x"]
+
+    stopped = patched.clone()
+    stopped.set_model_patch(interrupt, "attn2_patch")
+    with pytest.raises(mm.InterruptProcessingException):
+        sample(comfy, stopped)
+    assert torch.equal(run(base, x), plain)
+    assert torch.equal(sample(comfy, patched), whole)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_module_weights_of_half_precision_work_on_any_base(comfy, tiny, x, dtype):
+    name = f"apply_{dtype}.safetensors".replace("torch.", "")
+    state = {key: value.to(dtype) for key, value in tiny.state.items() if is_view_sync(key)}
+    save_file(state, Path(comfy.folders.models_dir) / "syncam" / name)
+    (half,) = comfy.run("SynCamLoadWeights", weights_name=name)
+    assert next(half.model.parameters()).dtype == dtype
+    full, rounded = run(tiny.patched(poses()), x), run(tiny.patched(poses(), weights=half), x)
+    assert 1e-6 < (full - rounded).norm() / full.norm() < 2e-2
+
+
+def test_weights_of_another_model_size_are_refused(comfy, tiny):
+    wide = TinyWan(comfy, "wide", dim=384)
+    deep = TinyWan(comfy, "deep", depth=3)
+    for other, says in ((wide, "width 384 with 2 blocks"), (deep, "width 256 with 3 blocks")):
+        with pytest.raises(ValueError, match=rf"SynCamApply: 'weights' are for a model of {says}, but 'model' has"):
+            tiny.patched(poses(), weights=other.weights())
+
+
+def test_a_model_that_is_not_wan_is_refused(tiny):
+    base = tiny.base().clone()
+    base.model = type("Other", (), {"diffusion_model": torch.nn.Linear(1, 1)})()
+    with pytest.raises(ValueError, match="'model' is Other, but view synchronization goes into Wan2.1"):
+        tiny.patched(poses(), base=base)
+
+
+@pytest.mark.parametrize("node_id", ["SynCamSampler", "KSampler"])
+@pytest.mark.parametrize(
+    ("views", "frames", "says"),
+    [
+        (3, FRAMES, "'latent' is a batch of 2 videos, but 'cameras' of SynCamApply has 3 views"),
+        (1, FRAMES, "'latent' is a batch of 2 videos, but 'cameras' of SynCamApply has 1 views"),
+        (2, 4, r"'latent' has 2 latent frames \(length 5\), but 'cameras' of SynCamApply has 4 \(length 13\)"),
+    ],
+)
+def test_a_latent_that_does_not_fit_the_cameras_is_refused_before_any_model_is_loaded(
+    comfy, tiny, node_id, views, frames, says
+):
+    from comfy import model_management
+
+    model_management.unload_all_models()
+    latent = {"samples": torch.zeros(VIEWS, 16, FRAMES, HEIGHT, WIDTH)}
+    names = {"SynCamSampler": "latent", "KSampler": "latent_image"}
+    settings = {"seed": 1, "steps": 2, "cfg": 3.0, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0}
+    texts = {"positive": conditioning(TEXTS[0]), "negative": conditioning(TEXTS[1])}
+    with pytest.raises(ValueError, match=says):
+        comfy.run(
+            node_id, model=tiny.patched(poses(views, frames)), **{names[node_id]: latent}, **texts, **settings
+        )
+    assert not model_management.current_loaded_models
+
+
+def test_context_windows_are_refused(comfy, tiny):
+    (windowed,) = comfy.run(
+        "WanContextWindowsManual",
+        model=tiny.patched(poses()),
+        context_length=5,
+        context_overlap=1,
+        context_schedule="standard_static",
+        context_stride=1,
+        closed_loop=False,
+        fuse_method="pyramid",
+        freenoise=False,
+    )
+    with pytest.raises(ValueError, match="context windows"):
+        sample(comfy, windowed)
+
+
+def test_start_after_end_is_refused(tiny):
+    with pytest.raises(ValueError, match="'start_percent' is 0.8, after 'end_percent' 0.2"):
+        tiny.patched(poses(), start_percent=0.8, end_percent=0.2)

@@ -1,0 +1,277 @@
+"""The pack as a headless user sees it: prompts over HTTP to a real server."""
+
+import json
+import re
+import time
+from pathlib import Path
+
+import av
+import pytest
+from comfy_server import in_background
+from prompts import DEMO, id_of, node_of, small, with_rig_file, with_rig_json
+
+
+def videos(server, outcome):
+    (output,) = (out for out in outcome.outputs.values() if "images" in out)
+    files = [Path(server.folder / "output" / item["subfolder"] / item["filename"]) for item in output["images"]]
+    return {re.search(r"_\d+_(.+)\.mp4", file.name)[1]: file for file in files}
+
+
+def frames(path):
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def test_every_node_of_the_pack_is_offered_with_the_contracted_inputs_and_outputs(server):
+    contract = {
+        "SynCamRigOrbit": ("azimuths elevations distances", "rig"),
+        "SynCamRigJSON": ("rig_json", "rig"),
+        "SynCamLoadRig": ("file cameras", "rig"),
+        "SynCamEncodeCameras": ("rig length", "cameras"),
+        "SynCamLoadWeights": ("weights_name", "weights"),
+        "SynCamApply": ("model weights cameras strength start_percent end_percent", "model"),
+        "SynCamEmptyLatent": ("cameras width height length", "latent"),
+        "SynCamSampler": (
+            "model positive negative latent seed steps cfg sampler_name scheduler shift denoise",
+            "latent",
+        ),
+        "SynCamDecodeViews": ("latent vae", "views"),
+        "SynCamViewGrid": ("views columns labels rig", "images"),
+        "SynCamSaveViews": ("views filename_prefix fps rig", ""),
+    }
+    info = server.get("/object_info")
+    for node_id, (inputs, outputs) in contract.items():
+        order = info[node_id]["input_order"]
+        assert " ".join([*order.get("required", []), *order.get("optional", [])]) == inputs
+        assert " ".join(info[node_id]["output_name"]) == outputs
+        for name in inputs.split():
+            spec = {**info[node_id]["input"]["required"], **info[node_id]["input"].get("optional", {})}[name]
+            assert spec[1].get("tooltip"), f"{node_id}.{name} has no tooltip"
+        assert info[node_id]["description"]
+    defaults = {
+        ("SynCamRigOrbit", "azimuths"): "0, 30",
+        ("SynCamRigOrbit", "elevations"): "0",
+        ("SynCamRigOrbit", "distances"): "3.0",
+        ("SynCamLoadRig", "cameras"): "1, 3",
+        ("SynCamEncodeCameras", "length"): 81,
+        ("SynCamEmptyLatent", "width"): 832,
+        ("SynCamEmptyLatent", "height"): 480,
+        ("SynCamEmptyLatent", "length"): 81,
+        ("SynCamSampler", "steps"): 50,
+        ("SynCamSampler", "cfg"): 5.0,
+        ("SynCamSampler", "sampler_name"): "euler",
+        ("SynCamSampler", "scheduler"): "simple",
+        ("SynCamSampler", "shift"): 5.0,
+        ("SynCamSampler", "denoise"): 1.0,
+        ("SynCamSaveViews", "fps"): 15,
+    }
+    for (node_id, name), value in defaults.items():
+        assert info[node_id]["input"]["required"][name][1]["default"] == value
+    assert info["SynCamDecodeViews"]["output_is_list"] == [True]
+    assert info["SynCamSaveViews"]["output_node"]
+
+
+def test_the_shipped_demo_runs_and_writes_one_video_per_camera_the_grid_and_the_rig(server):
+    outcome = server.run(DEMO)
+    assert outcome.status == "success", outcome.message
+    found = videos(server, outcome)
+    assert list(found) == ["grid", "cam01", "cam03"]
+    assert {len(frames(path)) for path in found.values()} == {17}
+    assert frames(found["cam01"])[0].shape == (112, 192, 3)
+    (sidecar,) = next(iter(outcome.outputs.values()))["files"]
+    rig = json.loads(server.bytes("/view?filename={filename}&subfolder={subfolder}&type={type}".format(**sidecar)))
+    assert [camera["name"] for camera in rig["cameras"]] == ["cam01", "cam03"]
+
+
+@pytest.mark.parametrize(("azimuths", "views"), [("0, 20", 2), ("-15, 0, 15, 30", 4)])
+def test_views_differ_from_each_other_and_arrive_with_progress_and_previews(server, azimuths, views):
+    outcome = server.run(small(azimuths), previews=True)
+    assert outcome.status == "success", outcome.message
+    found = videos(server, outcome)
+    assert len(found) == views + 1
+    pictures = [frames(path)[0] for name, path in found.items() if name != "grid"]
+    assert all((pictures[0] != other).any() for other in pictures[1:])
+    sampler = id_of(small(azimuths), "SynCamSampler")
+    steps = [data["nodes"][sampler] for kind, data in outcome.events if kind == "progress_state" and sampler in data["nodes"]]
+    assert max(state["value"] for state in steps) == 2
+    assert len(outcome.previews) == 2
+
+
+def test_the_preview_shows_all_views_in_one_picture(server):
+    import io
+    import struct
+
+    from PIL import Image
+
+    (first, *_) = server.run(small("0, 20"), previews=True).previews
+    kind, length = struct.unpack(">II", first[:8])
+    assert kind == 4
+    picture = Image.open(io.BytesIO(first[8 + length :]))
+    assert picture.width / picture.height == pytest.approx(2 * 64 / 48, rel=0.02), "two 64 x 48 views side by side"
+
+
+def test_the_same_seed_gives_the_same_views_and_another_seed_others(server):
+    def first_frame(seed):
+        prompt = small(seed=seed)
+        node_of(prompt, "SynCamSaveViews")["filename_prefix"] = f"seed/{seed}_{time.monotonic_ns()}"
+        return frames(videos(server, server.run(prompt))["cam02"])[0]
+
+    one, other, again = first_frame(5), first_frame(6), first_frame(5)
+    assert (one == again).all()
+    assert (one != other).any()
+
+
+def test_stock_loaders_ksampler_and_custom_sampler_work_on_the_patched_model(server):
+    prompt = small()
+    prompt |= {
+        "20": {"class_type": "UNETLoader", "inputs": {"unet_name": "tiny_base.safetensors", "weight_dtype": "default"}},
+        "21": {"class_type": "SynCamLoadWeights", "inputs": {"weights_name": "tiny_views.safetensors"}},
+        "22": {"class_type": "ModelSamplingSD3", "inputs": {"model": ["4", 0], "shift": 5.0}},
+        "23": {"class_type": "KSampler", "inputs": {"model": ["22", 0], "latent_image": ["7", 0]}},
+    }
+    texts = prompt.pop("8")["inputs"]
+    same = ("seed", "steps", "cfg", "sampler_name", "scheduler", "denoise", "positive", "negative")
+    prompt["23"]["inputs"] |= {name: texts[name] for name in same}
+    prompt["9"]["inputs"]["latent"] = ["23", 0]
+    stock = frames(videos(server, server.run(prompt))["cam01"])
+    ours = frames(videos(server, server.run(small()))["cam01"])
+    assert all((a == b).all() for a, b in zip(stock, ours, strict=True)), "KSampler at shift 5 is the same sampling"
+
+    custom = {key: node for key, node in prompt.items() if key != "23"}
+    custom |= {
+        "30": {"class_type": "RandomNoise", "inputs": {"noise_seed": 0}},
+        "31": {"class_type": "CFGGuider", "inputs": {"model": ["22", 0], "cfg": 5.0}},
+        "32": {"class_type": "KSamplerSelect", "inputs": {"sampler_name": "euler"}},
+        "33": {"class_type": "BasicScheduler", "inputs": {"scheduler": "simple", "steps": 2, "denoise": 1.0}},
+        "34": {"class_type": "SamplerCustomAdvanced", "inputs": {"latent_image": ["7", 0]}},
+    }
+    custom["31"]["inputs"] |= {name: texts[name] for name in ("positive", "negative")}
+    custom["33"]["inputs"]["model"] = ["22", 0]
+    links = {"noise": "30", "guider": "31", "sampler": "32", "sigmas": "33"}
+    custom["34"]["inputs"] |= {name: [node, 0] for name, node in links.items()}
+    custom["9"]["inputs"]["latent"] = ["34", 0]
+    outcome = server.run(custom)
+    assert outcome.status == "success", outcome.message
+    advanced = frames(videos(server, outcome)["cam01"])
+    assert all((a == b).all() for a, b in zip(advanced, ours, strict=True))
+
+
+ORBIT_CAMERA = {"azimuth": 0, "elevation": 0, "distance": 3}
+EYE = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+
+
+def changed(class_type, **inputs):
+    prompt = small()
+    node_of(prompt, class_type).update(inputs)
+    return prompt
+
+
+def rig_with_nan():
+    return json.dumps({"version": 1, "cameras": [ORBIT_CAMERA, {"c2w": [[float("nan"), 0, 0, 0], *EYE[1:]]}]})
+
+
+def rig_of(count):
+    return json.dumps({"version": 1, "cameras": [{**ORBIT_CAMERA, "azimuth": i} for i in range(count)]})
+
+
+def foreign_latent():
+    prompt = small()
+    prompt[id_of(prompt, "SynCamEmptyLatent")] = {
+        "class_type": "EmptyHunyuanLatentVideo",
+        "inputs": {"width": 64, "height": 48, "length": 5, "batch_size": 3},
+    }
+    return prompt
+
+
+@pytest.mark.parametrize(
+    ("prompt", "node", "words"),
+    [
+        (foreign_latent(), "SynCamSampler", ["latent", "3", "2 views", "SynCamEmptyLatent"]),
+        (changed("SynCamEncodeCameras", length=9), "SynCamEmptyLatent", ["length", "5", "9"]),
+        (with_rig_json('{"cameras": [}'), "SynCamRigJSON", ["rig_json", "line 1", "column"]),
+        (with_rig_json("not json"), "SynCamRigJSON", ["rig_json", "line 1"]),
+        (with_rig_json(""), "SynCamRigJSON", ["rig_json"]),
+        (with_rig_json(rig_with_nan()), "SynCamRigJSON", ["rig_json", "cameras[1]", "NaN"]),
+        (with_rig_json(rig_of(0)), "SynCamRigJSON", ["rig_json", "camera"]),
+        (with_rig_json(rig_of(100)), "SynCamRigJSON", ["rig_json", "100", "64"]),
+        (changed("SynCamRigOrbit", azimuths=", ".join(map(str, range(100)))), "SynCamRigOrbit", ["azimuths", "100", "64"]),
+        (changed("SynCamRigOrbit", azimuths=""), "SynCamRigOrbit", ["azimuths"]),
+        (changed("SynCamRigOrbit", azimuths="0, left"), "SynCamRigOrbit", ["azimuths", "left"]),
+        (changed("SynCamRigOrbit", azimuths="0, nan"), "SynCamRigOrbit", ["azimuths", "nan"]),
+        (changed("SynCamRigOrbit", distances="3, 4, 5"), "SynCamRigOrbit", ["distances", "3", "2"]),
+        (changed("SynCamEncodeCameras", length=80), "SynCamEncodeCameras", ["length", "80", "77", "81"]),
+        (changed("SynCamEmptyLatent", length=80), "SynCamEmptyLatent", ["length", "80", "77", "81"]),
+        (changed("SynCamEmptyLatent", width=100), "SynCamEmptyLatent", ["width", "100", "96"]),
+        (with_rig_file("missing.json"), "SynCamLoadRig", ["file", "missing.json"]),
+        (with_rig_file("../../../../etc/passwd"), "SynCamLoadRig", ["file", "passwd"]),
+        (with_rig_file("syncam_demo_cameras.json", "1, 42"), "SynCamLoadRig", ["cameras", "42", "cam01"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_bad_input_is_answered_by_one_sentence_naming_node_input_value_and_remedy(server, prompt, node, words):
+    outcome = server.run(prompt)
+    assert outcome.status in ("refused", "error")
+    assert outcome.node_type == node
+    for word in [node, *words]:
+        assert word.lower() in outcome.message.lower(), outcome.message
+    assert "\n" not in outcome.message
+    assert server.run(small()).status == "success", "the next job runs"
+
+
+def test_unknown_weights_are_refused_when_queued_with_the_names_there_are(server):
+    prompt = small()
+    prompt["21"] = {"class_type": "SynCamLoadWeights", "inputs": {"weights_name": "no.safetensors"}}
+    node_of(prompt, "SynCamApply")["weights"] = ["21", 0]
+    outcome = server.run(prompt)
+    assert (outcome.status, outcome.node_type) == ("refused", "SynCamLoadWeights")
+    assert "no.safetensors" in outcome.message
+    assert "tiny_views.safetensors" in outcome.message
+
+
+def base_alone():
+    """The unpatched base model as a job of its own."""
+    prompt = small(seed=3)
+    node_of(prompt, "SynCamSampler")["model"] = [id_of(prompt, "SynCamDemoModel"), 0]
+    del prompt[id_of(prompt, "SynCamApply")]
+    node_of(prompt, "SynCamSaveViews")["filename_prefix"] = f"base/{time.monotonic_ns()}"
+    return prompt
+
+
+def test_after_an_interrupt_the_next_job_runs_and_the_base_is_as_before(server):
+    before = frames(videos(server, server.run(base_alone()))["cam01"])
+    long = small(steps=500, seed=11)
+    sampler = id_of(long, "SynCamSampler")
+
+    def interrupt_in_mid_sampling(kind, data):
+        if kind == "progress_state" and data["nodes"].get(sampler, {}).get("value", 0) >= 3:
+            in_background(server.post, "/interrupt", {})
+
+    started = time.monotonic()
+    outcome = server.run(long, on_event=interrupt_in_mid_sampling)
+    assert outcome.status == "interrupted"
+    assert time.monotonic() - started < 60
+    assert not list((server.folder / "output").rglob("*.part*"))
+    assert server.run(small(seed=12)).status == "success"
+    after = frames(videos(server, server.run(base_alone()))["cam01"])
+    assert all((a == b).all() for a, b in zip(before, after, strict=True))
+
+
+def test_twenty_jobs_in_a_row_do_not_grow_the_memory(server):
+    used = []
+    for seed in range(20):
+        outcome = server.run(small(azimuths=f"0, {seed + 1}", seed=100 + seed))
+        assert outcome.status == "success", outcome.message
+        used.append(server.memory_mb())
+    # The first jobs fill caches; from then on a leak of one latent or module per job would show.
+    assert used[-1] - used[7] < 40, used
+
+
+def test_the_log_holds_no_warning_or_error_of_ours_and_the_import_is_quick(server):
+    """Refused and interrupted jobs above are logged by the host as such; nothing else may be."""
+    log = re.sub(r"\x1b\[[0-9;]*m", "", server.log())
+    startup = log.split("To see the GUI go to")[0]
+    assert "Traceback" not in startup
+    assert not [line for line in startup.splitlines() if "SynCam" in line and ("WARN" in line or "ERROR" in line)]
+    assert not [line for line in log.splitlines() if "[WARNING]" in line and "syncam" in line.lower()]
+    (seconds,) = re.findall(r"([\d.]+) seconds.*ComfyUI-SynCam", log)
+    assert float(seconds) < 0.3
