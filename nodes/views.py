@@ -1,0 +1,410 @@
+"""Nodes for the finished views: decode them, show them side by side, save them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import comfy.model_management
+import comfy.utils
+import folder_paths
+import torch
+from comfy.cli_args import args
+from comfy_api.latest import io, ui
+from torch import Tensor
+
+from ..syncam_core.cameras import PALETTE, rig_to_json
+from ..syncam_core.video import (
+    FASTEST_FPS,
+    MAX_COLUMNS,
+    SLOWEST_FPS,
+    check_video_size,
+    clean_rgb,
+    file_slugs,
+    frame_rate,
+    frames_uint8,
+    grid_frames,
+    grid_shape,
+    label_plates,
+    plan_grid,
+    staged_files,
+    write_video,
+)
+from .rig import RigType, sentences_of
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# A file name may have 255 bytes on common file systems; number, camera and extension are put behind the prefix.
+LONGEST_PREFIX_PART = 180
+
+
+class SynCamDecodeViews(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="SynCamDecodeViews",
+            display_name="SynCam Decode Views",
+            category="SynCam",
+            description=(
+                "Decodes the latent of N views into a list of N videos (batches of frames), one view at a time, so "
+                "that the decoder needs the memory of one view. Nodes behind it run once for each view."
+            ),
+            search_aliases=["syncammaster decode", "multi view vae decode"],
+            inputs=[
+                io.Latent.Input(
+                    "latent", tooltip="One batch item per view, as SynCam Sampler or any KSampler gives it."
+                ),
+                io.Vae.Input("vae", tooltip="The video VAE of the model; for Wan2.1: wan_2.1_vae.safetensors."),
+            ],
+            outputs=[
+                io.Image.Output(
+                    display_name="views",
+                    is_output_list=True,
+                    tooltip="A list: one batch of frames per view, in the order of the cameras.",
+                )
+            ],
+        )
+
+    @classmethod
+    def execute(cls, latent, vae) -> io.NodeOutput:
+        with sentences_of("SynCamDecodeViews"):
+            samples = view_latents(latent)
+            views = []
+            progress = comfy.utils.ProgressBar(len(samples))
+            for index in range(len(samples)):
+                comfy.model_management.throw_exception_if_processing_interrupted()
+                views.append(decode_view(vae, samples[index : index + 1]))
+                progress.update(1)
+        return io.NodeOutput(views)
+
+
+class SynCamViewGrid(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="SynCamViewGrid",
+            display_name="SynCam View Grid",
+            category="SynCam",
+            description="Puts all views into one picture per frame, with the camera names in the cameras' colours.",
+            search_aliases=["syncammaster grid", "multi view grid", "view combiner", "side by side"],
+            is_input_list=True,
+            inputs=[
+                views_input(),
+                io.Int.Input(
+                    "columns",
+                    default=0,
+                    min=0,
+                    max=MAX_COLUMNS,
+                    tooltip="Views per row; 0 chooses the arrangement that shows each view largest on a 16:9 screen.",
+                ),
+                io.Boolean.Input(
+                    "labels",
+                    default=True,
+                    tooltip="Name each view in its top left corner: with a rig by its camera, else 'view 1', 'view 2'.",
+                ),
+                rig_input(),
+            ],
+            outputs=[
+                io.Image.Output(
+                    display_name="images",
+                    tooltip="One picture per frame, of even width and height, for any node that takes a video's frames.",
+                )
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, columns):
+        return refusal("SynCamViewGrid", (check_columns, columns))
+
+    @classmethod
+    def execute(cls, views, columns, labels, rig=None) -> io.NodeOutput:
+        with sentences_of("SynCamViewGrid"):
+            check_columns(columns[0])
+            check_views(views)
+            names, colors = names_and_colors(rig, len(views))
+            frame_count = common_frame_count(views, names)
+            layout = plan_grid(sizes_of(views), columns[0])
+            plates = label_plates(names, colors, sizes_of(views)) if labels[0] else ()
+            # One large tensor filled frame by frame: stacking a list at the end would need its memory twice.
+            images = torch.empty(frame_count, layout.height, layout.width, 3)
+            pictures = grid_frames([map(clean_rgb, view) for view in views], layout, plates)
+            progress = comfy.utils.ProgressBar(frame_count)
+            for image, picture in zip(images, counted(pictures, progress), strict=True):
+                image.copy_(torch.from_numpy(picture))
+        return io.NodeOutput(images)
+
+
+class SynCamSaveViews(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="SynCamSaveViews",
+            display_name="SynCam Save Views",
+            category="SynCam",
+            description=(
+                "Saves one mp4 per view, a labelled grid of all views as another mp4, and, with a rig connected, the "
+                "rig as JSON that SynCam Load Rig reads again. The workflow is kept in every mp4: drag one into "
+                "ComfyUI to get it back."
+            ),
+            search_aliases=["syncammaster save", "save multi view video", "export views"],
+            is_input_list=True,
+            is_output_node=True,
+            inputs=[
+                views_input(),
+                io.String.Input(
+                    "filename_prefix",
+                    default="syncam/views",
+                    tooltip=(
+                        "Folder and beginning of the names, inside the output folder: <prefix>_<number>_<camera>.mp4, "
+                        "..._grid.mp4 and ..._rig.json. May hold %date:yyyy-MM-dd%, %width% and the like."
+                    ),
+                ),
+                io.Float.Input(
+                    "fps",
+                    default=15.0,
+                    min=SLOWEST_FPS,
+                    max=FASTEST_FPS,
+                    step=0.01,
+                    tooltip="Frames per second. The SynCam weights were trained on videos of 15.",
+                ),
+                rig_input(),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, filename_prefix, fps):
+        return refusal("SynCamSaveViews", (normal_prefix, filename_prefix), (frame_rate, fps))
+
+    @classmethod
+    def execute(cls, views, filename_prefix, fps, rig=None) -> io.NodeOutput:
+        with sentences_of("SynCamSaveViews"):
+            prefix, rate = normal_prefix(filename_prefix[0]), frame_rate(fps[0])
+            check_views(views)
+            names, colors = names_and_colors(rig, len(views))
+            sizes = sizes_of(views)
+            layout, plates = plan_grid(sizes), label_plates(names, colors, sizes)
+            frame_count = common_frame_count(views, names)
+            check_video_size(layout.height, layout.width)
+
+            folder, subfolder, stem = output_place(prefix, *sizes[0])
+            view_files = [f"{stem}_{slug}.mp4" for slug in file_slugs(names, taken=("grid", "rig"))]
+            grid_file, rig_file = f"{stem}_grid.mp4", f"{stem}_rig.json"
+            tags = workflow_tags(cls.hidden)
+            streams = [*map(frames_uint8, views), grid_frames([*map(frames_uint8, views)], layout, plates)]
+            progress = comfy.utils.ProgressBar(frame_count * len(streams))
+            with disk_sentences(folder), staged_files(folder) as stage:
+                for file, frames in zip([*view_files, grid_file], streams, strict=True):
+                    write_video(stage / file, counted(frames, progress), rate, tags)
+                if rig:
+                    about = video_facts(layout, names, view_files, grid_file, frame_count, rate)
+                    (stage / rig_file).write_text(rig_to_json(rig[0], metadata=about), encoding="utf-8")
+
+        # The node shows the first video at once, the others behind dots.
+        shown = ui.PreviewVideo([saved(file, subfolder) for file in (grid_file, *view_files)]).as_dict()
+        if rig:
+            shown["files"] = [saved(rig_file, subfolder)]
+        return io.NodeOutput(ui=shown)
+
+
+# ---- inputs that two nodes share
+
+
+def views_input() -> io.Image.Input:
+    return io.Image.Input(
+        "views", tooltip="The list from SynCam Decode Views: one batch of frames per view, all of the same length."
+    )
+
+
+def rig_input() -> io.Input:
+    return RigType.Input(
+        "rig",
+        optional=True,
+        tooltip="Gives the views their cameras' names and colours; it must have a camera per view.",
+    )
+
+
+# ---- judging what was given
+
+
+def refusal(node_id: str, *checks: tuple[Callable, list | tuple]) -> bool | str:
+    """What `validate_inputs` returns for (check, input) pairs; a linked input is (None,) and is judged in `execute`."""
+    for check, (value, *_) in checks:
+        try:
+            if value is not None:
+                check(value)
+        except ValueError as error:
+            return f"{node_id}: {error}"
+    return True
+
+
+def check_columns(columns: int) -> None:
+    grid_shape(views=1, columns=columns)
+
+
+def normal_prefix(prefix: str) -> str:
+    """The prefix with "/" between folders, whichever system the workflow was made on.
+
+    Raises ValueError where it names no file, something outside the output folder, or what no file system takes.
+    """
+    given = f"'filename_prefix' is {prefix[:60]!r}"
+    path = os.path.normpath(prefix.strip().replace("\\", "/")).replace("\\", "/")
+    parts = path.split("/")
+    if path in ("", "."):
+        raise ValueError(f"{given}, which names no file; use a name like 'syncam/views'.")
+    if parts[0] in ("", "..") or parts[0][1:2] == ":":
+        raise ValueError(f"{given}, which leads out of the output folder; use a name inside it, like 'syncam/views'.")
+    if any(ord(character) < 32 for character in path):
+        raise ValueError(f"{given}, which holds a control character; use letters, digits and signs.")
+    longest = max(len(os.fsencode(part)) for part in parts)
+    if longest > LONGEST_PREFIX_PART:
+        raise ValueError(f"{given}, with a name of {longest} bytes; at most {LONGEST_PREFIX_PART} are possible.")
+    return path
+
+
+def check_views(views: list) -> None:
+    if not views:
+        raise ValueError("'views' is an empty list; connect the views of SynCam Decode Views.")
+    for index, view in enumerate(views):
+        which = f"'views' holds at place {index + 1}"
+        if not isinstance(view, Tensor):
+            raise ValueError(f"{which} a {type(view).__name__}; connect the views of SynCam Decode Views.")
+        shape = " x ".join(map(str, view.shape))
+        if view.ndim != 4 or view.shape[3] not in (3, 4):
+            remedy = "convert the mask to an image first" if view.ndim == 3 else "connect a list of image batches"
+            raise ValueError(f"{which} a tensor of {shape}, but frames x height x width x 3 is needed; {remedy}.")
+        if 0 in view.shape:
+            raise ValueError(f"{which} a video without pixels ({shape}); every view needs at least one frame.")
+
+
+def names_and_colors(rig: list | None, views: int) -> tuple[list[str], list[str]]:
+    if not rig:
+        return [f"view {i + 1}" for i in range(views)], [PALETTE[i % len(PALETTE)] for i in range(views)]
+    names, colors = list(rig[0].names), list(rig[0].colors)
+    if len(names) != views:
+        raise ValueError(
+            f"'rig' has {counted_noun(len(names), 'camera')} but 'views' has {counted_noun(views, 'view')}; connect the "
+            "rig that the views were made with, and the list that SynCam Decode Views gives."
+        )
+    return names, colors
+
+
+def counted_noun(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def common_frame_count(views: list[Tensor], names: list[str]) -> int:
+    counts = [len(view) for view in views]
+    if len(set(counts)) > 1:
+        listed = ", ".join(f"'{name}' has {count}" for name, count in zip(names, counts, strict=True))
+        raise ValueError(f"'views' must all have the same number of frames, but {listed}; cut the longer ones.")
+    return counts[0]
+
+
+def sizes_of(views: list[Tensor]) -> list[tuple[int, int]]:  # (height, width) of each
+    return [(view.shape[1], view.shape[2]) for view in views]
+
+
+# ---- decoding
+
+
+def view_latents(latent: Any) -> Tensor:
+    """The samples of a latent, one batch item per view."""
+    samples = latent.get("samples") if isinstance(latent, dict) else None
+    if not isinstance(samples, Tensor) or samples.is_nested:
+        raise ValueError("'latent' does not hold one tensor of samples; connect the latent of SynCam Sampler.")
+    if samples.ndim not in (4, 5) or 0 in samples.shape:
+        shape = " x ".join(map(str, samples.shape))
+        raise ValueError(
+            f"'latent' is {shape}, but views x channels x frames x height x width is needed; "
+            "connect the latent of SynCam Sampler."
+        )
+    return samples
+
+
+def decode_view(
+    vae: Any,
+    sample: Tensor,  # (1, channels, frames, height, width), or (1, channels, height, width) for a single frame
+) -> Tensor:  # (frames, height, width, 3)
+    if sample.ndim == 4 and getattr(vae, "latent_dim", 2) == 3:
+        sample = sample.unsqueeze(2)
+    try:
+        images = vae.decode(sample)
+    except RuntimeError as error:
+        expected = getattr(vae, "latent_channels", sample.shape[1])
+        if sample.shape[1] == expected:
+            raise
+        raise ValueError(
+            f"'latent' has {sample.shape[1]} channels, but 'vae' decodes {expected}; load the VAE that belongs to the "
+            "model, for Wan2.1 wan_2.1_vae.safetensors."
+        ) from error
+    return images.flatten(0, 1) if images.ndim == 5 else images
+
+
+# ---- saving
+
+
+def counted(frames: Iterable[np.ndarray], progress: comfy.utils.ProgressBar) -> Iterator[np.ndarray]:
+    """The same frames; each one moves the progress bar, and the interrupt button works between any two."""
+    for frame in frames:
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        yield frame
+        progress.update(1)
+
+
+def output_place(prefix: str, height: int, width: int) -> tuple[str, str, str]:
+    """The folder, its path below the output folder, and "<name>_<number>" with a number that no file there has."""
+    with disk_sentences(prefix):
+        folder, name, number, subfolder, _ = folder_paths.get_save_image_path(
+            prefix, folder_paths.get_output_directory(), width, height
+        )
+        present = [file.casefold() for file in os.listdir(folder)]
+    # The host derives the number from names that it takes apart itself; where that fails it would count from 1 again.
+    while any(file.startswith(f"{name}_{number:05}".casefold()) for file in present):
+        number += 1
+    return folder, subfolder, f"{name}_{number:05}"
+
+
+@contextmanager
+def disk_sentences(place: str) -> Iterator[None]:
+    """Say in a sentence what the file system refuses: no space left, no permission, a name that is in use."""
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(f"'{place}' cannot be written to ({error.strerror or error}); nothing was saved.") from error
+
+
+def workflow_tags(hidden: Any) -> dict[str, str]:
+    """The tags by which a file dragged into ComfyUI brings its workflow back, as the host's Save Video writes them."""
+    if args.disable_metadata or hidden is None:
+        return {}
+    values = dict(hidden.extra_pnginfo or {})
+    if hidden.prompt is not None:
+        values["prompt"] = hidden.prompt
+    return {key: json.dumps(value) for key, value in values.items()}
+
+
+def video_facts(layout, names: list[str], view_files: list[str], grid_file: str, frames: int, fps: Fraction) -> dict:
+    """What the saved rig says about the videos beside it; sizes are the files', in pixels."""
+    return {
+        "fps": float(fps),
+        "frames": frames,
+        "width": max(tile.width for tile in layout.tiles),
+        "height": max(tile.height for tile in layout.tiles),
+        "views": [
+            {"camera": name, "file": file, "width": tile.width, "height": tile.height}
+            for name, file, tile in zip(names, view_files, layout.tiles, strict=True)
+        ],
+        "grid": grid_file,
+    }
+
+
+def saved(file: str, subfolder: str) -> ui.SavedResult:
+    return ui.SavedResult(file, subfolder, io.FolderType.output)
+
+
+NODES = (SynCamDecodeViews, SynCamViewGrid, SynCamSaveViews)

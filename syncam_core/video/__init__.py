@@ -1,0 +1,30 @@
+"""Videos of N views: grids, labels and files."""
+
+from .frames import clean_rgb, frames_uint8
+from .labels import LabelPlate, label_plate, label_plates
+from .layout import MAX_COLUMNS, GridLayout, Tile, compose_frame, grid_frames, grid_shape, plan_grid
+from .names import file_slugs
+from .write import FASTEST_FPS, SLOWEST_FPS, VideoWriter, check_video_size, frame_rate, staged_files, write_video
+
+__all__ = [
+    "FASTEST_FPS",
+    "MAX_COLUMNS",
+    "SLOWEST_FPS",
+    "GridLayout",
+    "LabelPlate",
+    "Tile",
+    "VideoWriter",
+    "check_video_size",
+    "clean_rgb",
+    "compose_frame",
+    "file_slugs",
+    "frame_rate",
+    "frames_uint8",
+    "grid_frames",
+    "grid_shape",
+    "label_plate",
+    "label_plates",
+    "plan_grid",
+    "staged_files",
+    "write_video",
+]

@@ -1,0 +1,53 @@
+"""File names for cameras: unique and possible on every system."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncam_core.video import file_slugs
+
+
+def test_ordinary_names_stay_as_they_are():
+    assert file_slugs(["cam01", "cam02", "front_left", "A-7"]) == ["cam01", "cam02", "front_left", "A-7"]
+
+
+def test_accents_are_dropped_and_other_characters_become_dashes():
+    assert file_slugs(["Élan vital", "left/right:3?", "..\\..\\evil", "C:\\x"]) == [
+        "Elan-vital",
+        "left-right-3",
+        "evil",
+        "C-x",
+    ]
+
+
+def test_names_without_usable_characters_are_called_after_their_place():
+    assert file_slugs(["カメラ", "cam02", "👍", "...", ""]) == ["view1", "cam02", "view3", "view4", "view5"]
+
+
+def test_collisions_are_numbered_whatever_their_case():
+    assert file_slugs(["cam", "CAM", "cam ", "cám", "cam-2"]) == ["cam", "CAM-2", "cam-3", "cam-4", "cam-2-2"]
+
+
+def test_names_of_our_own_files_are_never_given_away():
+    assert file_slugs(["grid", "Rig"], taken=("grid", "rig")) == ["grid-2", "Rig-2"]
+
+
+def test_device_names_of_windows_are_avoided():
+    assert file_slugs(["CON", "nul", "COM1", "lpt9", "console"]) == [
+        "view-CON",
+        "view-nul",
+        "view-COM1",
+        "view-lpt9",
+        "console",
+    ]
+
+
+@given(st.lists(st.text(max_size=100), max_size=12))
+def test_any_names_give_distinct_short_plain_slugs(names):
+    slugs = file_slugs(names, taken=("grid", "rig"))
+    assert len(slugs) == len(names)
+    assert len({slug.lower() for slug in slugs} | {"grid", "rig"}) == len(names) + 2
+    assert all(re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]{0,49}", slug) for slug in slugs)
