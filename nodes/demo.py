@@ -23,8 +23,8 @@ from comfy_api.latest import io
 from safetensors.torch import save_file
 
 from ..syncam_core.view_sync.module import ViewSync
-from .model import Weights
 from .patch import load_view_sync
+from .sockets import WeightsType
 
 SEED = 0
 BASE = {"dim": 192, "ffn_dim": 768, "num_heads": 6, "num_layers": 6, "text_dim": 64}
@@ -57,7 +57,7 @@ class SynCamDemoModel(io.ComfyNode):
                 io.Model.Output(display_name="model"),
                 io.Clip.Output(display_name="clip"),
                 io.Vae.Output(display_name="vae"),
-                Weights.Output(display_name="weights"),
+                WeightsType.Output(display_name="weights"),
             ],
         )
 

@@ -9,9 +9,8 @@ from comfy_api.latest import io
 import nodes as host_nodes
 
 from ..syncam_core.cameras import encode_cameras, latent_frames_of
-from .rig import RigType, sentences_of, verdict
-
-CamerasType = io.Custom("SYNCAM_CAMERAS")
+from .sentences import sentences_of, verdict
+from .sockets import CamerasType, RigType
 
 LATENT_CHANNELS = 16  # of Wan2.1
 PIXELS_PER_LATENT = 8

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import comfy.model_management
@@ -11,13 +12,12 @@ import folder_paths
 from comfy_api.latest import io, ui
 
 from ..syncam_core.view_sync.convert import convert
-from ..syncam_core.view_sync.weights import FLOAT_DTYPES
+from ..syncam_core.view_sync.weights import FLOAT_DTYPES, WeightsError
 from .patch import apply_view_sync, load_view_sync
+from .sentences import sentences_of, verdict
+from .sockets import CamerasType, WeightsType
 
 FOLDER = "syncam"
-
-Cameras = io.Custom("SYNCAM_CAMERAS")
-Weights = io.Custom("SYNCAM_WEIGHTS")
 
 
 def register_model_folder() -> None:
@@ -47,15 +47,14 @@ class SynCamLoadWeights(io.ComfyNode):
                     tooltip="A file in models/syncam. What it holds is told from its keys, not from its name.",
                 )
             ],
-            outputs=[Weights.Output(display_name="weights", tooltip="Goes into SynCam Apply.")],
+            outputs=[WeightsType.Output(display_name="weights", tooltip="Goes into SynCam Apply.")],
         )
 
     @classmethod
     def validate_inputs(cls, weights_name):
         # Naming the input replaces the host's own check, whose message does not say where files go.
-        if weights_name is None or weights_name in folder_paths.get_filename_list(FOLDER):
-            return True
-        return f"SynCamLoadWeights: 'weights_name' is '{weights_name}', {available_files()}."
+        known = weights_name is None or weights_name in folder_paths.get_filename_list(FOLDER)
+        return known or unknown_weights(weights_name)
 
     @classmethod
     def fingerprint_inputs(cls, weights_name):
@@ -66,11 +65,11 @@ class SynCamLoadWeights(io.ComfyNode):
     def execute(cls, weights_name) -> io.NodeOutput:
         path = folder_paths.get_full_path(FOLDER, weights_name)
         if path is None:
-            raise ValueError(f"SynCamLoadWeights: 'weights_name' is '{weights_name}', {available_files()}.")
+            raise ValueError(unknown_weights(weights_name))
         try:
             return io.NodeOutput(load_view_sync(path))
-        except ValueError as error:
-            raise ValueError(f"SynCamLoadWeights: 'weights_name' {error}") from None
+        except ValueError as problem:
+            raise ValueError(f"SynCamLoadWeights: in 'weights_name', {problem}") from problem
 
 
 class SynCamConvertWeights(io.ComfyNode):
@@ -102,19 +101,17 @@ class SynCamConvertWeights(io.ComfyNode):
                     tooltip="bf16 is what the authors' inference runs in; keep stores each tensor as it is.",
                 ),
             ],
-            outputs=[io.String.Output(display_name="file_name", tooltip="Choose it in SynCam Load Weights.")],
+            outputs=[io.String.Output(display_name="file_name", tooltip="Choose it in SynCam Load WeightsType.")],
             is_output_node=True,
         )
 
     @classmethod
     def validate_inputs(cls, file_name):
-        return check_file_name(file_name) or True
+        return verdict(check_file_name, file_name)
 
     @classmethod
     def execute(cls, weights_name, file_name, dtype) -> io.NodeOutput:
-        problem = check_file_name(file_name)
-        if problem:
-            raise ValueError(problem)
+        check_file_name(file_name)
         source = folder_paths.get_full_path_or_raise(FOLDER, weights_name)
         target = Path(folder_paths.get_folder_paths(FOLDER)[0]) / file_name
         bar = comfy.utils.ProgressBar(100)
@@ -123,10 +120,13 @@ class SynCamConvertWeights(io.ComfyNode):
             bar.update_absolute(100 * done // total, 100)
             comfy.model_management.throw_exception_if_processing_interrupted()
 
-        try:
-            written = convert(source, target, dtype, progress=progress)
-        except (ValueError, FileExistsError) as error:
-            raise ValueError(f"SynCamConvertWeights: {error}") from None
+        with sentences_of("SynCamConvertWeights"):
+            try:
+                written = convert(source, target, dtype, progress=progress)
+            except WeightsError as problem:
+                raise ValueError(f"in 'weights_name', {problem}") from problem
+            except (ValueError, OSError) as problem:
+                raise ValueError(f"in 'file_name', {problem}") from problem
         megabytes = target.stat().st_size / 1e6
         report = (
             f"{file_name}: {len(written.tensors)} tensors, {written.depth} blocks of {written.dim}, {megabytes:.0f} MB"
@@ -149,8 +149,8 @@ class SynCamApply(io.ComfyNode):
             search_aliases=["syncammaster", "multi camera", "multi view"],
             inputs=[
                 io.Model.Input("model", tooltip="Wan2.1 T2V 1.3B, with any LoRA."),
-                Weights.Input("weights", tooltip="From SynCam Load Weights."),
-                Cameras.Input("cameras", tooltip="From SynCam Encode Cameras. View 0 is the reference."),
+                WeightsType.Input("weights", tooltip="From SynCam Load WeightsType."),
+                CamerasType.Input("cameras", tooltip="From SynCam Encode CamerasType. View 0 is the reference."),
                 io.Float.Input(
                     "strength",
                     default=1.0,
@@ -189,19 +189,24 @@ class SynCamApply(io.ComfyNode):
         return io.NodeOutput(apply_view_sync(model, weights, cameras.poses, strength, start_percent, end_percent))
 
 
-def available_files() -> str:
+def unknown_weights(weights_name: str) -> str:
     files = folder_paths.get_filename_list(FOLDER)
-    folder = folder_paths.get_folder_paths(FOLDER)[0]
-    if not files:
-        return f"but there is no file in {folder}; put SynCamMaster's checkpoint there"
-    return f"but {folder} holds {', '.join(files[:8])}{', ...' if len(files) > 8 else ''}; choose one of these"
+    if files:
+        remedy = (
+            f"but models/{FOLDER} holds {', '.join(files[:8])}{', ...' if len(files) > 8 else ''}; choose one of these"
+        )
+    else:
+        remedy = f"but models/{FOLDER} holds no file; put SynCamMaster's checkpoint there"
+    return f"SynCamLoadWeights: 'weights_name' is '{weights_name}', {remedy}."
 
 
-def check_file_name(file_name: str | None) -> str | None:
-    """A sentence if ``file_name`` is no plain name of a safetensors file, else None."""
-    if file_name is None or (file_name.endswith(".safetensors") and file_name == os.path.basename(file_name)):
-        return None
-    return f"SynCamConvertWeights: 'file_name' is '{file_name}'; give a plain name ending in .safetensors, without folders."
+def check_file_name(file_name: str | None) -> None:
+    """Raise ValueError unless ``file_name`` is the plain name of a safetensors file (a link is None)."""
+    if file_name is None or (file_name.endswith(".safetensors") and re.fullmatch(r"[^/\\:\x00-\x1f]+", file_name)):
+        return
+    raise ValueError(
+        f"SynCamConvertWeights: 'file_name' is '{file_name}'; give a plain name ending in .safetensors, without folders."
+    )
 
 
 NODES = (SynCamLoadWeights, SynCamConvertWeights, SynCamApply)

@@ -80,8 +80,7 @@ def apply_view_sync(
 
 def view_sync_of(model: comfy.model_patcher.ModelPatcher) -> ViewSyncWrapper | None:
     """The view synchronization that is set on a MODEL, if any."""
-    wrappers = model.model_options.get("transformer_options", {}).get("wrappers", {})
-    return next(iter(wrappers.get(WrappersMP.APPLY_MODEL, {}).get(KEY, [])), None)
+    return next(iter(model.get_wrappers(WrappersMP.APPLY_MODEL, KEY)), None)
 
 
 class Step(NamedTuple):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import folder_paths
@@ -12,8 +10,8 @@ from comfy_api.latest import io
 
 from ..syncam_core.cameras import orbit_rig, parse_numbers, rig_from_json
 from ..syncam_core.formats import read_rig_file
-
-RigType = io.Custom("SYNCAM_RIG")
+from .sentences import sentences_of, verdict
+from .sockets import RigType
 
 TWO_CAMERAS = """{
   "format": "syncam-rig",
@@ -24,24 +22,6 @@ TWO_CAMERAS = """{
   ]
 }
 """
-
-
-@contextmanager
-def sentences_of(node_id: str) -> Iterator[None]:
-    """Put the node's id in front of the sentence of a ValueError."""
-    try:
-        yield
-    except ValueError as problem:
-        raise ValueError(f"{node_id}: {problem}") from problem
-
-
-def verdict(check, *values) -> bool | str:
-    """What `validate_inputs` returns: True where `check` passes, else its sentence."""
-    try:
-        check(*values)
-    except ValueError as problem:
-        return str(problem)
-    return True
 
 
 class SynCamRigOrbit(io.ComfyNode):

@@ -34,7 +34,8 @@ from ..syncam_core.video import (
     staged_files,
     write_video,
 )
-from .rig import RigType, sentences_of
+from .sentences import sentences_of
+from .sockets import RigType
 
 if TYPE_CHECKING:
     import numpy as np

@@ -96,6 +96,11 @@ class Server:
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read())
 
+    def forget(self) -> None:
+        """Unload all models and drop all cached results; the server does so when its queue is idle."""
+        self.post("/free", {"unload_models": True, "free_memory": True})
+        time.sleep(2)
+
     def memory_mb(self) -> float:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split("VmRSS:")[1].split()[0]) / 1024
@@ -110,9 +115,10 @@ class Server:
         body = {"prompt": prompt, "client_id": client}
         if previews:
             body["extra_data"] = {"preview_method": "latent2rgb"}
-        async with aiohttp.ClientSession() as session, session.ws_connect(
-            f"{self.url}/ws?clientId={client}", max_msg_size=0
-        ) as socket_:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(f"{self.url}/ws?clientId={client}", max_msg_size=0) as socket_,
+        ):
             await socket_.send_json({"type": "feature_flags", "data": {"supports_preview_metadata": True}})
             async with session.post(self.url + "/prompt", json=body) as answer:
                 result = await answer.json()

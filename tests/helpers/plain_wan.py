@@ -6,6 +6,7 @@ frames, complex numbers for the rotary code, everything in float64. Slow, and me
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import torch
@@ -219,7 +220,7 @@ def sample(state, noise, positive, negative, poses, steps, cfg, shift):
     """Euler from pure noise with classifier-free guidance; returns the latent in the model's own scale."""
     x = noise.double()
     levels = sigmas(steps, shift)
-    for here, after in zip(levels, levels[1:], strict=False):
+    for here, after in itertools.pairwise(levels):
         text = forward(state, x, 1000 * here, positive, poses)
         empty = forward(state, x, 1000 * here, negative, poses)
         x = x + (empty + cfg * (text - empty)) * (after - here)

@@ -244,7 +244,7 @@ def test_weights_of_another_model_size_are_refused(comfy, tiny):
 def test_a_model_that_is_not_wan_is_refused(tiny):
     base = tiny.base().clone()
     base.model = type("Other", (), {"diffusion_model": torch.nn.Linear(1, 1)})()
-    with pytest.raises(ValueError, match="'model' is Other, but view synchronization goes into Wan2.1"):
+    with pytest.raises(ValueError, match=r"'model' is Other, but view synchronization goes into Wan2.1"):
         tiny.patched(poses(), base=base)
 
 
@@ -268,9 +268,7 @@ def test_a_latent_that_does_not_fit_the_cameras_is_refused_before_any_model_is_l
     settings = {"seed": 1, "steps": 2, "cfg": 3.0, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0}
     texts = {"positive": conditioning(TEXTS[0]), "negative": conditioning(TEXTS[1])}
     with pytest.raises(ValueError, match=says):
-        comfy.run(
-            node_id, model=tiny.patched(poses(views, frames)), **{names[node_id]: latent}, **texts, **settings
-        )
+        comfy.run(node_id, model=tiny.patched(poses(views, frames)), **{names[node_id]: latent}, **texts, **settings)
     assert not model_management.current_loaded_models
 
 
@@ -291,5 +289,5 @@ def test_context_windows_are_refused(comfy, tiny):
 
 
 def test_start_after_end_is_refused(tiny):
-    with pytest.raises(ValueError, match="'start_percent' is 0.8, after 'end_percent' 0.2"):
+    with pytest.raises(ValueError, match=r"'start_percent' is 0.8, after 'end_percent' 0.2"):
         tiny.patched(poses(), start_percent=0.8, end_percent=0.2)

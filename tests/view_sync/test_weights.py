@@ -257,7 +257,9 @@ def test_the_small_file_says_where_it_comes_from(tmp_path, state):
     again = convert(tmp_path / "small.safetensors", tmp_path / "again.safetensors", dtype="fp32")
     assert again.metadata["source"] == "step20000.ckpt"
     assert again.metadata["source_sha256"] == metadata["source_sha256"]
-    assert torch.equal(again.tensors["blocks.2.projector.weight"], state["blocks.2.projector.weight"].bfloat16().float())
+    assert torch.equal(
+        again.tensors["blocks.2.projector.weight"], state["blocks.2.projector.weight"].bfloat16().float()
+    )
 
 
 def test_the_hash_depends_on_every_tensor_and_not_on_the_way_there(tmp_path, state):

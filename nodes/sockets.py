@@ -1,0 +1,7 @@
+"""The socket types of the pack."""
+
+from comfy_api.latest import io
+
+RigType = io.Custom("SYNCAM_RIG")  # syncam_core.cameras.Rig
+CamerasType = io.Custom("SYNCAM_CAMERAS")  # syncam_core.cameras.CameraEncoding
+WeightsType = io.Custom("SYNCAM_WEIGHTS")  # the host's ModelPatcher around a syncam_core.view_sync.ViewSync
