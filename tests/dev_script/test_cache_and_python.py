@@ -116,6 +116,8 @@ def test_without_any_suitable_python_one_sentence_says_which_are(monkeypatch, tm
         dev_install.find_python()
 
 
-def test_too_little_space_is_said_before_anything_is_fetched(monkeypatch, tmp_path):
-    with pytest.raises(Problem, match=r"takes 1048576 GiB .* SYNCAM_CACHE"):
-        dev_install.require_space(tmp_path, "PyTorch", 1 << 50)
+def test_too_little_space_is_said_before_anything_is_made(monkeypatch):
+    monkeypatch.setattr(dev_install, "SPACE_NEEDED", 1 << 50)
+    with pytest.raises(Problem, match=r"takes 1048576 GiB, but .* SYNCAM_CACHE"):
+        dev_install.set_up("0.30.0", with_tests=False)
+    assert not list(dev_install.cache_folder().glob("*/venv"))

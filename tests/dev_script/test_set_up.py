@@ -96,10 +96,8 @@ def machine(index, monkeypatch, tmp_path):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_NO_BUILD_ISOLATION", "0")
     monkeypatch.setattr(dev_install, "ROOT", checkout)
-    monkeypatch.setattr(dev_install, "TORCH_SPACE", 1)
-    monkeypatch.setattr(dev_install, "OTHER_SPACE", 1)
+    monkeypatch.setattr(dev_install, "SPACE_NEEDED", 1)
     monkeypatch.setitem(dev_install.HOSTS, VERSION, dev_install.Release("2.6.0", digest))
     return checkout
 
@@ -226,7 +224,7 @@ import sys; sys.path.insert(0, {scripts!r})
 import dev_install
 from pathlib import Path
 dev_install.ROOT = Path({checkout!r})
-dev_install.TORCH_SPACE = dev_install.OTHER_SPACE = 1
+dev_install.SPACE_NEEDED = 1
 dev_install.HOSTS[{version!r}] = dev_install.Release("2.6.0", {digest!r})
 dev_install.set_up({version!r}, False)
 """

@@ -1,0 +1,135 @@
+"""The pack as a person sees it: the shipped workflows in the real frontend, in both node renderers."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+PACK = Path(__file__).resolve().parents[2]
+WORKFLOWS = PACK / "example_workflows"
+READY = (
+    "window.comfyAPI?.app?.app?.graph && window.comfyAPI.app.app.extensionManager"
+    " && LiteGraph.registered_node_types['SynCamSampler'] && !document.querySelector('#splash-loader')"
+)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = os.environ.get("SYNCAM_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if not path:
+        pytest.skip("no Chromium on this machine; install one, or name it in SYNCAM_CHROMIUM")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
+        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[False, True], ids=["classic nodes", "nodes 2.0"])
+def page(request, browser, server):
+    """A fresh page of the server's frontend; ``page.ours`` collects what our code says to the console."""
+    server.post(
+        "/api/settings",
+        {
+            "Comfy.TutorialCompleted": True,
+            "Comfy.InstalledVersion": "1.47.12",
+            "Comfy.RightSidePanel.IsOpen": False,
+            "Comfy.VueNodes.Enabled": request.param,
+        },
+    )
+    context = browser.new_context(viewport={"width": 1600, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    page.route(lambda url: not url.startswith(server.url), lambda route: route.abort())
+    page.ours = []
+    page.on("console", lambda message: page.ours.append(message.text) if "syncam" in message.text.lower() else None)
+    page.on("pageerror", lambda error: page.ours.append(str(error)))
+    page.goto(server.url, wait_until="domcontentloaded")
+    page.wait_for_function(READY, timeout=120_000)
+    yield page
+    context.close()
+
+
+def in_app(page, script: str, argument=None):
+    return page.evaluate(f"async (argument) => {{ const app = window.comfyAPI.app.app; {script} }}", argument)
+
+
+def picture(page, tmp_path_factory, name: str) -> None:
+    """Keep a screenshot for people, in the folder SYNCAM_SCREENSHOTS if that is set."""
+    folder = os.environ.get("SYNCAM_SCREENSHOTS") or tmp_path_factory.getbasetemp()
+    page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+def test_the_demo_is_in_the_template_browser_loads_without_red_nodes_runs_and_shows_the_videos(
+    page, request, tmp_path_factory, server
+):
+    renderer = "vue" if "2.0" in request.node.name else "classic"
+    in_app(page, "await app.extensionManager.command.execute('Comfy.BrowseTemplates')")
+    page.get_by_text("ComfyUI-SynCam").first.click()
+    page.get_by_text("syncam_demo", exact=True).first.wait_for()
+    for name in ("azimuth", "elevation", "distance"):
+        assert page.get_by_text(f"text_to_2_views_{name}", exact=True).count() == 1
+    page.wait_for_function("[...document.querySelectorAll('img')].filter(i => i.naturalWidth == 640).length >= 4")
+    picture(page, tmp_path_factory, f"templates_{renderer}")
+
+    page.get_by_text("syncam_demo", exact=True).first.click()
+    page.wait_for_function("window.comfyAPI.app.app.graph._nodes.some(n => n.type == 'SynCamSaveViews')")
+    types, red = in_app(
+        page,
+        "const nodes = app.graph._nodes;"
+        "return [nodes.map(n => n.type), nodes.filter(n => n.has_errors || !LiteGraph.registered_node_types[n.type])]",
+    )
+    assert "SynCamDemoModel" in types
+    assert red == []
+    assert page.get_by_text("This workflow has missing nodes").count() == 0
+
+    page.get_by_text("Run", exact=True).first.click()
+    page.wait_for_function(
+        "Object.values(window.comfyAPI.app.app.nodeOutputs).some(o => o.images?.length == 5 && o.animated?.[0])",
+        timeout=240_000,
+    )
+    page.wait_for_function(
+        "[...document.querySelectorAll('video')].some(v => v.readyState >= 2 && v.videoWidth == 384)"
+    )
+    page.wait_for_timeout(500)
+    picture(page, tmp_path_factory, f"demo_{renderer}")
+    assert page.ours == []
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in WORKFLOWS.glob("*.json")))
+def test_every_ui_workflow_is_the_same_prompt_as_its_api_file(page, name):
+    workflow = json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
+    expected = json.loads((WORKFLOWS / "api" / f"{name}.json").read_text(encoding="utf-8"))
+    prompt = in_app(page, "await app.loadGraphData(argument); return (await app.graphToPrompt()).output", workflow)
+    shown = {key: node for key, node in prompt.items() if node["class_type"] != "MarkdownNote"}
+    assert {k: (n["class_type"], n["inputs"]) for k, n in shown.items()} == {
+        k: (n["class_type"], n["inputs"]) for k, n in expected.items()
+    }
+    assert page.ours == []
+
+
+def test_every_node_has_a_help_page(server):
+    info = server.get("/object_info")
+    ours = [node_id for node_id in info if node_id.startswith("SynCam")]
+    assert len(ours) >= 13
+    for node_id in ours:
+        text = server.bytes(f"/extensions/ComfyUI-SynCam/docs/{node_id}.md").decode()
+        assert text.startswith(f"# {info[node_id]['display_name']}"), node_id
+        for name in (*info[node_id]["input_order"].get("required", []), *info[node_id]["output_name"]):
+            assert f"`{name}`" in text, f"{node_id}.md does not explain {name}"
+
+
+def test_thumbnails_stand_beside_the_workflows_and_names_of_downloads_are_complete():
+    for path in WORKFLOWS.glob("*.json"):
+        assert path.with_suffix(".jpg").exists()
+        nodes = json.loads(path.read_text(encoding="utf-8"))["nodes"]
+        for node in nodes:
+            for model in node["properties"].get("models", []):
+                assert model["name"] in node["widgets_values"]
+                assert set(model) == {"name", "url", "directory"}
