@@ -123,7 +123,7 @@ class SynCamEmptyLatent(io.ComfyNode):
             [cameras.views, LATENT_CHANNELS, latent_frames, height // PIXELS_PER_LATENT, width // PIXELS_PER_LATENT],
             device=comfy.model_management.intermediate_device(),
         )
-        return io.NodeOutput({"samples": samples, "downscale_ratio_spacial": PIXELS_PER_LATENT})
+        return io.NodeOutput({"samples": samples})
 
     @classmethod
     def check(cls, width: int | None, height: int | None, length: int | None) -> None:

@@ -156,8 +156,8 @@ class SynCamLoadRig(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, file=None, cameras=None):
-        path = Path(folder_paths.get_annotated_filepath(file))
-        return f"{path.stat().st_mtime_ns}:{path.stat().st_size}"
+        status = os.stat(input_path(file))
+        return f"{status.st_mtime_ns}:{status.st_size}"
 
     @classmethod
     def execute(cls, file, cameras="") -> io.NodeOutput:
@@ -202,12 +202,15 @@ def input_path(file: str) -> str:
     """
     if not file or not isinstance(file, str):
         raise ValueError("'file' names no file; put a camera file (.json) into the input folder and choose it.")
+    name, folder = folder_paths.annotated_filepath(file)
+    folder = os.path.realpath(folder or folder_paths.get_input_directory())
     try:
-        path = folder_paths.get_annotated_filepath(file)
-    except ValueError as problem:
-        raise ValueError(
-            f"'file' is {file[:200]!r}, which leads out of the input folder; give a path relative to it."
-        ) from problem
+        path = os.path.realpath(os.path.join(folder, name))
+        inside = os.path.commonpath([folder, path]) == folder
+    except ValueError:  # a null byte, or another drive
+        inside = False
+    if not inside:
+        raise ValueError(f"'file' is {file[:200]!r}, which leads out of the input folder; give a path relative to it.")
     if not os.path.isfile(path):
         offer = ", ".join(camera_files()[:8])
         instead = f"choose one of: {offer}" if offer else "put a camera file (.json) there"

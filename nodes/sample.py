@@ -12,6 +12,8 @@ from comfy_extras.nodes_model_advanced import ModelSamplingSD3
 from ..syncam_core.video.layout import grid_shape
 from .patch import check_latent, view_sync_of
 
+EMPTY_LATENT_RATIOS = ("downscale_ratio_spacial", "downscale_ratio_temporal")
+
 
 class SynCamSampler(io.ComfyNode):
     @classmethod
@@ -90,12 +92,9 @@ class SynCamSampler(io.ComfyNode):
     ) -> io.NodeOutput:
         if shift > 0:
             (model,) = ModelSamplingSD3().patch(model, shift)
-        samples = comfy.sample.fix_empty_latent_channels(
-            model,
-            latent["samples"],
-            latent.get("downscale_ratio_spacial"),
-            latent.get("downscale_ratio_temporal"),
-        )
+        # Empty latents of other sizes say so in these keys; hosts before 0.24 know neither the keys nor the arguments.
+        ratios = {key: latent[key] for key in EMPTY_LATENT_RATIOS if key in latent}
+        samples = comfy.sample.fix_empty_latent_channels(model, latent["samples"], **ratios)
         synchronization = view_sync_of(model)
         if synchronization is not None:
             check_latent(samples.shape, synchronization.poses, node="SynCamSampler")
@@ -115,7 +114,7 @@ class SynCamSampler(io.ComfyNode):
             disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
             seed=seed,
         )
-        kept = {key: value for key, value in latent.items() if not key.startswith("downscale_ratio_")}
+        kept = {key: value for key, value in latent.items() if key not in EMPTY_LATENT_RATIOS}
         return io.NodeOutput({**kept, "samples": samples})
 
 
