@@ -39,8 +39,9 @@ def test_durations_are_said_as_people_say_them(seconds, text):
 
 def test_the_progress_line_counts_nodes_and_steps_and_estimates_from_the_steps_after_the_first():
     progress = dev_server.Progress(nodes=9)
-    progress.enter("Loader")
-    progress.enter("Sampler")
+    progress.enter("1", "Loader")
+    progress.enter("2", "Sampler")
+    progress.enter("2", "Sampler")
     assert progress.line(now=0) == "[2/9] Sampler"
     progress.advance(1, 20, now=100.0)  # the first step pays for loading the model, so it starts the clock
     assert progress.line(now=100.0) == "[2/9] Sampler: step 1/20"
@@ -52,10 +53,10 @@ def test_the_progress_line_counts_nodes_and_steps_and_estimates_from_the_steps_a
 
 def test_the_progress_of_one_node_is_not_that_of_the_next():
     progress = dev_server.Progress(nodes=2)
-    progress.enter("A")
+    progress.enter("a", "A")
     progress.advance(1, 10, now=0.0)
     progress.advance(9, 10, now=4.0)
-    progress.enter("B")
+    progress.enter("b", "B")
     progress.advance(1, 10, now=5.0)
     progress.advance(3, 10, now=6.0)
     assert progress.line(now=6.0) == "[2/2] B: step 3/10, 2.00 it/s, 4 s left"
@@ -63,7 +64,7 @@ def test_the_progress_of_one_node_is_not_that_of_the_next():
 
 def test_a_second_bar_in_the_same_node_starts_the_estimate_again():
     progress = dev_server.Progress(nodes=1)
-    progress.enter("A")
+    progress.enter("a", "A")
     progress.advance(1, 10, now=0.0)
     progress.advance(10, 10, now=90.0)
     progress.advance(1, 10, now=91.0)

@@ -159,6 +159,13 @@ def test_changed_requirements_are_installed_and_nothing_else_is(cache, machine, 
     assert fetched == ["the requirements of the pack", "the test tools"]
 
 
+def test_requirements_that_ask_for_another_torch_do_not_get_it(cache, machine):
+    (machine / "requirements.txt").write_text("torch>2.11\n")
+    with pytest.raises(Problem, match="could not install the requirements of the pack"):
+        dev_install.set_up(VERSION, with_tests=False)
+    assert installed(cache, "torch") == "2.11.0"
+
+
 def test_a_package_that_an_interrupted_pip_left_half_is_installed_again(cache):
     site_packages = next((cache / "venv").glob("lib/python*/site-packages"))
     # What a kill leaves: the files from the wheel, but not what pip itself adds at the very end.
