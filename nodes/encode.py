@@ -105,8 +105,9 @@ class SynCamEmptyLatent(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, width=None, height=None, length=None):
-        return verdict(cls.check, width, height, length)
+    def validate_inputs(cls, length=None):
+        # The host repeats the sentence for every input named here, so one is; the others are judged when it runs.
+        return verdict(cls.check, SMALLEST_SIDE, SMALLEST_SIDE, length) if isinstance(length, int) else True
 
     @classmethod
     def execute(cls, cameras, width, height, length) -> io.NodeOutput:
@@ -126,14 +127,11 @@ class SynCamEmptyLatent(io.ComfyNode):
         return io.NodeOutput({"samples": samples})
 
     @classmethod
-    def check(cls, width: int | None, height: int | None, length: int | None) -> None:
-        """Judge what is known: links arrive at validation as None."""
+    def check(cls, width: int, height: int, length: int) -> None:
         with sentences_of("SynCamEmptyLatent"):
-            for name, pixels in (("width", width), ("height", height)):
-                if isinstance(pixels, int):
-                    check_side(name, pixels)
-            if isinstance(length, int):
-                check_length(length)
+            check_side("width", width)
+            check_side("height", height)
+            check_length(length)
 
 
 def check_length(length: int) -> None:

@@ -18,6 +18,7 @@ from .sentences import sentences_of, verdict
 from .sockets import CamerasType, WeightsType
 
 FOLDER = "syncam"
+STRONGEST = 2.0
 
 
 def register_model_folder() -> None:
@@ -63,8 +64,8 @@ class SynCamLoadWeights(io.ComfyNode):
 
     @classmethod
     def execute(cls, weights_name) -> io.NodeOutput:
-        path = folder_paths.get_full_path(FOLDER, weights_name)
-        if path is None:
+        path = weights_name and folder_paths.get_full_path(FOLDER, weights_name)
+        if not path:
             raise ValueError(unknown_weights(weights_name))
         try:
             return io.NodeOutput(load_view_sync(path))
@@ -101,7 +102,7 @@ class SynCamConvertWeights(io.ComfyNode):
                     tooltip="bf16 is what the authors' inference runs in; keep stores each tensor as it is.",
                 ),
             ],
-            outputs=[io.String.Output(display_name="file_name", tooltip="Choose it in SynCam Load WeightsType.")],
+            outputs=[io.String.Output(display_name="file_name", tooltip="Choose it in SynCam Load Weights.")],
             is_output_node=True,
         )
 
@@ -149,13 +150,13 @@ class SynCamApply(io.ComfyNode):
             search_aliases=["syncammaster", "multi camera", "multi view"],
             inputs=[
                 io.Model.Input("model", tooltip="Wan2.1 T2V 1.3B, with any LoRA."),
-                WeightsType.Input("weights", tooltip="From SynCam Load WeightsType."),
-                CamerasType.Input("cameras", tooltip="From SynCam Encode CamerasType. View 0 is the reference."),
+                WeightsType.Input("weights", tooltip="From SynCam Load Weights."),
+                CamerasType.Input("cameras", tooltip="From SynCam Encode Cameras. View 0 is the reference."),
                 io.Float.Input(
                     "strength",
                     default=1.0,
                     min=0.0,
-                    max=2.0,
+                    max=STRONGEST,
                     step=0.01,
                     tooltip="How strongly the views are tied together. 1 is as trained, 0 is the plain model.",
                 ),
@@ -181,6 +182,14 @@ class SynCamApply(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, weights, cameras, strength=1.0, start_percent=0.0, end_percent=1.0) -> io.NodeOutput:
+        for name, value, largest in (
+            ("strength", strength, STRONGEST),
+            ("start_percent", start_percent, 1.0),
+            ("end_percent", end_percent, 1.0),
+        ):
+            # Linked values bypass the limits of the widgets, and NaN passes them.
+            if not 0 <= value <= largest:
+                raise ValueError(f"SynCamApply: '{name}' is {value}; give a number from 0 to {largest:g}.")
         if start_percent > end_percent:
             raise ValueError(
                 f"SynCamApply: 'start_percent' is {start_percent}, after 'end_percent' {end_percent}; "

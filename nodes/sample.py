@@ -28,7 +28,7 @@ class SynCamSampler(io.ComfyNode):
             ),
             search_aliases=["syncammaster sampler", "multi view ksampler"],
             inputs=[
-                io.Model.Input("model", tooltip="From SynCam Apply."),
+                io.Model.Input("model", tooltip="From SynCam Apply. Without it the videos would not be synchronized."),
                 io.Conditioning.Input(
                     "positive", tooltip="One prompt for all views: what happens, not how it is filmed."
                 ),
@@ -42,7 +42,7 @@ class SynCamSampler(io.ComfyNode):
                     control_after_generate=True,
                     tooltip="The noise of view i does not change when views are added behind it.",
                 ),
-                io.Int.Input("steps", default=50, min=1, max=10000, tooltip="The authors use 50; 20 to 30 are usable."),
+                io.Int.Input("steps", default=50, min=1, max=10000, tooltip="The authors use 50."),
                 io.Float.Input(
                     "cfg",
                     default=5.0,
@@ -90,6 +90,9 @@ class SynCamSampler(io.ComfyNode):
     def execute(
         cls, model, positive, negative, latent, seed, steps, cfg, sampler_name, scheduler, shift=5.0, denoise=1.0
     ) -> io.NodeOutput:
+        for name, value in (("cfg", cfg), ("shift", shift)):
+            if not 0 <= value <= 100:  # a linked value, or NaN
+                raise ValueError(f"SynCamSampler: '{name}' is {value}; give a number from 0 to 100.")
         if shift > 0:
             (model,) = ModelSamplingSD3().patch(model, shift)
         # Empty latents of other sizes say so in these keys; hosts before 0.24 know neither the keys nor the arguments.

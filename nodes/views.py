@@ -34,7 +34,7 @@ from ..syncam_core.video import (
     staged_files,
     write_video,
 )
-from .sentences import sentences_of
+from .sentences import sentences_of, verdict
 from .sockets import RigType
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class SynCamViewGrid(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, columns):
-        return refusal("SynCamViewGrid", (check_columns, columns))
+        return refusal("SynCamViewGrid", check_columns, columns, int)
 
     @classmethod
     def execute(cls, views, columns, labels, rig=None) -> io.NodeOutput:
@@ -178,8 +178,8 @@ class SynCamSaveViews(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, filename_prefix, fps):
-        return refusal("SynCamSaveViews", (normal_prefix, filename_prefix), (frame_rate, fps))
+    def validate_inputs(cls, filename_prefix):
+        return refusal("SynCamSaveViews", normal_prefix, filename_prefix, str)
 
     @classmethod
     def execute(cls, views, filename_prefix, fps, rig=None) -> io.NodeOutput:
@@ -232,15 +232,10 @@ def rig_input() -> io.Input:
 # ---- judging what was given
 
 
-def refusal(node_id: str, *checks: tuple[Callable, list | tuple]) -> bool | str:
-    """What `validate_inputs` returns for (check, input) pairs; a linked input is (None,) and is judged in `execute`."""
-    for check, (value, *_) in checks:
-        try:
-            if value is not None:
-                check(value)
-        except ValueError as error:
-            return f"{node_id}: {error}"
-    return True
+def refusal(node_id: str, check: Callable, given: list | tuple, kind: type) -> bool | str:
+    """What `validate_inputs` of a list node returns for one input; a linked input is (None,) and is judged later."""
+    with_id = sentences_of(node_id)(check)
+    return verdict(with_id, given[0]) if isinstance(given[0], kind) else True
 
 
 def check_columns(columns: int) -> None:

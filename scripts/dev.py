@@ -146,11 +146,7 @@ def test(options: argparse.Namespace, extra: list[str]) -> int:
     comfy = find_comfy(options.host, with_tests=True)
     environment = environment_for_tests(comfy)
     environment.update(COMFYUI_PATH=str(comfy.folder), COMFYUI_PYTHON=str(comfy.python))
-    browser = find_chromium() or install_chromium()
-    if browser:
-        environment["SYNCAM_CHROMIUM"] = browser
-    else:
-        say("No Chromium found and none could be installed: the browser tests will be skipped.")
+    environment["SYNCAM_CHROMIUM"] = browser_for_tests([str(comfy.python), "-m", "playwright"], environment)
     codes = [
         run_in_foreground([str(comfy.python), "-m", *arguments], environment)
         for arguments in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["pytest", *extra])
@@ -173,6 +169,19 @@ def run_in_foreground(command: list[str], environment: dict[str, str]) -> int:
         child.kill()
 
 
+def browser_for_tests(playwright: list[str], environment: dict[str, str]) -> str:
+    """A browser that starts and can be driven, installed where the system lets us; else "", and why is said."""
+    browser, driver = find_chromium(), run_quietly([*playwright, "--version"], environment).returncode == 0
+    if not (browser and driver):
+        install_browser()
+        browser, driver = find_chromium(), run_quietly([*playwright, "--version"], environment).returncode == 0
+    if not browser:
+        say("No Chromium found and none could be installed: the browser tests will be skipped.")
+    elif not driver:
+        say("Playwright does not start (Debian, Ubuntu: install libatomic1): the browser tests will be skipped.")
+    return browser if browser and driver else ""
+
+
 def find_chromium() -> str | None:
     """A Chromium-based browser that is installed and starts."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
@@ -188,18 +197,16 @@ def find_chromium() -> str | None:
     return next((path for path in installed if WINDOWS or run_quietly([path, "--version"]).returncode == 0), None)
 
 
-def install_chromium() -> str | None:
-    """Debian's Chromium, where we are root (a container, a test machine); nowhere else."""
+def install_browser() -> None:
+    """Debian's Chromium and what Playwright's driver needs, where we are root (a container, a test machine)."""
     if WINDOWS or os.geteuid() != 0 or not shutil.which("apt-get"):
-        return None
+        return
     log = cache_folder() / "logs" / "chromium.log"
     log.unlink(missing_ok=True)
     say("Getting Chromium for the browser tests ...")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", "chromium"]):
-        if run_logged("Chromium", command, log, environment) != 0:
-            return None
-    return find_chromium()
+    install = ["apt-get", "install", "-y", "--no-install-recommends", "chromium", "libatomic1"]
+    for command in (["apt-get", "update"], install):
+        run_logged("Chromium", command, log, {**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
 
 
 def port_number(text: str) -> int:

@@ -63,10 +63,10 @@ def last_lines(log: Path, count: int) -> str:
         return "\n".join(file.read().decode("utf-8", "replace").strip().splitlines()[-count:])
 
 
-def run_quietly(command: list[str]) -> subprocess.CompletedProcess:
+def run_quietly(command: list[str], env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
     """Run a short command for its answer; one that cannot be started counts as failed."""
     try:
-        return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+        return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=env, check=False)
     except OSError as error:
         return subprocess.CompletedProcess(command, 127, "", str(error))
 

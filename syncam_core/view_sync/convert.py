@@ -7,7 +7,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from .weights import FLOAT_DTYPES, ViewSyncWeights, file_sha256, read_weights, tensors_sha256, write_weights
+from .weights import (
+    FLOAT_DTYPES,
+    ViewSyncWeights,
+    check_target,
+    file_sha256,
+    read_weights,
+    tensors_sha256,
+    write_weights,
+)
 
 
 def convert(
@@ -25,6 +33,7 @@ def convert(
     source, target = Path(source), Path(target)
     if dtype != "keep" and dtype not in FLOAT_DTYPES:
         raise ValueError(f"dtype is '{dtype}'; choose keep, {', '.join(FLOAT_DTYPES)}.")
+    check_target(target, overwrite)
     weights = read_weights(source)
     write_weights(
         weights,

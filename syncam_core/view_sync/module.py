@@ -42,8 +42,9 @@ def view_rope(views: int, height: int, width: int, head_dim: int, device: torch.
     spatial = 2 * (head_dim // 6)
     rows = []
     for size, channels in ((views, head_dim - 2 * spatial), (height, spatial), (width, spatial)):
-        frequency = ROPE_THETA ** (-torch.arange(0, channels, 2, device=device, dtype=torch.float64) / channels)
-        rows.append(torch.outer(torch.arange(size, device=device, dtype=torch.float64), frequency))
+        # On the CPU: several devices have no float64.
+        frequency = ROPE_THETA ** (-torch.arange(0, channels, 2, dtype=torch.float64) / channels)
+        rows.append(torch.outer(torch.arange(size, dtype=torch.float64), frequency))
     angles = torch.cat(
         [
             repeat(rows[0], "v c -> v h w c", h=height, w=width),
@@ -53,7 +54,7 @@ def view_rope(views: int, height: int, width: int, head_dim: int, device: torch.
         dim=-1,
     )
     angles = rearrange(angles, "v h w c -> (v h w) 1 c")
-    return Rope(angles.cos().float(), angles.sin().float())
+    return Rope(angles.cos().float().to(device), angles.sin().float().to(device))
 
 
 def apply_rope(x: Tensor, rope: Rope, heads: int) -> Tensor:

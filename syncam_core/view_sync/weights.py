@@ -41,13 +41,22 @@ FLOAT_DTYPES = {
 # 1275 keys need about 150 kB of header; a header of this size is an attack or a broken file.
 MAX_HEADER_BYTES = 4 * 2**20
 # All that the pickle of a state dict may name; everything else is refused before it is looked up.
-PICKLE_GLOBALS = {"collections OrderedDict", "torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_parameter"}
-PICKLE_GLOBALS |= {f"torch {kind}Storage" for kind in ("Float", "Half", "BFloat16", "Double", "Long", "Int", "Bool")}
-PICKLE_GLOBALS |= {"torch.storage UntypedStorage", "torch float32", "torch bfloat16", "torch float16"}
+PICKLE_GLOBALS = {"collections OrderedDict", "torch.storage UntypedStorage", "torch Size", "torch device"}
+PICKLE_GLOBALS |= {f"torch._utils _rebuild_{what}" for what in ("tensor_v2", "tensor_v3", "parameter")}
+PICKLE_GLOBALS |= {
+    f"torch {kind}Storage"
+    for kind in ("Float", "Half", "BFloat16", "Double", "Long", "Int", "Short", "Char", "Byte", "Bool")
+}
+PICKLE_GLOBALS |= {
+    f"torch {str(dtype).removeprefix('torch.')}" for dtype in vars(torch).values() if isinstance(dtype, torch.dtype)
+}
 CODE_OPCODES = {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4"}
 
 MARKER_KEY = "blocks.0.mvs_attn.q.weight"
-MODULE_KEY = re.compile(r"blocks\.(\d+)\.(cam_encoder|projector|modulation_mvs|mvs_attn)\b")
+MODULE_KEY = re.compile(r"blocks\.(\d{1,4})\.(cam_encoder|projector|modulation_mvs|mvs_attn)\b")
+LORA_KEY = re.compile(r"lora_|\.alpha$|lokr_|hada_|oft_|dora_scale|^lycoris_|\.diff(_b)?$")
+# Under these names trainers wrap a state dict.
+WRAPPERS = ("state_dict", "module", "model")
 
 
 class WeightsError(ValueError):
@@ -107,7 +116,11 @@ def read_weights(path: str | os.PathLike) -> ViewSyncWeights:
     except OSError as error:
         raise WeightsError(f"'{path.name}' cannot be read: {error.strerror or error}.") from None
     prefix = _module_prefix(state.keys(), path.name)
-    tensors = {key[len(prefix) :]: state[key] for key in state if MODULE_KEY.match(key.removeprefix(prefix))}
+    ours = [key for key in state if key.startswith(prefix) and MODULE_KEY.match(key, len(prefix))]
+    tensors = {key[len(prefix) :]: state[key] for key in ours}
+    # Views of one storage, or strides of zero, can make a small file ask for any amount of memory.
+    if sum(tensor.nbytes for tensor in tensors.values()) > path.stat().st_size:
+        raise WeightsError(f"'{path.name}' would unpack to more than the file holds; download it again.")
     dim, depth = _check_shapes(tensors, path.name)
     return ViewSyncWeights(tensors, dim, depth, metadata)
 
@@ -127,10 +140,7 @@ def write_weights(
     Raises ``FileExistsError`` unless ``overwrite``, ``ValueError`` when values do not fit into ``dtype``.
     """
     path = Path(path)
-    if path.suffix != ".safetensors":
-        raise ValueError(f"'{path.name}' must end in .safetensors.")
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"'{path.name}' exists already; choose another name or allow overwriting.")
+    check_target(path, overwrite)
     tensors = {}
     for key, tensor in weights.tensors.items():
         cast = tensor.to(dtype or tensor.dtype)
@@ -160,6 +170,14 @@ def write_weights(
         Path(temporary).unlink(missing_ok=True)
         raise
     return path
+
+
+def check_target(path: Path, overwrite: bool = False) -> None:
+    """Raise before any work if ``path`` is no name for a small file, or is taken."""
+    if path.suffix != ".safetensors":
+        raise ValueError(f"'{path.name}' must end in .safetensors.")
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"'{path.name}' exists already; choose another name.")
 
 
 def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
@@ -210,7 +228,7 @@ def _open_state_dict(path: Path) -> tuple[Mapping[str, Tensor], dict[str, str]]:
     if start[:1] == b"\x80":
         raise WeightsError(
             f"'{path.name}' is a bare pickle, which could run code when opened and is not; "
-            "use the .safetensors file or a checkpoint written by torch.save."
+            "use the .safetensors file, or a checkpoint in the zip format that torch.save has written since PyTorch 1.6."
         )
     raise WeightsError(
         f"'{path.name}' is neither a safetensors file nor a PyTorch checkpoint, or its beginning is damaged; "
@@ -234,10 +252,11 @@ def _load_checkpoint(path: Path) -> Mapping[str, Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:
-        reason = str(error).strip().split("\n")[0][:200]
-        raise WeightsError(f"'{path.name}' is not a checkpoint of plain tensors ({reason}); nothing was run.") from None
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
+        # Whatever is wrong with it, torch's own message advises to load it unsafely.
+        raise WeightsError(f"'{path.name}' has a damaged table of tensors; download it again.") from error
+    for name in WRAPPERS:
+        if isinstance(state, dict) and isinstance(state.get(name), dict):
+            state = state[name]
     if not isinstance(state, dict) or not all(isinstance(key, str) for key in state):
         raise WeightsError(f"'{path.name}' holds no dictionary of named tensors.")
     return {key: value for key, value in state.items() if isinstance(value, Tensor)}
@@ -279,16 +298,18 @@ def _central_directory_bytes(file, size: int, name: str) -> int:
 
 def _check_pickle(data: bytes, name: str) -> None:
     try:
-        opcodes = [(opcode.name, argument) for opcode, argument, _ in pickletools.genops(data)]
-    except Exception as error:
-        raise WeightsError(f"'{name}' has a damaged table of tensors ({error}); download it again.") from None
-    for opcode, argument in opcodes:
-        if opcode in CODE_OPCODES or (opcode == "GLOBAL" and argument not in PICKLE_GLOBALS):
-            what = argument if opcode == "GLOBAL" else opcode
-            raise WeightsError(
-                f"'{name}' holds a pickle that asks for '{str(what).replace(' ', '.')}', which tensors do not need and "
-                "which could run code; nothing was run. Get the file from its authors, or a .safetensors version."
-            )
+        for opcode, argument, _ in pickletools.genops(data):
+            if opcode.name in CODE_OPCODES or (opcode.name == "GLOBAL" and argument not in PICKLE_GLOBALS):
+                what = argument if opcode.name == "GLOBAL" else opcode.name
+                raise WeightsError(
+                    f"'{name}' holds a pickle that asks for '{str(what)[:100].replace(' ', '.')}', which tensors do "
+                    "not need and which could run code; nothing was run. Get the file from its authors, or a "
+                    ".safetensors version."
+                )
+    except WeightsError:
+        raise
+    except Exception as error:  # pickletools raises whatever its byte readers raise
+        raise WeightsError(f"'{name}' has a damaged table of tensors; download it again.") from error
 
 
 def _module_prefix(keys, name: str) -> str:
@@ -297,7 +318,7 @@ def _module_prefix(keys, name: str) -> str:
     marker = next((key for key in keys if key.endswith(MARKER_KEY)), None)
     if marker is not None:
         return marker.removesuffix(MARKER_KEY)
-    if any(re.search(r"lora_|\.alpha$|\.lokr_|\.hada_|\.diff(_b)?$", key) for key in keys):
+    if any(LORA_KEY.search(key) for key in keys):
         what = "is a LoRA; load it with a LoRA loader on the model"
     elif any(key.endswith("blocks.0.cam_encoder.weight") for key in keys):
         what = (
@@ -331,9 +352,6 @@ def _check_shapes(tensors: Mapping[str, Tensor], name: str) -> tuple[int, int]:
             raise WeightsError(
                 f"'{name}': '{key}' has shape {tuple(tensor.shape)}, {expected[key]} was expected for width {dim}."
             )
-        if not tensor.dtype.is_floating_point or not tensor.is_contiguous():
-            raise WeightsError(
-                f"'{name}': '{key}' is stored as {tensor.dtype} with strides {tensor.stride()}; "
-                "plain floating point tensors are needed."
-            )
+        if not tensor.dtype.is_floating_point:
+            raise WeightsError(f"'{name}': '{key}' is stored as {tensor.dtype}; floating point is needed.")
     return dim, depth

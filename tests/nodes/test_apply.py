@@ -127,16 +127,27 @@ def test_model_management_loads_counts_and_unloads_the_module_with_the_model(tin
 
 
 def test_a_half_memory_load_gives_the_same(tiny, x):
-    """Half of the module stays on the offload device and is cast at use, as on a small GPU."""
-    weights = tiny.weights()
-    patched = tiny.patched(poses(), weights=weights)
+    """Half of base and module go back to the offload device just before the forward, as on a small GPU."""
+    from comfy.patcher_extension import WrappersMP
+
+    patched = tiny.patched(poses())
     before = run(patched, x)
-    attached = patched.get_additional_models_with_key("syncam_view_sync")[0]
-    attached.detach()
-    attached.patch_model(lowvram_model_memory=weights.model_size() // 2, load_weights=True)
-    assert 0 < attached.loaded_size() < weights.model_size()
-    assert torch.equal(run(patched, x), before)
-    attached.detach()
+    loaded = []
+
+    def unload_half(executor, *args, **kwargs):
+        base = executor.class_obj.current_patcher
+        for patcher in (base, *base.get_additional_models_with_key("syncam_view_sync")):
+            patcher.partially_unload(torch.device("cpu"), patcher.loaded_size() // 2)
+        result = executor(*args, **kwargs)
+        for patcher in (base, *base.get_additional_models_with_key("syncam_view_sync")):
+            loaded.append(patcher.loaded_size() / patcher.model_size())
+        return result
+
+    starved = patched.clone()
+    starved.add_wrapper_with_key(WrappersMP.APPLY_MODEL, "starve", unload_half)
+    assert torch.equal(run(starved, x), before)
+    assert len(loaded) >= 2
+    assert all(0 < share < 0.6 for share in loaded), loaded
 
 
 def test_half_of_the_module_moves_to_the_device_and_the_rest_stays(tiny):
@@ -286,6 +297,13 @@ def test_context_windows_are_refused(comfy, tiny):
     )
     with pytest.raises(ValueError, match="context windows"):
         sample(comfy, windowed)
+
+
+@pytest.mark.parametrize("value", [-0.1, 2.5, float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["strength", "start_percent", "end_percent"])
+def test_linked_numbers_out_of_range_are_refused(tiny, name, value):
+    with pytest.raises(ValueError, match=f"SynCamApply: '{name}' is {value}; give a number from 0 to"):
+        tiny.patched(poses(), **{name: value})
 
 
 def test_start_after_end_is_refused(tiny):

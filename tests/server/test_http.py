@@ -224,6 +224,7 @@ def test_bad_input_is_answered_by_one_sentence_naming_node_input_value_and_remed
     for word in [node, *words]:
         assert word.lower() in outcome.message.lower(), outcome.message
     assert "\n" not in outcome.message
+    assert outcome.message.count(f"{node}: ") == 1, "said once"
     assert server.run(small()).status == "success", "the next job runs"
 
 

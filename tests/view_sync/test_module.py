@@ -108,6 +108,20 @@ def test_rope_turns_neighbouring_channels_and_keeps_lengths_and_dtype():
     assert turned[0, 1, 2:].abs().max() == 0
 
 
+def test_rope_needs_no_float64_on_the_device(monkeypatch):
+    """Apple's and other devices have none: everything up to the cosines must happen on the CPU."""
+    created = []
+    arange = torch.arange
+
+    def spy(*args, **kwargs):
+        created.append(torch.device(kwargs.get("device") or "cpu").type)
+        return arange(*args, **kwargs)
+
+    monkeypatch.setattr(torch, "arange", spy)
+    assert view_rope(2, 3, 4, 128, "meta").cos.device.type == "meta"
+    assert set(created) == {"cpu"}
+
+
 def test_the_wan_1_3b_module_has_the_published_size():
     with torch.device("meta"):
         module = ViewSync(1536, 30)
