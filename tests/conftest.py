@@ -25,7 +25,8 @@ def comfyui_path() -> Path:
 def comfy(tmp_path_factory):
     """The host in this process on the CPU, with the pack imported as the host imports it.
 
-    ``.nodes[node_id]`` is a node class, ``.run(node_id, **inputs)`` executes it and returns its outputs as a tuple.
+    ``.nodes[node_id]`` is a node class, ``.run(node_id, **inputs)`` executes it and returns its outputs as a tuple,
+    ``.brought`` are the modules that loading the pack added to what the host had loaded.
     """
     root = comfyui_path()
     sys.path.insert(0, str(root))
@@ -47,9 +48,11 @@ def comfy(tmp_path_factory):
     for folder in (folder_paths.get_input_directory(), folder_paths.get_output_directory(), folder_paths.models_dir):
         os.makedirs(folder, exist_ok=True)
     asyncio.run(host_nodes.init_builtin_extra_nodes())
+    loaded_before = set(sys.modules)
     pack = import_pack()
     extension = asyncio.run(pack.comfy_entrypoint())
     classes = {node.GET_SCHEMA().node_id: node for node in asyncio.run(extension.get_node_list())}
+    brought = {name for name in set(sys.modules) - loaded_before if not name.startswith(pack.__name__)}
 
     def run(node_id: str, **inputs) -> tuple:
         with torch.inference_mode():
@@ -62,7 +65,7 @@ def comfy(tmp_path_factory):
                 return node.EXECUTE_NORMALIZED(**inputs).result
             return getattr(node(), node.FUNCTION)(**inputs)
 
-    return SimpleNamespace(root=root, nodes=classes, run=run, folders=folder_paths, pack=pack)
+    return SimpleNamespace(root=root, nodes=classes, run=run, folders=folder_paths, pack=pack, brought=brought)
 
 
 def import_pack():
