@@ -63,7 +63,9 @@ def test_a_wrong_file_is_refused_with_node_input_file_and_remedy(comfy, folder):
 
 @pytest.mark.parametrize("name", ["absent.ckpt", "../absent.ckpt", None])
 def test_an_unknown_name_is_refused_with_the_names_there_are(comfy, folder, name):
-    with pytest.raises(ValueError, match=rf"SynCamLoadWeights: 'weights_name' is '{name}', but .*step20000\.ckpt"):
+    (folder / "0_first.ckpt").touch()
+    said = rf"SynCamLoadWeights: 'weights_name' is '{name}', but models/syncam holds 0_first\.ckpt, .*; choose one of"
+    with pytest.raises(ValueError, match=said):
         comfy.run("SynCamLoadWeights", weights_name=name)
 
 
