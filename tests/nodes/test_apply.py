@@ -278,8 +278,9 @@ def test_a_latent_that_does_not_fit_the_cameras_is_refused_before_any_model_is_l
     names = {"SynCamSampler": "latent", "KSampler": "latent_image"}
     settings = {"seed": 1, "steps": 2, "cfg": 3.0, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0}
     texts = {"positive": conditioning(TEXTS[0]), "negative": conditioning(TEXTS[1])}
+    model = tiny.patched(poses(views, frames))
     with pytest.raises(ValueError, match=says):
-        comfy.run(node_id, model=tiny.patched(poses(views, frames)), **{names[node_id]: latent}, **texts, **settings)
+        comfy.run(node_id, model=model, **{names[node_id]: latent}, **texts, **settings)
     assert not model_management.current_loaded_models
 
 

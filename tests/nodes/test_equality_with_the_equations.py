@@ -37,6 +37,15 @@ def test_velocity_equals_the_equations_for_any_views_grid_length_and_time(tiny, 
         assert relative_error(velocity, truth) <= 3e-5
 
 
+@pytest.mark.parametrize("strength", [0.25, 0.5, 2.0])
+def test_strength_scales_what_the_module_adds_in_every_block(tiny, strength):
+    x, poses = random_inputs(2, 2, 4, 6)
+    words = text(6)
+    (got,) = velocities(tiny.patched(poses, strength=strength), x, 0.6, [words])
+    truth = plain_wan.forward(tiny.state, x, 600.0, words.expand(2, -1, -1), poses, strength=strength)
+    assert relative_error(got, truth) <= 3e-5
+
+
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
 @pytest.mark.parametrize("lengths", [(6, 6, 6), (6, 3, 5)], ids=["stacked", "split"])
 def test_conditionings_do_not_touch_each_other_stacked_or_split_in_any_order(tiny, order, lengths):
