@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,7 +27,7 @@ def comfy(tmp_path_factory):
     """The host in this process on the CPU, with the pack imported as the host imports it.
 
     ``.nodes[node_id]`` is a node class, ``.run(node_id, **inputs)`` executes it and returns its outputs as a tuple,
-    ``.brought`` are the modules that loading the pack added to what the host had loaded.
+    ``.brought`` are the modules that loading the pack added to what the host had loaded, ``.calls`` its network calls.
     """
     root = comfyui_path()
     sys.path.insert(0, str(root))
@@ -49,8 +50,9 @@ def comfy(tmp_path_factory):
         os.makedirs(folder, exist_ok=True)
     asyncio.run(host_nodes.init_builtin_extra_nodes())
     loaded_before = set(sys.modules)
-    pack = import_pack()
-    extension = asyncio.run(pack.comfy_entrypoint())
+    with network_calls() as calls:
+        pack = import_pack()
+        extension = asyncio.run(pack.comfy_entrypoint())
     classes = {node.GET_SCHEMA().node_id: node for node in asyncio.run(extension.get_node_list())}
     brought = {name for name in set(sys.modules) - loaded_before if not name.startswith(pack.__name__)}
 
@@ -65,7 +67,25 @@ def comfy(tmp_path_factory):
                 return node.EXECUTE_NORMALIZED(**inputs).result
             return getattr(node(), node.FUNCTION)(**inputs)
 
-    return SimpleNamespace(root=root, nodes=classes, run=run, folders=folder_paths, pack=pack, brought=brought)
+    return SimpleNamespace(
+        root=root, nodes=classes, run=run, folders=folder_paths, pack=pack, brought=brought, calls=calls
+    )
+
+
+@contextmanager
+def network_calls():
+    """What Python itself reports of connections and name look-ups in the block, as a list of (event, address)."""
+    seen, active = [], True
+
+    def hook(event: str, arguments: tuple) -> None:
+        if active and event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"):
+            seen.append((event, str(arguments[1:])))
+
+    sys.addaudithook(hook)  # hooks stay for good, so this one is only switched off
+    try:
+        yield seen
+    finally:
+        active = False
 
 
 def import_pack():

@@ -289,3 +289,4 @@ def test_the_log_holds_no_warning_or_error_of_ours(server):
     assert "Traceback" not in startup
     assert not [line for line in startup.splitlines() if "SynCam" in line and ("WARN" in line or "ERROR" in line)]
     assert not [line for line in log.splitlines() if "[WARNING]" in line and "syncam" in line.lower()]
+    assert not re.findall(r"(?:ComfyUI-SynCam|syncam_core)/\S*: \w*Warning", log)
