@@ -1,41 +1,31 @@
-"""A toy model in the real file formats, small enough to run the whole pack on any CPU before any download.
-
-Its weights are random: it shows that everything works together, and its pictures are noise.
-"""
+"""A toy model in the real file formats, trained on a procedural world, small enough for any CPU."""
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 
-import comfy.ldm.wan.model
-import comfy.ldm.wan.vae
-import comfy.model_management
-import comfy.ops
 import comfy.sd
 import comfy.sd1_clip
 import comfy.text_encoders.t5
 import comfy.utils
-import folder_paths
-import torch
 from comfy_api.latest import io
-from safetensors.torch import save_file
 
-from ..syncam_core.view_sync.module import ViewSync
+from ..syncam_core.synthetic.scene import VOCABULARY
+from ..syncam_core.synthetic.text import END, FIRST_WORD, PAD, TEXT_DIM, TOKENS, token_ids
 from .patch import load_view_sync
 from .sockets import WeightsType
 
-SEED = 0
-BASE = {"dim": 192, "ffn_dim": 768, "num_heads": 6, "num_layers": 6, "text_dim": 64}
-VAE = {"dim": 8, "z_dim": 16, "dim_mult": [1, 2, 4, 4], "num_res_blocks": 2, "temperal_downsample": [False, True, True]}
+FOLDER = Path(__file__).resolve().parent.parent / "demo_model"
+FILES = {
+    part: FOLDER / f"syncam_demo_{part}.safetensors" for part in ("base", "view_sync", "vae", "text_encoder")
+}
 TEXT = {
-    "d_model": BASE["text_dim"],
-    "d_ff": 128,
+    "d_model": TEXT_DIM,
+    "d_ff": 64,
     "d_kv": 16,
     "num_heads": 4,
-    "num_layers": 2,
-    "vocab_size": 259,
+    "num_layers": 1,
+    "vocab_size": FIRST_WORD + len(VOCABULARY),
     "dense_act_fn": "gelu_pytorch_tanh",
     "is_gated_act": True,
     "model_type": "umt5",
@@ -63,71 +53,33 @@ class SynCamDemoModel(io.ComfyNode):
 
     @classmethod
     def execute(cls) -> io.NodeOutput:
-        folder = Path(folder_paths.get_temp_directory()) / "syncam_demo_model"
-        files = write_random_model(folder)
-        vae_state, vae_metadata = comfy.utils.load_torch_file(files["vae"], return_metadata=True)
+        missing = [path.name for path in FILES.values() if not path.is_file()]
+        if missing:
+            raise ValueError(
+                f"SynCamDemoModel: {', '.join(missing)} is missing in the folder demo_model of ComfyUI-SynCam; "
+                "install the node pack again."
+            )
+        vae_state, vae_metadata = comfy.utils.load_torch_file(str(FILES["vae"]), return_metadata=True)
         return io.NodeOutput(
-            comfy.sd.load_diffusion_model(files["base"]),
-            load_text_encoder(files["text_encoder"]),
+            comfy.sd.load_diffusion_model(str(FILES["base"])),
+            load_text_encoder(str(FILES["text_encoder"])),
             comfy.sd.VAE(sd=vae_state, metadata=vae_metadata),
-            load_view_sync(files["view_sync"]),
+            load_view_sync(str(FILES["view_sync"])),
         )
 
 
-def write_random_model(folder: Path, seed: int = SEED) -> dict[str, str]:
-    """Write base, view-sync, VAE and text encoder files with seeded random weights; files that exist are kept."""
-    folder.mkdir(parents=True, exist_ok=True)
-    wan = comfy.ldm.wan.model.WanModel(
-        model_type="t2v", device="cpu", dtype=torch.float32, operations=comfy.ops.disable_weight_init, **BASE
-    )
-    parts = {
-        "base": (wan, {"config": json.dumps({"transformer": {k: BASE[k] for k in ("num_heads", "text_dim")}})}),
-        "view_sync": (ViewSync(BASE["dim"], BASE["num_layers"]), {"license_note": "random weights"}),
-        "vae": (comfy.ldm.wan.vae.WanVAE(**VAE), None),
-        "text_encoder": (
-            comfy.text_encoders.t5.T5(TEXT, torch.float32, "cpu", comfy.ops.disable_weight_init),
-            None,
-        ),
-    }
-    files = {}
-    for number, (name, (module, metadata)) in enumerate(parts.items()):
-        path = folder / f"{name}_random.safetensors"
-        files[name] = str(path)
-        if path.exists():
-            continue
-        randomize(module, torch.Generator().manual_seed(seed + number))
-        temporary = path.with_suffix(".part")
-        save_file({key: value.contiguous() for key, value in module.state_dict().items()}, temporary, metadata)
-        os.replace(temporary, path)
-    return files
-
-
-@torch.no_grad()
-def randomize(module: torch.nn.Module, generator: torch.Generator) -> None:
-    """Fill all parameters so that activations keep their size: matrices by their fan-in, gains near one, biases small."""
-    for name, parameter in module.named_parameters():
-        noise = torch.randn(parameter.shape, generator=generator)
-        is_gain = name.endswith(("gamma", "norm_q.weight", "norm_k.weight", "norm3.weight", "layer_norm.weight"))
-        if is_gain:
-            parameter.copy_(1 + 0.1 * noise)
-        elif parameter.ndim >= 2 and "modulation" not in name:
-            parameter.copy_(noise / parameter[0].numel() ** 0.5)
-        else:
-            parameter.copy_(0.1 * noise)
-
-
-class ByteTokens:
-    """Text as its UTF-8 bytes: token 0 pads, 1 ends, byte b is token b + 3."""
+class WordTokens:
+    """Text as the words of the demo world, and the end token; words that it does not know are left out."""
 
     @classmethod
     def from_pretrained(cls, path, **kwargs):
         return cls()
 
     def __call__(self, text: str) -> dict[str, list[int]]:
-        return {"input_ids": [byte + 3 for byte in text.encode()] + [1]}
+        return {"input_ids": token_ids(text)}
 
     def get_vocab(self) -> dict[str, int]:
-        return {f"<{byte}>": byte + 3 for byte in range(256)}
+        return {word: FIRST_WORD + index for index, word in enumerate(VOCABULARY)}
 
 
 class DemoTokenizer(comfy.sd1_clip.SDTokenizer):
@@ -136,12 +88,12 @@ class DemoTokenizer(comfy.sd1_clip.SDTokenizer):
             pad_with_end=False,
             embedding_size=TEXT["d_model"],
             embedding_key="syncam_demo",
-            tokenizer_class=ByteTokens,
+            tokenizer_class=WordTokens,
             has_start_token=False,
             pad_to_max_length=False,
             max_length=99999999,
-            min_length=32,
-            pad_token=0,
+            min_length=TOKENS,
+            pad_token=PAD,
             tokenizer_data=tokenizer_data or {},
         )
 
@@ -159,7 +111,7 @@ class DemoTextEncoder(comfy.sd1_clip.SDClipModel):
             layer_idx=layer_idx,
             textmodel_json_config=dict(TEXT),
             dtype=dtype,
-            special_tokens={"end": 1, "pad": 0},
+            special_tokens={"end": END, "pad": PAD},
             model_class=comfy.text_encoders.t5.T5,
             enable_attention_masks=True,
             zero_out_masked=True,

@@ -62,10 +62,16 @@ def encode_cameras(rig: Rig, length: int) -> CameraEncoding:
         )
     else:
         sampled = rig.c2w[:, :length:FRAMES_PER_LATENT]
-    in_units = sampled.clone()
+    return CameraEncoding(encode_poses(sampled).expand(-1, latent_frames, -1))
+
+
+def encode_poses(
+    c2w: Tensor,  # (views, frames, 4, 4) float64, OpenCV axes, metres
+) -> Tensor:  # (views, frames, 12) float64
+    """The 12 numbers of each pose, relative to view 0 at frame 0, translations in units of 2 m."""
+    in_units = c2w.clone()
     in_units[..., :3, 3] /= UNIT_M  # before inverting, as the released code does it
-    poses = relative_poses(in_units)[..., :3, :].flatten(2)  # (views, frames, 12)
-    return CameraEncoding(poses.expand(-1, latent_frames, -1))
+    return relative_poses(in_units)[..., :3, :].flatten(2)
 
 
 def relative_poses(

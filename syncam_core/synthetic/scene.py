@@ -1,4 +1,4 @@
-"""What the world shows: a scene in words and two free numbers, and where its subject is at any moment."""
+"""What the world shows: a scene in words and four free numbers, and where its subject is at any moment."""
 
 from __future__ import annotations
 
@@ -74,6 +74,8 @@ TURN_PERIOD_S = 5.0
 BOUNCE_HEIGHT_M = 0.5
 BOUNCE_PERIOD_S = 2.0
 
+PLACE_RADIUS_M = 0.6  # random scenes put the subject's place within this of the origin
+
 _FIELDS = {
     "shape": SHAPES,
     "color": tuple(COLORS),
@@ -85,7 +87,7 @@ _FIELDS = {
 
 @dataclass(frozen=True)
 class Scene:
-    """One subject on a floor with landmarks, under a sky: five words, and two numbers that no word tells.
+    """One subject on a floor with landmarks, under a sky: five words, and four numbers that no word tells.
 
     `heading_deg` is where the subject's front points at phase 0, as the azimuth of the camera that it faces: 0 looks at
     a camera at azimuth 0 (front -z), 90 at one at azimuth 90 (front +x). `phase` in turns of the motion's period says
@@ -103,12 +105,14 @@ class Scene:
     sky: str = "clear"
     heading_deg: float = 0.0
     phase: float = 0.0
+    place_x_m: float = 0.0
+    place_z_m: float = 0.0
 
     def __post_init__(self) -> None:
         for field, words in _FIELDS.items():
             if getattr(self, field) not in words:
                 raise ValueError(f"the scene has {field} {getattr(self, field)!r}; possible are {', '.join(words)}.")
-        for field in ("heading_deg", "phase"):
+        for field in ("heading_deg", "phase", "place_x_m", "place_z_m"):
             number = getattr(self, field)
             if isinstance(number, bool) or not isinstance(number, (int, float)) or not math.isfinite(number):
                 raise ValueError(f"the scene has {field} {number!r}, but a finite number is needed.")
@@ -118,14 +122,23 @@ class Scene:
         """A scene drawn uniformly, the same for a seed on every machine and in every Python."""
         draw = random.Random(f"synthetic scene {int(seed)}").random  # text is hashed: neighbouring seeds are unrelated
         words = {field: words[int(draw() * len(words))] for field, words in _FIELDS.items()}
-        return Scene(**words, heading_deg=360 * draw() - 180, phase=draw())
+        heading_deg, phase = 360 * draw() - 180, draw()
+        # uniform over the disc
+        away, around = PLACE_RADIUS_M * math.sqrt(draw()), 2 * math.pi * draw()
+        return Scene(
+            **words,
+            heading_deg=heading_deg,
+            phase=phase,
+            place_x_m=away * math.sin(around),
+            place_z_m=-away * math.cos(around),
+        )
 
     @staticmethod
     def from_prompt(text: str, base: Scene | None = None) -> Scene:
         """The scene that a sentence asks for; what it leaves open comes from `base`, the default scene without one.
 
         Of several words for one field the first counts, words outside of the vocabulary do not. `Scene.random(seed)`
-        as base draws heading and phase (and the words left open) from a seed.
+        as base draws heading, phase and place (and the words left open) from a seed.
         """
         found = vocabulary_words(text)
         chosen = {}
@@ -158,6 +171,8 @@ class Scene:
         elif self.motion == "bouncing":
             within = turns - torch.floor(turns)
             centre[:, 1] -= 4 * BOUNCE_HEIGHT_M * within * (1 - within)
+        centre[:, 0] += self.place_x_m
+        centre[:, 2] += self.place_z_m
         return centre
 
     def subject_heading_deg(

@@ -60,6 +60,9 @@ def view_rope(views: int, height: int, width: int, head_dim: int, device: torch.
 def apply_rope(x: Tensor, rope: Rope, heads: int) -> Tensor:
     """Rotate the channel pairs (2i, 2i+1) of every head of ``x`` (batch, tokens, heads * head_dim); dtype is kept."""
     pairs = x.float().view(*x.shape[:2], heads, -1, 2)
+    if x.device.type == "cpu":  # the same products as one complex one: a fifth of the time there
+        turned = torch.view_as_complex(pairs) * torch.complex(rope.cos, rope.sin)
+        return torch.view_as_real(turned).view(x.shape).to(x.dtype)
     even, odd = pairs.unbind(-1)
     rotated = torch.stack((even * rope.cos - odd * rope.sin, even * rope.sin + odd * rope.cos), dim=-1)
     return rotated.view(x.shape).to(x.dtype)
@@ -102,7 +105,7 @@ class ViewSyncBlock(nn.Module):
         self,
         x: Tensor,  # (chunks * views, frames * height * width, dim): the stream after self-attention
         time_modulation: Tensor,  # (chunks * views, n, >= 3, dim), n divides the tokens; Wan's own, rows 0..2 are used
-        poses: Tensor,  # (views, frames, 12): see syncam_core.cameras.encoding
+        poses: Tensor,  # (views, frames, 12) or (chunks, views, frames, 12): see syncam_core.cameras.encoding
         grid: tuple[int, int, int],  # frames, height, width of the token grid
         rope: Rope,  # of view_rope(views, height, width, dim // heads)
         heads: int,
@@ -113,14 +116,14 @@ class ViewSyncBlock(nn.Module):
         Source: steps 3-8 of the public block: gate * projector(attention(modulate(norm(x)) + cam_encoder(pose))).
         """
         frames, height, width = grid
-        views = poses.shape[0]
+        views = poses.shape[-3]
         modulation = self.modulation_mvs.to(device=x.device, dtype=x.dtype) + time_modulation[:, :, :3]
         shift, scale, gate = (spread_over_tokens(m, x.shape[1]) for m in modulation.unbind(2))
 
         y = torch.addcmul(shift, self.norm_mvs(x), 1 + scale)
         camera = self.cam_encoder(poses.to(device=x.device, dtype=x.dtype))
         y = rearrange(y, "(c v) (f h w) d -> c v f (h w) d", v=views, f=frames, h=height, w=width)
-        y = rearrange(y + camera.unsqueeze(2), "c v f s d -> (c f) (v s) d")
+        y = rearrange(y + camera.unsqueeze(-2), "c v f s d -> (c f) (v s) d")
         y = self.projector(self.mvs_attn(y, rope, heads, attention))
         y = rearrange(y, "(c f) (v s) d -> (c v) (f s) d", f=frames, v=views)
         return gate * y

@@ -112,7 +112,7 @@ def read_weights(path: str | os.PathLike) -> ViewSyncWeights:
     """
     path = Path(path)
     try:
-        state, metadata = _open_state_dict(path)
+        state, metadata = open_state_dict(path)
     except OSError as error:
         raise WeightsError(f"'{path.name}' cannot be read: {error.strerror or error}.") from None
     prefix = _module_prefix(state.keys(), path.name)
@@ -133,6 +133,7 @@ def write_weights(
     source_sha256: str = "",
     dtype: torch.dtype | None = None,
     overwrite: bool = False,
+    license_note: str = LICENSE_NOTE,
 ) -> Path:
     """Write the small ``.safetensors`` file, whole or not at all, in ``dtype`` (None keeps each tensor's own).
 
@@ -152,7 +153,7 @@ def write_weights(
         "format_version": str(FORMAT_VERSION),
         "source": source,
         "source_sha256": source_sha256,
-        "license_note": LICENSE_NOTE,
+        "license_note": license_note,
         "dim": str(weights.dim),
         "depth": str(weights.depth),
         "dtype": str(dtype or weights.dtype).removeprefix("torch."),
@@ -217,7 +218,11 @@ class _SafetensorsState(Mapping):
         return len(self._keys)
 
 
-def _open_state_dict(path: Path) -> tuple[Mapping[str, Tensor], dict[str, str]]:
+def open_state_dict(path: Path) -> tuple[Mapping[str, Tensor], dict[str, str]]:
+    """Tensors by name and metadata of a safetensors file or PyTorch checkpoint, without running anything in it.
+
+    Raises :class:`WeightsError` when it is neither or damaged, OSError when it cannot be read.
+    """
     with open(path, "rb") as file:
         start = file.read(9)
         if start[:4] == b"PK\x03\x04":

@@ -71,6 +71,25 @@ def test_the_subject_is_seen_within_a_pixel_of_its_projected_centre(shape):
     assert max(off) < 1
 
 
+def test_a_placed_subject_and_its_shadow_look_the_same_from_a_camera_that_is_placed_alike():
+    # straight above floor without landmarks, where every place looks like the next
+    films = [
+        render_with_mask(
+            Scene("cone", "red", "walking", heading_deg=40, phase=0.2, place_x_m=x, place_z_m=z),
+            one_camera(looking_down(x, z, 4.0)),
+            48,
+            48,
+            [0.3],
+        )
+        for x, z in ((0.0, 5.0), (1.5, 6.5))
+    ]
+    assert films[0][1].sum() > 50
+    for first, second in zip(*films, strict=True):
+        # the floor is lit everywhere alike; what rounding moves over an outline is at most a sample of four
+        assert (first - second).abs().mean() < 1e-3
+        assert ((first - second).abs() > 1e-3).float().mean() < 0.01
+
+
 def test_a_camera_that_moves_right_sees_the_subject_move_left():
     c2w = orbit_c2w(37, 20, 4.5)
     moved = c2w.clone()

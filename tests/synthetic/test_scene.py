@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from syncam_core.synthetic import (
     FLOORS,
     GROUND_Y_M,
     MOTIONS,
+    PLACE_RADIUS_M,
     SHAPES,
     SKIES,
     VOCABULARY,
@@ -30,6 +32,7 @@ scenes = st.builds(
     heading_deg=st.floats(-180, 180),
     phase=st.floats(0, 1),
 )
+places = st.tuples(st.floats(-5, 5), st.floats(-5, 5))
 
 
 def test_every_scene_is_read_back_from_its_prompt():
@@ -65,13 +68,34 @@ def test_of_two_colours_the_first_counts():
 def test_what_a_prompt_leaves_open_comes_from_the_base(wanted, base):
     read = Scene.from_prompt(wanted.prompt(), base)
     assert read.prompt() == wanted.prompt()
-    assert (read.heading_deg, read.phase) == (base.heading_deg, base.phase)
+    for free in ("heading_deg", "phase", "place_x_m", "place_z_m"):
+        assert getattr(read, free) == getattr(base, free)
     assert Scene.from_prompt("", base) == base
 
 
 def test_the_same_seed_draws_the_same_scene_and_another_seed_another():
     assert Scene.random(5) == Scene.random(5)
     assert len({Scene.random(seed) for seed in range(-50, 50)}) == 100
+
+
+def test_random_places_are_spread_evenly_over_a_disc():
+    drawn = [Scene.random(seed) for seed in range(3000)]
+    x, z = (torch.tensor([getattr(scene, name) for scene in drawn]) for name in ("place_x_m", "place_z_m"))
+    away = torch.hypot(x, z)
+    assert PLACE_RADIUS_M == 0.6
+    assert away.max() <= 0.6
+    sigma = math.sqrt(0.25 / len(drawn))
+    for share in (0.25, 0.5, 0.75):  # of the area, within the root of it times the radius
+        assert (away < 0.6 * math.sqrt(share)).float().mean().item() == pytest.approx(share, abs=5 * sigma)
+    for side in (x > 0, z > 0, x > z, x > -z):
+        assert side.float().mean().item() == pytest.approx(0.5, abs=5 * sigma)
+
+
+def test_a_random_place_depends_on_no_word():
+    drawn = [Scene.random(seed) for seed in range(3000)]
+    for shape in SHAPES:
+        x = torch.tensor([scene.place_x_m for scene in drawn if scene.shape == shape])
+        assert x.mean().abs() < 5 * 0.3 / math.sqrt(len(x)), "the mean of x is 0, its deviation half the radius"
 
 
 def test_a_seed_keeps_its_scene_across_machines_and_versions():
@@ -89,7 +113,19 @@ def test_seeds_draw_every_word_equally_often():
             assert share == pytest.approx(1 / len(words), abs=5 * math.sqrt(0.25 / len(drawn)))
 
 
-@pytest.mark.parametrize(("field", "value"), [("shape", "dog"), ("color", "Red"), ("sky", ""), ("phase", math.nan)])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("shape", "dog"),
+        ("color", "Red"),
+        ("sky", ""),
+        ("phase", math.nan),
+        ("place_x_m", math.inf),
+        ("place_z_m", math.nan),
+        ("place_z_m", True),
+        ("place_x_m", "0"),
+    ],
+)
 def test_a_scene_that_cannot_be_is_refused_with_the_value_and_what_is_possible(field, value):
     with pytest.raises(ValueError, match=f"the scene has {field} {value!r}"):
         Scene(**{field: value})
@@ -109,11 +145,23 @@ def test_frame_times_begin_at_0_and_are_evenly_spaced():
 @given(scenes, st.floats(0, 100))
 def test_the_subject_stays_near_the_origin_and_above_the_floor(scene, start):
     centre = scene.subject_centre(start + frame_times(17))
-    assert (centre[:, [0, 2]].norm(dim=1) <= 0.7 + 1e-9).all()
+    assert (centre[:, [0, 2]].norm(dim=1) <= 0.7 + 1e-9).all(), "without a place of its own"
     on_floor = Scene(scene.shape).subject_centre([0.0])[0, 1]
     assert (centre[:, 1] <= on_floor + 1e-9).all()
     assert (centre[:, 1] >= on_floor - 0.5 - 1e-9).all()
     assert on_floor < GROUND_Y_M
+
+
+@settings(deadline=None)
+@given(scenes, places, st.floats(0, 100))
+def test_a_place_moves_the_subject_by_exactly_that_and_turns_nothing(scene, place, start):
+    times = start + frame_times(5)
+    placed = replace(scene, place_x_m=place[0], place_z_m=place[1])
+    moved = placed.subject_centre(times) - scene.subject_centre(times)
+    expected = torch.tensor([place[0], 0, place[1]], dtype=torch.float64).expand(5, 3)
+    torch.testing.assert_close(moved, expected, atol=1e-12, rtol=0)
+    assert torch.equal(placed.subject_front(times), scene.subject_front(times))
+    assert placed.prompt() == scene.prompt()
 
 
 @settings(deadline=None)

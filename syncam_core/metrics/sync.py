@@ -1,0 +1,176 @@
+"""``python -m syncam_core.metrics.sync``: score the videos that SynCam Save Views wrote, with the rig beside them.
+
+The score locates one strongly coloured subject before a pale background, as in the demo world; it is not meant for
+arbitrary footage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..cameras import rig_from_json
+from ..cameras.json_text import parse_json
+from ..cameras.rig_json import MAX_CHARACTERS
+from .intervals import MEASURES, summarize, to_text
+from .score import SyncScore, demo_reference_c2w, score_scene
+
+__all__ = ["SyncScore", "main", "read_take", "read_video", "score_scene"]
+
+
+def read_take(
+    rig_file: str | Path,
+) -> tuple[Tensor, Any]:  # (views, frames, height, width, 3) float32 in 0..1, Rig
+    """The views that a rig JSON names under metadata, from its own folder, and the rig.
+
+    A rig JSON without that metadata stands for all .mp4 files beside it but grids, in the order of their names.
+
+    Raises ValueError for files that are missing, unreadable or of different sizes, and for a number of videos that is
+    not that of the cameras.
+    """
+    rig_file = Path(rig_file)
+    text = _read_text(rig_file)
+    try:
+        rig = rig_from_json(text)
+    except ValueError as problem:
+        raise ValueError(f"in '{rig_file.name}', {problem}") from problem
+    files = _named_files(text, rig_file)
+    if files is None:
+        files = [file for file in sorted(rig_file.parent.glob("*.mp4")) if not file.stem.endswith("_grid")]
+        if len(files) != len(rig.names):
+            raise ValueError(
+                f"'{rig_file.name}' has {len(rig.names)} cameras and names no videos, but its folder has {len(files)} "
+                ".mp4 files (grids left out); put the videos of one rig into a folder of their own."
+            )
+    views = [read_video(file) for file in files]
+    for file, view in zip(files, views, strict=True):
+        if view.shape != views[0].shape:
+            first, other = (f"{v.shape[0]} frames of {v.shape[2]} x {v.shape[1]}" for v in (views[0], view))
+            raise ValueError(f"'{files[0].name}' has {first} but '{file.name}' {other}; all views must be alike.")
+    return torch.stack(views).float().div_(255), rig
+
+
+def read_video(file: str | Path) -> Tensor:  # (frames, height, width, 3) uint8
+    """All frames of a video file. Raises ValueError where it cannot be read."""
+    import av
+
+    try:
+        with av.open(str(file)) as container:
+            frames = [torch.from_numpy(frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
+    except (av.error.FFmpegError, OSError, IndexError) as problem:
+        raise ValueError(f"'{Path(file).name}' cannot be read as a video ({_reason(problem)}).") from problem
+    if not frames:
+        raise ValueError(f"'{Path(file).name}' has no frames.")
+    return torch.stack(frames)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m syncam_core.metrics.sync", description=__doc__)
+    parser.add_argument(
+        "folder", type=Path, help="a folder with videos and *_rig.json of SynCam Save Views, or one *_rig.json"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument(
+        "--rig-in-world",
+        action="store_true",
+        help="measure azimuths with the cameras where the rig says (for films of the world itself); by default the "
+        "first camera is taken to be where the demo model always sees it: azimuth 0, elevation 20, 5 m away",
+    )
+    options = parser.parse_args(arguments)
+    reference = None if options.rig_in_world else demo_reference_c2w()
+    try:
+        scores = {}
+        for rig_file in _rig_files(options.folder):
+            video, rig = read_take(rig_file)
+            try:
+                scores[rig_file.name] = score_scene(video, rig, reference_c2w=reference)
+            except ValueError as problem:
+                raise ValueError(f"'{rig_file.name}': {problem}") from problem
+    except ValueError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    print(_as_json(scores) if options.json else _as_table(scores))
+    return 0
+
+
+def _as_table(scores: dict[str, SyncScore]) -> str:
+    if len(scores) == 1:
+        return next(iter(scores.values())).to_text()
+    name_width = max(map(len, scores))
+    lines = ["  ".join([" " * name_width, *(heading.rjust(len(heading)) for heading, _ in MEASURES.values())])]
+    for name, score in scores.items():
+        cells = [
+            _cell(getattr(score, measure), decimals).rjust(len(heading))
+            for measure, (heading, decimals) in MEASURES.items()
+        ]
+        lines.append("  ".join([name.ljust(name_width), *cells]))
+    return "\n".join(lines) + "\n\nmedian over clips [95 % interval]\n" + to_text({"": summarize([*scores.values()])})
+
+
+def _as_json(scores: dict[str, SyncScore]) -> str:
+    summary = summarize([*scores.values()])
+    medians = {
+        name: {key: number if math.isfinite(number) else None for key, number in vars(interval).items()}
+        for name, interval in summary.measures.items()
+    }
+    document = {"scenes": {name: score.to_json() for name, score in scores.items()}, "median": medians}
+    return json.dumps(document, indent=2, allow_nan=False)
+
+
+def _cell(number: float, decimals: int) -> str:
+    return f"{number:.{decimals}f}" if math.isfinite(number) else "-"
+
+
+def _rig_files(place: Path) -> list[Path]:
+    if place.is_file():
+        return [place]
+    if not place.is_dir():
+        raise ValueError(f"'{place}' does not exist; give the folder with the videos and their rig JSON.")
+    files = sorted(place.glob("*_rig.json")) or sorted(place.glob("*.json"))
+    if not files:
+        raise ValueError(
+            f"'{place}' holds no rig JSON; SynCam Save Views writes one beside its videos when a rig is connected."
+        )
+    return files
+
+
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ValueError(f"'{file.name}' cannot be read ({_reason(problem)}).") from problem
+
+
+def _named_files(text: str, rig_file: Path) -> list[Path] | None:
+    """The videos that the metadata names, in the order of the cameras; None where it names none."""
+    metadata = parse_json(text, MAX_CHARACTERS).get("metadata")
+    views = metadata.get("views") if isinstance(metadata, dict) else None
+    if not isinstance(views, list):
+        return None
+    return list(_inside(rig_file, views))
+
+
+def _inside(rig_file: Path, views: list) -> Iterator[Path]:
+    for view in views:
+        name = view.get("file") if isinstance(view, dict) else None
+        if not isinstance(name, str) or Path(name).name != name:
+            raise ValueError(f"in '{rig_file.name}', metadata.views names {name!r}, which is no file of its folder.")
+        if not (rig_file.parent / name).is_file():
+            raise ValueError(f"'{rig_file.name}' names the video '{name}', but it is not in the same folder.")
+        yield rig_file.parent / name
+
+
+def _reason(problem: Exception) -> str:
+    return getattr(problem, "strerror", None) or type(problem).__name__
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,182 @@
+"""The joint training strategy as a dataset: item k is the batch of step k, whoever asks and how often.
+
+Every choice is drawn from a generator seeded by (seed, step, scene of the batch), never from a state that advances. So
+a resumed run continues exactly, and any number of processes see together what one would.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..cameras.encoding import FRAMES_PER_LATENT, encode_poses
+from .config import Angles, Mix, TrainConfig
+from .data.footage import Kind
+from .objective import sigma_of
+
+IDENTITY_POSE = (1.0, 0, 0, 0, 0, 1.0, 0, 0, 0, 0, 1.0, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What one process computes in one step; views of a scene stand together."""
+
+    latents: Tensor  # (scenes * views, 16, frames, height, width) float32, normalised
+    noise: Tensor  # the same shape
+    sigma: Tensor  # (scenes,) noise level 0..1, shared by the views of a scene
+    poses: Tensor  # (scenes, views, frames, 12) float32
+    text: Tensor  # (scenes, words, text_dim) float32
+    names: tuple[str, ...]  # of the scenes
+    view_sync: bool
+    masked: bool  # every view attends to itself alone
+
+    def to(self, device: torch.device) -> Batch:
+        moved = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in vars(self).items()}
+        return Batch(**moved)
+
+    def part(self, index: int, parts: int) -> Batch:
+        """One of `parts` equal parts of the scenes."""
+        scenes = len(self.names) // parts
+        views = len(self.latents) // len(self.names)
+        some, videos = (slice(index * n, (index + 1) * n) for n in (scenes, scenes * views))
+        return Batch(
+            self.latents[videos],
+            self.noise[videos],
+            self.sigma[some],
+            self.poses[some],
+            self.text[some],
+            self.names[some],
+            self.view_sync,
+            self.masked,
+        )
+
+
+class Batches(torch.utils.data.Dataset):
+    """`scenes` are CachedScene objects of all datasets; `text_of` gives a caption's embedding (words, text_dim).
+
+    Raises ValueError when the mix asks for what the data does not hold.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        scenes: Sequence[Any],
+        text_of: Callable[[str], Tensor],
+        rank: int = 0,
+        processes: int = 1,
+    ):
+        self.config, self.text_of, self.rank, self.processes = config, text_of, rank, processes
+        self.pools = [[scene for scene in scenes if can_teach(scene, mix)] for mix in config.mix]
+        for mix, pool in zip(config.mix, self.pools, strict=True):
+            if mix.share and not pool:
+                kinds = sorted({str(scene.kind) for scene in scenes})
+                raise ValueError(
+                    f"'mix' asks for {mix.views} views of {mix.kind}, but no scene of the data can give that "
+                    f"({len(scenes)} scenes of {', '.join(kinds) or 'no kind'})."
+                )
+            if mix.scenes % (processes * config.accumulate):
+                raise ValueError(
+                    f"'mix' has batches of {mix.scenes} scenes, which do not divide into {processes} processes x "
+                    f"{config.accumulate} parts ('accumulate'); make 'scenes' a multiple of that."
+                )
+
+    def __len__(self) -> int:
+        return self.config.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        c = self.config
+        draw = generator(c.seed, step)
+        (index,) = draw.choices(range(len(c.mix)), c.shares(step))
+        mix, pool = c.mix[index], self.pools[index]
+        masked = mix.view_sync and draw.random() < c.dropout.view_attention
+        strata = draw.sample(range(mix.scenes), mix.scenes)
+        mine = range(self.rank, mix.scenes, self.processes)
+        drawn = [self._scene(mix, pool, step, number, strata[number]) for number in mine]
+        latents, noise, sigma, poses, text, names = zip(*drawn, strict=True)
+        return Batch(
+            torch.cat(latents),
+            torch.cat(noise),
+            torch.tensor(sigma),
+            torch.stack(poses),
+            _padded(text),
+            tuple(names),
+            mix.view_sync,
+            masked,
+        )
+
+    def _scene(self, mix: Mix, pool: list, step: int, number: int, stratum: int) -> tuple:
+        c = self.config
+        draw = generator(c.seed, step, number)
+        scene = pool[draw.randrange(len(pool))]
+        views = choose_views(draw, scene, mix.views, c.reference, angles_at(c.angles, step))
+        latents = scene.latents(views, 1 if mix.kind is Kind.MULTI_VIEW_IMAGES else mix.latent_frames).float()
+        frames = latents.shape[2]
+        u = (stratum + draw.random()) / mix.scenes if c.objective.stratified else draw.random()
+        sigma = sigma_of(u, c.objective.timesteps, c.objective.shift)
+        seed = draw.getrandbits(63)
+        noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(seed))
+        drops_camera = draw.random() < c.dropout.camera
+        if scene.c2w is None or drops_camera:
+            poses = torch.tensor(IDENTITY_POSE).expand(len(views), frames, 12)
+        else:
+            poses = encode_poses(sampled_poses(scene.c2w[views], frames)).float().expand(-1, frames, -1)
+        caption = "" if draw.random() < c.dropout.caption else scene.caption
+        return latents, noise, sigma, poses, self.text_of(caption).float(), scene.name
+
+
+def can_teach(scene: Any, mix: Mix) -> bool:
+    if mix.kind is Kind.VIDEO:  # one of several synchronized cameras is a single-view video, too
+        return scene.kind in (Kind.VIDEO, Kind.MULTI_VIEW_VIDEO)
+    if mix.kind is Kind.MULTI_VIEW_IMAGES:  # and its first frame a picture
+        return scene.kind in (Kind.MULTI_VIEW_IMAGES, Kind.MULTI_VIEW_VIDEO) and len(scene.names) >= mix.views
+    return scene.kind is Kind.MULTI_VIEW_VIDEO and len(scene.names) >= mix.views
+
+
+def choose_views(
+    draw: random.Random, scene: Any, views: int, reference: str, angles: tuple[float, float] | None
+) -> list[int]:
+    """Which cameras of a scene, view 0 first. With `angles` (degrees from view 0) those in range come first, then those
+    nearest to it: a scene that has too few in range still teaches what it can."""
+    everyone = draw.sample(range(len(scene.names)), len(scene.names))
+    first = 0 if reference == "first" else everyone[0]
+    others = [i for i in everyone if i != first]
+    if angles is not None and scene.c2w is not None:
+        least, most = angles
+        away = viewing_angles_deg(scene.c2w, first)
+        others.sort(key=lambda i: max(least - away[i], away[i] - most, 0.0))  # stable: the draw decides among equals
+    return [first, *others[: views - 1]]
+
+
+def viewing_angles_deg(c2w: Tensor, reference: int) -> list[float]:
+    """Between the viewing directions of each camera and the reference at frame 0."""
+    forward = c2w[:, 0, :3, 2]
+    cosine = (forward @ forward[reference]) / (forward.norm(dim=1) * forward[reference].norm())
+    return [math.degrees(math.acos(c)) for c in cosine.clamp(-1, 1).tolist()]
+
+
+def angles_at(angles: Sequence[Angles], step: int) -> tuple[float, float] | None:
+    """The range that holds at a step: the last entry that has begun."""
+    begun = [a for a in angles if a.step <= step]
+    return (begun[-1].least_deg, begun[-1].most_deg) if begun else None
+
+
+def sampled_poses(c2w: Tensor, latent_frames: int) -> Tensor:
+    """(views, frames, 4, 4) at the video frames 4k of the latent frames; one pose stays one."""
+    return c2w if c2w.shape[1] == 1 else c2w[:, ::FRAMES_PER_LATENT][:, :latent_frames]
+
+
+def generator(*key: int) -> random.Random:
+    digest = hashlib.sha256(" ".join(map(str, key)).encode()).digest()
+    return random.Random(int.from_bytes(digest[:16], "big"))
+
+
+def _padded(texts: Sequence[Tensor]) -> Tensor:
+    """Zeros after the shorter ones, as the text encoder pads."""
+    return torch.nn.utils.rnn.pad_sequence(list(texts), batch_first=True)

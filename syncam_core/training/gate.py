@@ -1,0 +1,167 @@
+"""Does the demo model show one scene from several sides? The synchronization score over held-out scenes, with controls.
+
+Every row is the same scenes and cameras. The first rows are the ceiling (truth, and truth through the autoencoder), the
+last ones say what the score is worth when views have nothing in common.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from ..cameras import orbit_rig
+from ..cameras.encoding import encode_poses
+from ..metrics import demo_reference_c2w, mixed_seeds, ratio, score_scenes, shuffled_cameras, summarize, to_text
+from ..metrics.controls import unrelated_scenes
+from ..synthetic import Scene, frame_times, render
+from ..synthetic.text import encode_prompt
+from .batches import generator
+from .sample import sample
+from .trainee import Trainee
+from .wan_vae import WanVAE, denormalize_latents, normalize_latents
+
+HELD_OUT = 10_000_000  # scenes from this seed on are never trained on
+SIZE = 64
+FPS = 8.0
+
+
+@dataclass(frozen=True)
+class GateConfig:
+    scenes: int = 64
+    views: int = 4
+    length: int = 17
+    steps: int = 20
+    guidance: float = 3.0
+    shift: float = 5.0
+    scenes_at_once: int = 8
+    seed: int = 0
+    modes: tuple[str, ...] = ("full", "masked", "off")
+
+
+@torch.no_grad()
+def encode_video(vae: WanVAE, video: Tensor) -> Tensor:
+    """(frames, height, width, 3) in 0..1 -> (16, frames, height, width) normalised latents (the mean, no noise)."""
+    mean, _ = vae.encode(rearrange(video, "t h w c -> 1 c t h w") * 2 - 1)
+    return normalize_latents(mean)[0]
+
+
+@torch.no_grad()
+def decode_latents(vae: WanVAE, latents: Tensor) -> Tensor:
+    """(views, 16, frames, height, width) normalised -> (views, frames, height, width, 3) in 0..1."""
+    video = vae.decode(denormalize_latents(latents))
+    return rearrange((video.clamp(-1, 1) + 1) / 2, "v c t h w -> v t h w c")
+
+
+def held_out_scene(number: int, views: int, seed: int = 0) -> tuple[Scene, Any]:
+    """A scene and a rig around it: the reference, and the other cameras spread over the full circle with some chance."""
+    draw = generator(seed, number, views)
+    step = 360 / views if views > 2 else 90.0
+    azimuths = [0.0, *(i * step + draw.uniform(-25, 25) for i in range(1, views))]
+    elevations = [20.0, *(draw.uniform(8, 35) for _ in range(1, views))]
+    distances = [5.0, *(draw.uniform(4.5, 5.5) for _ in range(1, views))]
+    azimuths = [(a + 180) % 360 - 180 for a in azimuths]
+    return Scene.random(HELD_OUT + seed * 1_000_000 + number), orbit_rig(azimuths, elevations, distances)
+
+
+def run_gate(
+    trainee: Trainee, vae: WanVAE, config: GateConfig, progress: Callable[[int, int], None] = lambda done, total: None
+) -> dict[str, Any]:
+    """Scores by row name, the summary of each, and what the gate asks for."""
+    times = frame_times(config.length, FPS)
+    pairs = [held_out_scene(number, config.views, config.seed) for number in range(config.scenes)]
+    rigs = [rig for _, rig in pairs]
+    truth = [render(scene, rig, SIZE, SIZE, times) for scene, rig in pairs]
+    takes: dict[str, list[Tensor]] = {
+        "rendered truth": truth,
+        "truth through the autoencoder": [
+            decode_latents(vae, torch.stack([encode_video(vae, view) for view in video])) for video in truth
+        ],
+    }
+    runs = [("full", 0), *((mode, 0) for mode in config.modes if mode != "full"), ("full", 1)]
+    names = {"full": "full", "masked": "view attention masked", "off": "module off"}
+    done, total = 0, len(runs) * config.scenes
+    for mode, take in runs:
+        videos: list[Tensor] = []
+        for first in range(0, config.scenes, config.scenes_at_once):
+            some = pairs[first : first + config.scenes_at_once]
+            latents = generate(trainee, some, config, [2 * (first + i) + take for i in range(len(some))], mode)
+            videos += [decode_latents(vae, video) for video in latents]
+            done += len(some)
+            progress(done, total)
+        takes["full, another seed" if take else names[mode]] = videos
+    takes["full, views of different seeds"] = [
+        mixed_seeds(both) for both in zip(takes["full"], takes["full, another seed"], strict=True)
+    ]
+    takes["unrelated scenes"] = [unrelated_scenes(scene, rig, SIZE, SIZE, times) for scene, rig in pairs]
+    reference = demo_reference_c2w()
+    scores = {
+        name: score_scenes(zip(videos, rigs, strict=True), reference_c2w=reference) for name, videos in takes.items()
+    }
+    scores["full, shuffled cameras"] = score_scenes(
+        zip(takes["full"], [shuffled_cameras(rig) for rig in rigs], strict=True), reference_c2w=reference
+    )
+    return {"scores": scores, "summaries": {name: summarize(s) for name, s in scores.items()}, "takes": takes}
+
+
+def generate(
+    trainee: Trainee, pairs: Sequence[tuple[Scene, Any]], config: GateConfig, seeds: Sequence[int], mode: str
+) -> Tensor:  # (scenes, views, 16, frames, height, width)
+    frames = (config.length - 1) // 4 + 1
+    text = torch.stack([encode_prompt(scene.prompt()) for scene, _ in pairs])
+    poses = torch.stack([encode_poses(rig.c2w).float().expand(-1, frames, -1) for _, rig in pairs])
+    size = (SIZE // 8, SIZE // 8)
+    return sample(
+        trainee, text, encode_prompt(""), poses, size, seeds, config.steps, config.guidance, config.shift, mode
+    )
+
+
+def report(result: dict[str, Any]) -> str:
+    """The table, and the gate's ratios over the same scenes."""
+    scores = result["scores"]
+    lines = [to_text(result["summaries"]), ""]
+    for other in ("module off", "view attention masked", "full, views of different seeds"):
+        if other in scores:
+            share = ratio(scores["full"], scores[other])
+            lines.append(f"full / {other}: {share.value:.2f} [{share.low:.2f}, {share.high:.2f}]")
+    return "\n".join(lines)
+
+
+def to_json(result: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: {measure: [i.value, i.low, i.high] for measure, i in summary.measures.items()}
+        for name, summary in result["summaries"].items()
+    }
+
+
+def contact_sheet(video: Tensor, columns: int = 6) -> Tensor:  # (views, frames, h, w, 3) -> (rows, columns, 3)
+    """One row per view, evenly spaced moments from left to right."""
+    frames = [round(i * (video.shape[1] - 1) / (columns - 1)) for i in range(columns)]
+    return rearrange(video[:, frames], "v f h w c -> (v h) (f w) c")
+
+
+def write_sheet(path: Path, videos: Sequence[Tensor], zoom: int = 2) -> None:
+    import cv2
+
+    picture = torch.cat([contact_sheet(video) for video in videos])
+    pixels = (picture.clamp(0, 1) * 255).round().byte().numpy()[..., ::-1]
+    size = (pixels.shape[1] * zoom, pixels.shape[0] * zoom)
+    cv2.imwrite(str(path), cv2.resize(pixels, size, interpolation=cv2.INTER_NEAREST))
+
+
+def save_json(path: Path, value: Any) -> None:
+    def plain(v: Any) -> Any:
+        if isinstance(v, dict):
+            return {k: plain(x) for k, x in v.items()}
+        if isinstance(v, (list, tuple)):
+            return [plain(x) for x in v]
+        return None if isinstance(v, float) and not math.isfinite(v) else v
+
+    path.write_text(json.dumps(plain(value), indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,40 @@
+"""Layers for training: PyTorch's own, but for one that is slow on a CPU."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import LayerNorm, Linear
+
+__all__ = ["LayerNorm", "Linear", "RMSNorm"]
+
+
+class RMSNorm(nn.RMSNorm):
+    """On a CPU with bfloat16 activations PyTorch takes RMS norm apart; one function with its own gradient takes 0.4 of
+    the time (measured on 2560 tokens of width 128)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.device.type == "cpu" and self.weight is not None:
+            return _RMSNorm.apply(x, self.weight, self.eps)
+        return super().forward(x)
+
+
+class _RMSNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):  # which would square and sum in bfloat16: 0.2 % off, and slow
+            wide = x.float()
+            scale = (torch.linalg.vecdot(wide, wide) / x.shape[-1] + eps).rsqrt().unsqueeze(-1)
+            normal = wide * scale
+        ctx.save_for_backward(normal, scale, weight)
+        ctx.dtype = x.dtype
+        return (normal * weight).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        normal, scale, weight = ctx.saved_tensors
+        gradient = gradient.float()
+        of_weight = (gradient * normal).flatten(0, -2).sum(0)
+        gradient = gradient * weight
+        along = (torch.linalg.vecdot(gradient, normal) / normal.shape[-1]).unsqueeze(-1)
+        return ((gradient - normal * along) * scale).to(ctx.dtype), of_weight.to(weight.dtype), None

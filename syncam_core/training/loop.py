@@ -1,0 +1,269 @@
+"""The training loop, through Hugging Face accelerate: one process or many, the same numbers.
+
+A checkpoint is a folder that appears whole (written under another name, then renamed), so a run that was killed at any
+moment goes on from the last one; since every draw depends on the step alone, it then repeats what was lost exactly.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedType
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from tqdm import tqdm
+
+from .batches import Batch, Batches
+from .config import OptimizerConfig, TrainConfig
+from .optimizers import Ema, build_optimizers
+from .trainee import Trainee, build_trainee, matrices_of
+from .validation import validate
+
+CHECKPOINT = "checkpoint-"
+
+
+class NonFiniteLoss(RuntimeError):
+    """The loss of a scene is infinite or no number; the message names it. Nothing was changed by its batch."""
+
+
+def train(config: TrainConfig, scenes: list[Any], text_of: Callable[[str], Tensor]) -> Path:
+    """Train, or go on where the output folder's last checkpoint stands. Returns the output folder.
+
+    `scenes` are CachedScene objects, `text_of` gives the embedding of a caption (words, text_dim). Raises ValueError
+    before the first step for what cannot work, NonFiniteLoss during training.
+    """
+    accelerator = Accelerator(
+        mixed_precision=config.mixed_precision, log_with="tensorboard", project_dir=config.output
+    )
+    batches = Batches(config, scenes, text_of, accelerator.process_index, accelerator.num_processes)
+    output = Path(config.output)
+    last = last_checkpoint(output)
+    if last is not None:
+        check_same_run(config, last)
+    torch.manual_seed(config.seed)
+    trainee = build_trainee(config.model, config.objective).to(accelerator.device)
+    check_distribution(config, accelerator)
+    trainable = {name: p for name, p in trainee.named_parameters() if p.requires_grad}
+    o = config.optimizer
+    optimizers = build_optimizers(
+        trainable, o.name, o.lr, o.weight_decay, o.muon_lr, o.betas, matrices_of(trainee) if o.name == "muon" else ()
+    )
+    peaks = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
+    model, *optimizers = accelerator.prepare(trainee, *optimizers)
+    ema = Ema(trainable, config.ema_decay) if config.ema_decay else None
+    first, seconds = 0, 0.0
+    if last is not None:
+        first, seconds = load_checkpoint(accelerator, last, ema)
+    log = output / "log.jsonl"
+    if accelerator.is_main_process:
+        output.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(output)
+        keep_lines_before(log, first)
+    accelerator.wait_for_everyone()
+    accelerator.init_trackers("tensorboard")
+    loader = torch.utils.data.DataLoader(
+        batches,
+        batch_size=None,
+        sampler=range(first, config.steps),
+        num_workers=config.workers,
+        prefetch_factor=4 if config.workers else None,
+    )
+    started, recent = time.monotonic(), []
+    with tqdm(total=config.steps, initial=first, disable=not accelerator.is_main_process, mininterval=1) as bar:
+        for step, batch in enumerate(loader, start=first):
+            pace = learning_pace(o, step, config.steps)
+            groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+            for group, peak in zip(groups, peaks, strict=True):
+                group["lr"] = peak * pace
+            losses = one_step(accelerator, model, optimizers, batch.to(accelerator.device), config, step)
+            if ema:
+                ema.update(trainable, step)
+            recent.append({"step": step, "loss": losses, **kind_of(batch)})
+            done = step + 1
+            is_last = done == config.steps
+            spent = seconds + time.monotonic() - started
+            if done % config.log_every == 0 or is_last:
+                write_log(accelerator, log, recent, pace, spent)
+                bar.set_postfix(loss=f"{sum(r['loss'] for r in recent) / len(recent):.4f}")
+                recent = []
+            if config.validation and (done % config.validation.every == 0 or is_last):
+                # every process stays in step; one measures
+                if accelerator.is_main_process:
+                    report = validate(config, accelerator.unwrap_model(model), ema, text_of)
+                    append_lines(log, [{"step": step, "seconds": round(spent), **report}])
+                    accelerator.log(report, step=done)
+                    bar.write(f"step {done}: " + ", ".join(f"{k} {v:.4f}" for k, v in report.items()))
+            if done % config.checkpoint_every == 0 or is_last:
+                save_checkpoint(accelerator, config, output, done, spent, ema)
+            bar.update()
+    accelerator.end_training()
+    return output
+
+
+def one_step(
+    accelerator: Accelerator, model: torch.nn.Module, optimizers: list, batch: Batch, config: TrainConfig, step: int
+) -> float:
+    """Gradients of a batch, in `accumulate` parts, and a step of every optimizer; the mean loss over all processes."""
+    for optimizer in optimizers:
+        optimizer.zero_grad()
+    losses = []
+    for index in range(config.accumulate):
+        part = batch.part(index, config.accumulate)
+        is_last = index == config.accumulate - 1
+        with accelerator.autocast():
+            loss = model(part) if is_last else _without_sync(accelerator, model, part)
+        check_finite(accelerator, loss, part.names, step)
+        accelerator.backward(loss.mean() / config.accumulate)
+        losses.append(loss.detach())
+    if config.optimizer.clip_norm:
+        accelerator.clip_grad_norm_(model.parameters(), config.optimizer.clip_norm)
+    for optimizer in optimizers:
+        optimizer.step()
+    return accelerator.gather(torch.cat(losses)).mean().item()
+
+
+def _without_sync(accelerator: Accelerator, model: torch.nn.Module, part: Batch) -> Tensor:
+    with accelerator.no_sync(model):
+        return model(part)
+
+
+def check_finite(accelerator: Accelerator, loss: Tensor, names: tuple[str, ...], step: int) -> None:
+    """Every process learns of it, so that none waits for the others for ever."""
+    broken = ~torch.isfinite(loss.detach())
+    if not accelerator.gather(broken).any():
+        return
+    here = [name for name, bad in zip(names, broken.tolist(), strict=True) if bad]
+    where = f"of {', '.join(sorted(set(here)))}" if here else "in another process (its message names the scene)"
+    raise NonFiniteLoss(
+        f"the loss {where} at step {step} is not a finite number; look at that footage or leave it out, lower the "
+        "learning rate, or go on from the last checkpoint with another seed."
+    )
+
+
+def learning_pace(o: OptimizerConfig, step: int, steps: int) -> float:
+    """Warm-up from zero, constant, then a straight line down to `final`."""
+    rise = min(1.0, (step + 1) / (o.warmup_steps + 1))
+    into = step - (steps - o.decay_steps)
+    fall = 1.0 if into < 0 else 1 + (o.final - 1) * into / max(o.decay_steps, 1)
+    return rise * fall
+
+
+def kind_of(batch: Batch) -> dict[str, Any]:
+    views = len(batch.latents) // len(batch.names)
+    return {"views": views, "latent_frames": batch.latents.shape[2], "view_sync": batch.view_sync}
+
+
+def check_distribution(config: TrainConfig, accelerator: Accelerator) -> None:
+    shards = accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED)
+    if shards and config.optimizer.name == "muon":
+        raise ValueError("'optimizer.name' is muon, which needs whole matrices; use adamw with FSDP or DeepSpeed.")
+    if shards and config.ema_decay:
+        raise ValueError("'ema_decay' needs whole parameters; set it to 0 with FSDP or DeepSpeed.")
+
+
+def last_checkpoint(output: Path) -> Path | None:
+    found = [p for p in output.glob(f"{CHECKPOINT}*") if p.name.removeprefix(CHECKPOINT).isdecimal()]
+    return max(found, key=lambda p: int(p.name.removeprefix(CHECKPOINT)), default=None)
+
+
+def check_same_run(config: TrainConfig, checkpoint: Path) -> None:
+    told = json.loads((checkpoint / "progress.json").read_text(encoding="utf-8"))
+    if told["config"] != config.fingerprint():
+        raise ValueError(
+            f"'output' is {config.output}, which holds a run with another configuration; choose another folder, or "
+            "take back what was changed (data, mix, model, optimizer, ... decide the weights; 'steps' may grow)."
+        )
+
+
+def save_checkpoint(
+    accelerator: Accelerator, config: TrainConfig, output: Path, done: int, seconds: float, ema: Ema | None
+) -> None:
+    whole = output / f"{CHECKPOINT}{done:08d}"
+    part = output / f"unfinished-{done:08d}"
+    accelerator.wait_for_everyone()
+    accelerator.save_state(str(part))
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        if ema:
+            save_file(ema.values, part / "ema.safetensors")
+        progress = {"step": done, "seconds": seconds, "config": config.fingerprint()}
+        (part / "progress.json").write_text(json.dumps(progress), encoding="utf-8")
+        for file in part.rglob("*"):
+            if file.is_file():
+                with open(file, "rb") as opened:
+                    os.fsync(opened.fileno())
+        if whole.exists():
+            shutil.rmtree(whole)
+        os.replace(part, whole)
+        old = sorted(p for p in output.glob(f"{CHECKPOINT}*"))[: -config.keep_checkpoints]
+        for folder in old:
+            shutil.rmtree(folder, ignore_errors=True)
+    accelerator.wait_for_everyone()
+
+
+def load_checkpoint(accelerator: Accelerator, folder: Path, ema: Ema | None) -> tuple[int, float]:
+    accelerator.load_state(str(folder))
+    progress = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
+    if ema:
+        saved = load_file(folder / "ema.safetensors")
+        ema.values = {name: saved[name].to(value.device) for name, value in ema.values.items()}
+    return progress["step"], progress["seconds"]
+
+
+def remove_unfinished(output: Path) -> None:
+    for folder in output.glob("unfinished-*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_log(accelerator: Accelerator, log: Path, recent: list[dict], pace: float, seconds: float) -> None:
+    if not accelerator.is_main_process:
+        return
+    append_lines(log, recent)
+    accelerator.log(
+        {"loss": sum(r["loss"] for r in recent) / len(recent), "pace": pace, "seconds": seconds},
+        step=recent[-1]["step"] + 1,
+    )
+
+
+def append_lines(log: Path, lines: list[dict]) -> None:
+    with open(log, "a", encoding="utf-8") as file:
+        file.writelines(json.dumps({k: _plain(v) for k, v in line.items()}) + "\n" for line in lines)
+
+
+def keep_lines_before(log: Path, step: int) -> None:
+    """What comes after the checkpoint will be written again; a half line, too."""
+    if not log.exists():
+        return
+    kept = []
+    for line in log.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["step"] < step:
+                kept.append(line)
+        except (ValueError, KeyError, TypeError):
+            continue
+    part = log.with_suffix(".part")
+    part.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+    os.replace(part, log)
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def trained_parameters(config: TrainConfig, checkpoint: Path) -> tuple[Trainee, int]:
+    """The model of a checkpoint, with the averaged parameters where there are any, and its step."""
+    torch.manual_seed(config.seed)
+    trainee = build_trainee(config.model, config.objective)
+    trainee.load_state_dict(load_file(checkpoint / "model.safetensors"))
+    if (checkpoint / "ema.safetensors").exists():
+        trainee.load_state_dict(load_file(checkpoint / "ema.safetensors"), strict=False)
+    return trainee, json.loads((checkpoint / "progress.json").read_text(encoding="utf-8"))["step"]

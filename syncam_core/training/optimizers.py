@@ -1,0 +1,68 @@
+"""Optimizers by name: AdamW for everything, or Muon for the matrices and AdamW for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+
+class MatrixMuon(torch.optim.Muon):
+    """PyTorch's Muon for parameters of two and more axes: a convolution's kernel is a matrix (out channels, rest)."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter], **options):
+        self._parameters = list(parameters)
+        # the same memory under two shapes, so that a step on the matrix is a step on the parameter
+        matrices = [nn.Parameter(p.detach().view(p.shape[0], -1)) for p in self._parameters]
+        super().__init__(matrices, **options)
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        matrices = [m for group in self.param_groups for m in group["params"]]
+        for matrix, parameter in zip(matrices, self._parameters, strict=True):
+            matrix.grad = None if parameter.grad is None else parameter.grad.reshape(matrix.shape)
+        return super().step(closure)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        for parameter in self._parameters:
+            parameter.grad = None
+        super().zero_grad(set_to_none)
+
+
+def build_optimizers(
+    parameters: dict[str, nn.Parameter],
+    optimizer: str = "adamw",
+    lr: float = 1e-4,
+    weight_decay: float = 0.01,
+    muon_lr: float = 0.02,
+    betas: tuple[float, float] = (0.9, 0.999),
+    matrices: Iterable[str] = (),
+) -> list[torch.optim.Optimizer]:
+    """`optimizer` "adamw": one for all. "muon": Muon for the parameters named in `matrices`, AdamW for the others."""
+    if optimizer not in ("adamw", "muon"):
+        raise ValueError(f"'optimizer' is {optimizer!r}; possible are adamw and muon.")
+    names = set(matrices) if optimizer == "muon" else set()
+    built: list[torch.optim.Optimizer] = []
+    if names:
+        chosen = [p for name, p in parameters.items() if name in names]
+        built.append(MatrixMuon(chosen, lr=muon_lr, weight_decay=weight_decay, ns_steps=5))
+    rest = [p for name, p in parameters.items() if name not in names]
+    if rest:
+        built.append(torch.optim.AdamW(rest, lr=lr, weight_decay=weight_decay, betas=betas))
+    return built
+
+
+class Ema:
+    """An exponential moving average of parameters, in float32; young averages follow faster: (n + 1) / (n + 10)."""
+
+    def __init__(self, parameters: dict[str, Tensor], decay: float):
+        self.decay = decay
+        self.values = {name: p.detach().float().clone() for name, p in parameters.items()}
+
+    @torch.no_grad()
+    def update(self, parameters: dict[str, Tensor], step: int) -> None:
+        decay = min(self.decay, (step + 1) / (step + 10))
+        torch._foreach_lerp_(
+            list(self.values.values()), [parameters[name].detach().float() for name in self.values], 1 - decay
+        )

@@ -1,0 +1,65 @@
+"""Sampling with the model in training: what validation pictures, ablations and the synchronization gate are made with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .objective import shifted
+from .trainee import Trainee, attention_for
+from .wan import within_each_view
+
+MODES = ("full", "masked", "off")
+
+
+def sigmas(steps: int, shift: float) -> list[float]:
+    """Noise levels of Wan's sampler: steps + 1 numbers from 1 to 0."""
+    return [shifted(1 - i / steps, shift) for i in range(steps)] + [0.0]
+
+
+@torch.no_grad()
+def sample(
+    trainee: Trainee,
+    text: Tensor,  # (scenes, words, text_dim)
+    negative: Tensor,  # (words, text_dim)
+    poses: Tensor,  # (scenes, views, frames, 12)
+    size: tuple[int, int],  # latent height, width
+    seeds: Sequence[int],  # of the noise, one per scene
+    steps: int = 20,
+    guidance: float = 3.0,
+    shift: float = 5.0,
+    mode: str = "full",  # "masked": every view attends to itself alone; "off": the base alone
+    mixed_precision: bool = True,
+) -> Tensor:  # (scenes, views, 16, frames, height, width)
+    """Euler steps of the flow with classifier-free guidance, all scenes in one batch. The noise of a scene depends on
+    its seed and shape alone, so the modes can be compared."""
+    if mode not in MODES:
+        raise ValueError(f"'mode' is {mode!r}; possible are {', '.join(MODES)}.")
+    device = next(trainee.parameters()).device
+    scenes, views, frames, _ = poses.shape
+    shape = (views, 16, frames, *size)
+    x = torch.cat([torch.randn(shape, generator=torch.Generator().manual_seed(int(seed))) for seed in seeds]).to(device)
+    words = torch.nn.utils.rnn.pad_sequence([*text, negative], batch_first=True).to(device)
+    context = torch.cat([words[:-1].repeat_interleave(views, 0), words[-1:].expand(scenes * views, -1, -1)])
+    twice = torch.cat([poses, poses]).to(device)
+    attention = attention_for(device)
+    levels = sigmas(steps, shift)
+    was_training = trainee.training
+    trainee.eval()
+    for sigma, following in zip(levels, levels[1:], strict=False):
+        with torch.autocast(device.type, torch.bfloat16, enabled=mixed_precision):
+            both = trainee.base(
+                torch.cat([x, x]),
+                torch.full((2 * len(x),), 1000 * sigma, device=device),
+                context,
+                None if mode == "off" else trainee.view_sync,
+                twice,
+                attention,
+                within_each_view(attention, views) if mode == "masked" else None,
+            )
+        positive, negative_velocity = both.float().chunk(2)
+        x = x + (following - sigma) * torch.lerp(negative_velocity, positive, guidance)
+    trainee.train(was_training)
+    return x.unflatten(0, (scenes, views)).cpu()

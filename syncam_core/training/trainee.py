@@ -1,0 +1,126 @@
+"""What is trained: a base, the view-sync module, and the loss of a batch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from ..view_sync.module import AttentionFunction, ViewSync, scaled_dot_product
+from ..view_sync.weights import MODULE_KEY, open_state_dict, read_weights
+from . import layers
+from .batches import Batch
+from .config import ModelConfig, Objective
+from .objective import gaussian_weight, noisy, velocity
+from .wan import Wan, WanConfig, explicit_attention, initialize_view_sync, initialize_wan, within_each_view
+
+
+class Trainee(nn.Module):
+    def __init__(self, base: Wan, view_sync: ViewSync, objective: Objective):
+        super().__init__()
+        self.base, self.view_sync, self.objective = base, view_sync, objective
+
+    def forward(self, batch: Batch) -> Tensor:  # (scenes,) the loss of each
+        views = len(batch.latents) // len(batch.names)
+        sigma = batch.sigma.repeat_interleave(views)
+        x = noisy(batch.latents, batch.noise, sigma.view(-1, 1, 1, 1, 1))
+        attention = attention_for(x.device)
+        text = batch.text.repeat_interleave(views, dim=0)
+        predicted = self.base(
+            x,
+            1000 * sigma,
+            text,
+            self.view_sync if batch.view_sync else None,
+            batch.poses,
+            attention,
+            within_each_view(attention, views) if batch.masked else None,
+        )
+        error = (predicted.float() - velocity(batch.latents, batch.noise)).square()
+        loss = rearrange(error, "(b v) c f h w -> b (v c f h w)", v=views).mean(1)
+        return loss * gaussian_weight(batch.sigma) if self.objective.weighting == "gaussian" else loss
+
+
+def attention_for(device: torch.device) -> AttentionFunction:
+    return explicit_attention if device.type == "cpu" else scaled_dot_product
+
+
+def build_trainee(config: ModelConfig, objective: Objective) -> Trainee:
+    """From files or from nothing, with the gradients that are asked for. Deterministic under torch's seed.
+
+    Raises ValueError when a file is not what it should be.
+    """
+    base = load_base(config.base) if config.base else new_base(config)
+    if config.train != "all":
+        base.to(getattr(torch, config.base_dtype))
+    sizes = base.config
+    view_sync = ViewSync(sizes.dim, sizes.num_layers, operations=layers)
+    initialize_view_sync(view_sync, base)
+    if config.beginning == "from_scratch":
+        begin_from_scratch(view_sync)
+    if config.view_sync:
+        weights = read_weights(config.view_sync)
+        if (weights.dim, weights.depth) != (sizes.dim, sizes.num_layers):
+            raise ValueError(
+                f"'model.view_sync' is for width {weights.dim} with {weights.depth} blocks, but the base has width "
+                f"{sizes.dim} with {sizes.num_layers}; use the weights that belong to the base."
+            )
+        view_sync.load_state_dict(weights.tensors)
+    base.gradient_checkpointing = config.gradient_checkpointing
+    base.requires_grad_(config.train == "all")
+    return Trainee(base, view_sync, objective)
+
+
+def new_base(config: ModelConfig) -> Wan:
+    base = Wan(WanConfig(**vars(config.sizes)))
+    initialize_wan(base)
+    return base
+
+
+@torch.no_grad()
+def begin_from_scratch(view_sync: ViewSync) -> None:
+    """For a base that begins as well: nothing to protect, so the module may act from the first step."""
+    for block in view_sync.blocks:
+        for attention in (block.mvs_attn.q, block.mvs_attn.k, block.mvs_attn.v, block.mvs_attn.o):
+            nn.init.xavier_uniform_(attention.weight)
+        nn.init.xavier_uniform_(block.projector.weight, gain=0.3)
+        nn.init.normal_(block.cam_encoder.weight, std=0.05)
+
+
+def load_base(path: str) -> Wan:
+    """A Wan2.1 T2V file, safetensors or PyTorch checkpoint; view-sync weights in it are left out.
+
+    The heads are 128 channels wide unless the file's metadata says otherwise, as the host reads it. Raises ValueError.
+    """
+    try:
+        state, metadata = open_state_dict(Path(path))
+    except OSError as problem:
+        raise ValueError(f"'{path}' cannot be read: {problem.strerror or problem}.") from None
+    try:
+        told = json.loads(metadata.get("config", "{}")).get("transformer", {})
+        dim = state["head.modulation"].shape[-1]
+        config = WanConfig(
+            dim=dim,
+            ffn_dim=state["blocks.0.ffn.0.weight"].shape[0],
+            num_heads=told.get("num_heads", dim // 128),
+            num_layers=1 + max(int(k.split(".")[1]) for k in state if k.startswith("blocks.")),
+            text_dim=state["text_embedding.0.weight"].shape[1],
+            channels=state["patch_embedding.weight"].shape[1],
+        )
+        base = Wan(config)
+        base.load_state_dict({k: state[k].float() for k in state if not MODULE_KEY.match(k)})
+    except (KeyError, ValueError, RuntimeError, AttributeError) as problem:
+        what = " ".join(str(problem).split())[:200]
+        raise ValueError(f"'{path}' is no Wan2.1 text-to-video model ({what}).") from problem
+    return base
+
+
+def matrices_of(trainee: Trainee) -> list[str]:
+    """Names of the hidden matrices, which Muon may train: not embeddings, heads, gains."""
+    return [
+        name
+        for name, p in trainee.named_parameters()
+        if p.requires_grad and p.ndim == 2 and ".blocks." in name and "cam_encoder" not in name
+    ]

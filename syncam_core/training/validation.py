@@ -1,0 +1,75 @@
+"""The loss on scenes that are not trained on, at fixed noise: with views, with each view alone, without the module."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from .batches import Batch, Batches
+from .config import Dropout, Mix, Objective, TrainConfig
+from .data.cache import open_cache
+from .data.footage import Kind
+from .optimizers import Ema
+from .trainee import Trainee
+
+SCENES_AT_ONCE = 8
+
+
+@torch.no_grad()
+def validate(
+    config: TrainConfig, trainee: Trainee, ema: Ema | None, text_of: Callable[[str], Tensor]
+) -> dict[str, float]:
+    """Unweighted mean losses `validation/full`, `/masked` (every view attends to itself alone) and `/off` of the
+    averaged parameters where there are any. The same scenes, noise and levels every time."""
+    v = config.validation
+    fixed = dataclasses.replace(
+        config,
+        seed=0,
+        steps=-(-v.scenes // SCENES_AT_ONCE),
+        accumulate=1,
+        angles=(),
+        dropout=Dropout(),
+        objective=Objective("uniform", config.objective.shift, "none", stratified=True),
+        mix=(Mix(Kind.MULTI_VIEW_VIDEO, 1.0, SCENES_AT_ONCE, v.views, v.latent_frames),),
+    )
+    batches = Batches(fixed, open_cache(v.cache), text_of)
+    device = next(trainee.parameters()).device
+    raw, was_training, objective = _take_averages(trainee, ema), trainee.training, trainee.objective
+    trainee.eval()
+    trainee.objective = fixed.objective
+    totals = {"validation/full": 0.0, "validation/masked": 0.0, "validation/off": 0.0}
+    try:
+        for step in range(fixed.steps):
+            batch = batches[step].to(device)
+            for name, changes in (
+                ("validation/full", {}),
+                ("validation/masked", {"masked": True}),
+                ("validation/off", {"view_sync": False}),
+            ):
+                with torch.autocast(device.type, torch.bfloat16, enabled=config.mixed_precision != "no"):
+                    losses = trainee(Batch(**{**vars(batch), **changes}))
+                totals[name] += losses.float().mean().item() / fixed.steps
+    finally:
+        trainee.objective = objective
+        trainee.train(was_training)
+        _put_back(trainee, raw)
+    return totals
+
+
+def _take_averages(trainee: Trainee, ema: Ema | None) -> dict[str, Tensor]:
+    parameters = dict(trainee.named_parameters())
+    raw = {}
+    for name, value in (ema.values if ema else {}).items():
+        raw[name] = parameters[name].detach().clone()
+        parameters[name].copy_(value)
+    return raw
+
+
+@torch.no_grad()
+def _put_back(trainee: Trainee, raw: dict[str, Tensor]) -> None:
+    parameters = dict(trainee.named_parameters())
+    for name, value in raw.items():
+        parameters[name].copy_(value)

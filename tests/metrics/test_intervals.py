@@ -1,0 +1,80 @@
+"""Medians and bootstrap intervals against numbers made by hand and by a plain loop."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from syncam_core.metrics import Interval, ratio, summarize, to_text
+from syncam_core.metrics.intervals import MEASURES
+
+
+def scores(values, **others):
+    return [SimpleNamespace(**{**dict.fromkeys(MEASURES, 1.0), "reprojection_px": value, **others}) for value in values]
+
+
+def test_the_median_and_its_interval_are_those_of_a_plain_bootstrap():
+    values = np.random.default_rng(5).gamma(2.0, 1.0, 64)
+    got = summarize(scores(values)).measures["reprojection_px"]
+    draw = np.random.default_rng(99)
+    plain = [np.median(draw.choice(values, len(values))) for _ in range(4000)]
+    assert got.value == pytest.approx(np.median(values))
+    assert got.low == pytest.approx(np.quantile(plain, 0.025), abs=0.08)
+    assert got.high == pytest.approx(np.quantile(plain, 0.975), abs=0.08)
+
+
+def test_the_interval_covers_the_true_median_about_19_times_in_20():
+    draw = np.random.default_rng(0)
+    covered = 0
+    for _ in range(200):
+        interval = summarize(scores(draw.normal(3.0, 1.0, 64))).measures["reprojection_px"]
+        covered += interval.low <= 3.0 <= interval.high
+    assert 0.90 <= covered / 200 <= 0.99
+
+
+def test_the_same_scores_give_the_same_interval_and_another_seed_another():
+    given = scores(np.random.default_rng(1).normal(size=20))
+    assert summarize(given) == summarize(given)
+    assert summarize(given, seed=1) != summarize(given)
+
+
+def test_scenes_without_a_number_do_not_count_for_it():
+    summary = summarize(scores([1.0, math.nan, 2.0, 3.0]))
+    assert summary.scenes == 4
+    assert summary.measures["reprojection_px"].value == 2.0
+    nothing = summarize(scores([math.nan] * 3)).measures["reprojection_px"]
+    assert math.isnan(nothing.value)
+    assert nothing.to_text() == "-"
+
+
+def test_a_single_scene_has_an_interval_without_width():
+    assert summarize(scores([0.7])).measures["reprojection_px"] == Interval(0.7, 0.7, 0.7)
+
+
+def test_a_ratio_resamples_scenes_together():
+    values = np.random.default_rng(2).gamma(2.0, 1.0, 40)
+    same = ratio(scores(values / 3), scores(values))
+    assert (same.value, same.low, same.high) == pytest.approx((1 / 3, 1 / 3, 1 / 3)), "what scenes share cancels out"
+    assert ratio(scores([2.0, 4.0]), scores([1.0, 1.0])).value == 3.0
+
+
+def test_sets_that_cannot_be_compared_are_refused():
+    with pytest.raises(ValueError, match="there are 1 and 2 scores"):
+        ratio(scores([1.0]), scores([1.0, 2.0]))
+    with pytest.raises(ValueError, match="no scores to summarize"):
+        summarize([])
+
+
+def test_the_table_has_a_row_per_set_and_a_column_per_measure():
+    rows = {"full": summarize(scores([0.5])), "off": summarize(scores([4.0], azimuth_deg=math.nan))}
+    lines = to_text(rows).splitlines()
+    assert len(lines) == 3
+    for heading, _ in MEASURES.values():
+        assert heading in lines[0]
+    assert lines[1].split()[:2] == ["full", "1"]
+    assert "0.50 [0.50, 0.50]" in lines[1]
+    assert lines[2][lines[0].index("azimuth") :].startswith("- ")
+    assert lines[0].index("azimuth") == lines[1].index("1.0 [1.0, 1.0]")
