@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 
 from comfy_api.latest import io, ui
 
-from ..syncam_core.metrics import demo_reference_c2w, score_scene
+from ..syncam_core.metrics import NoSubject, demo_reference_c2w, score_scene
 from ..syncam_core.metrics.picture import score_picture
 from .sentences import sentences_of
 from .sockets import RigType
@@ -57,12 +58,15 @@ class SynCamSyncScore(io.ComfyNode):
             names, _ = names_and_colors(rig, len(views))
             common_frame_count(views, names)
             video = [view[..., :3] for view in views]
-            score = score_scene(video, rig[0], reference_c2w=demo_reference_c2w())
+            try:
+                score = score_scene(video, rig[0], reference_c2w=demo_reference_c2w())
+                text, pixels, numbers = score.to_text(), score.reprojection_px, score.to_json()
+            except NoSubject as nothing:
+                # A finding, not a mistake: an error would end the job before nodes after this one save the views.
+                text, pixels, numbers = f"not measured: {nothing}", math.nan, {"not_measured": str(nothing)}
             picture = score_picture(video, rig[0])[None]
-        numbers = json.dumps(score.to_json(), allow_nan=False)
-        return io.NodeOutput(
-            score.to_text(), score.reprojection_px, numbers, picture, ui=ui.PreviewImage(picture, cls=cls)
-        )
+        document = json.dumps(numbers, allow_nan=False)
+        return io.NodeOutput(text, pixels, document, picture, ui=ui.PreviewImage(picture, cls=cls))
 
 
 NODES = (SynCamSyncScore,)

@@ -31,7 +31,9 @@ from ..syncam_core.video import (
     grid_shape,
     label_plates,
     plan_grid,
+    sheet_picture,
     staged_files,
+    write_sheet,
     write_video,
 )
 from .sentences import sentences_of, verdict
@@ -148,11 +150,11 @@ class SynCamSaveViews(io.ComfyNode):
             display_name="SynCam Save Views",
             category="SynCam",
             description=(
-                "Saves one mp4 per view, a labelled grid of all views as another mp4, and, with a rig connected, the "
-                "rig as JSON that SynCam Load Rig reads again. The workflow is kept in every mp4: drag one into "
-                "ComfyUI to get it back."
+                "Saves one mp4 per view, a labelled grid of all views as another mp4, a contact sheet as a picture, "
+                "and, with a rig connected, the rig as JSON that SynCam Load Rig reads again. The workflow is kept in "
+                "every mp4 and in the sheet: drag one into ComfyUI to get it back."
             ),
-            search_aliases=["syncammaster save", "save multi view video", "export views"],
+            search_aliases=["syncammaster save", "save multi view video", "export views", "contact sheet"],
             is_input_list=True,
             is_output_node=True,
             inputs=[
@@ -162,7 +164,8 @@ class SynCamSaveViews(io.ComfyNode):
                     default="syncam/views",
                     tooltip=(
                         "Folder and beginning of the names, inside the output folder: <prefix>_<number>_<camera>.mp4, "
-                        "..._grid.mp4 and ..._rig.json. May hold %date:yyyy-MM-dd%, %width% and the like."
+                        "..._grid.mp4, ..._sheet.png and ..._rig.json. May hold %date:yyyy-MM-dd%, %width% and the "
+                        "like."
                     ),
                 ),
                 io.Float.Input(
@@ -174,6 +177,16 @@ class SynCamSaveViews(io.ComfyNode):
                     tooltip="Frames per second. The SynCam weights were trained on videos of 15.",
                 ),
                 rig_input(),
+                # Optional, so that jobs from before there was a sheet still run.
+                io.Boolean.Input(
+                    "contact_sheet",
+                    default=True,
+                    optional=True,
+                    tooltip=(
+                        "Also save one picture with a row per view and six moments of the clip, to judge at a glance "
+                        "whether the views show the same thing."
+                    ),
+                ),
             ],
         )
 
@@ -182,7 +195,7 @@ class SynCamSaveViews(io.ComfyNode):
         return refusal("SynCamSaveViews", normal_prefix, filename_prefix, str)
 
     @classmethod
-    def execute(cls, views, filename_prefix, fps, rig=None) -> io.NodeOutput:
+    def execute(cls, views, filename_prefix, fps, rig=None, contact_sheet=(True,)) -> io.NodeOutput:
         with sentences_of("SynCamSaveViews"):
             prefix, rate = normal_prefix(filename_prefix[0]), frame_rate(fps[0])
             check_views(views)
@@ -193,22 +206,27 @@ class SynCamSaveViews(io.ComfyNode):
             check_video_size(layout.height, layout.width)
 
             folder, subfolder, stem = output_place(prefix, *sizes[0])
-            view_files = [f"{stem}_{slug}.mp4" for slug in file_slugs(names, taken=("grid", "rig"))]
+            view_files = [f"{stem}_{slug}.mp4" for slug in file_slugs(names, taken=("grid", "rig", "sheet"))]
             grid_file, rig_file = f"{stem}_grid.mp4", f"{stem}_rig.json"
+            sheet_file = f"{stem}_sheet.png" if contact_sheet[0] else ""
             tags = workflow_tags(cls.hidden)
             streams = [*map(frames_uint8, views), grid_frames([*map(frames_uint8, views)], layout, plates)]
             progress = comfy.utils.ProgressBar(frame_count * len(streams))
             with disk_sentences(folder), staged_files(folder) as stage:
                 for file, frames in zip([*view_files, grid_file], streams, strict=True):
                     write_video(stage / file, counted(frames, progress), rate, tags)
+                if sheet_file:
+                    write_sheet(stage / sheet_file, sheet_picture(views, names, colors, rate), tags)
                 if rig:
-                    about = video_facts(layout, names, view_files, grid_file, frame_count, rate)
+                    about = video_facts(layout, names, view_files, grid_file, sheet_file, frame_count, rate)
                     (stage / rig_file).write_text(rig_to_json(rig[0], metadata=about), encoding="utf-8")
 
-        # The node shows the first video at once, the others behind dots.
+        # The node shows the first video at once, the others behind dots. A picture among them would make the frontend
+        # show them all as pictures; under another key it stands beside them in the list of generated files.
         shown = ui.PreviewVideo([saved(file, subfolder) for file in (grid_file, *view_files)]).as_dict()
-        if rig:
-            shown["files"] = [saved(rig_file, subfolder)]
+        others = [rig_file] * bool(rig) + [sheet_file] * bool(sheet_file)
+        if others:
+            shown["files"] = [saved(file, subfolder) for file in others]
         return io.NodeOutput(ui=shown)
 
 
@@ -384,9 +402,11 @@ def workflow_tags(hidden: Any) -> dict[str, str]:
     return {key: json.dumps(value) for key, value in values.items()}
 
 
-def video_facts(layout, names: list[str], view_files: list[str], grid_file: str, frames: int, fps: Fraction) -> dict:
-    """What the saved rig says about the videos beside it; sizes are the files', in pixels."""
-    return {
+def video_facts(
+    layout, names: list[str], view_files: list[str], grid_file: str, sheet_file: str, frames: int, fps: Fraction
+) -> dict:
+    """What the saved rig says about the files beside it; sizes are the videos', in pixels."""
+    facts = {
         "fps": float(fps),
         "frames": frames,
         "width": max(tile.width for tile in layout.tiles),
@@ -397,6 +417,7 @@ def video_facts(layout, names: list[str], view_files: list[str], grid_file: str,
         ],
         "grid": grid_file,
     }
+    return {**facts, "sheet": sheet_file} if sheet_file else facts
 
 
 def saved(file: str, subfolder: str) -> ui.SavedResult:

@@ -35,8 +35,9 @@ from dev_server import (
     fetch,
     free_port,
     headless_server,
-    output_files,
+    output_texts,
     port_is_free,
+    result_files,
     run_workflow,
     server_death,
     start_server,
@@ -47,9 +48,10 @@ from dev_terminal import WINDOWS, Problem, duration, run_logged, run_quietly, sa
 DEMO_WORKFLOW = ROOT / "example_workflows" / "api" / "demo.json"
 DEMO_INPUTS = ROOT / "example_workflows" / "input"
 DEMO_NOTE = (
-    "Note: the demo runs on a randomly initialised toy model in the real file formats. "
-    "The pictures are noise by design; what you see working is the plumbing, not the model."
+    "Note: the demo runs on a toy model of a toy world, trained with this pack; see demo_model/README.md. "
+    "Real Wan2.1 files are needed for real pictures."
 )
+DEMO_GUIDE = "The sheet shows all views at six moments, the grid plays them together; each camera has a file of its own."
 
 
 class Terminated(KeyboardInterrupt):
@@ -72,15 +74,19 @@ def demo(options: argparse.Namespace, extra: list[str]) -> int:
             queued = time.monotonic()
             outputs = run_workflow(server, workflow)
             say(f"The job took {duration(time.monotonic() - queued)}.")
-            results = [fetch(server, file, ROOT / "output") for file in output_files(outputs)]
+            results = [fetch(server, file, ROOT / "output") for file in result_files(outputs)]
     except Problem as problem:
         raise Problem(f"{problem}\nThe server's log: {run / 'server.log'}") from None
     shutil.rmtree(run, ignore_errors=True)
     if not results:
         raise Problem("The workflow ran but names no result files.")
+    for text in output_texts(outputs):
+        say(text)
     say("Results:")
     for path in results:
         print(path, flush=True)
+    if not options.workflow:
+        say(DEMO_GUIDE)
     say(f"Done in {duration(time.monotonic() - started)}.")
     return 0
 

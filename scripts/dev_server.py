@@ -408,6 +408,17 @@ def output_files(outputs: dict) -> list[dict[str, str]]:
     return found
 
 
+def result_files(outputs: dict) -> list[dict[str, str]]:
+    """The files that a job has saved; where it has saved none, its previews."""
+    files = output_files(outputs)
+    return [file for file in files if file["type"] == "output"] or files
+
+
+def output_texts(outputs: dict) -> list[str]:
+    """What a job's nodes show as text."""
+    return [text for node in outputs.values() for text in node.get("text") or [] if isinstance(text, str)]
+
+
 def fetch(server: Server, file: dict[str, str], folder: Path) -> Path:
     """Bring one result into `folder`, under its own name or a numbered one if that is taken."""
     status, body = request(server.port, "GET", "/view?" + urllib.parse.urlencode(file))

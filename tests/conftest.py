@@ -100,7 +100,7 @@ def import_pack():
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    """A real server with only this pack, its own folders, the demo's camera file and tiny Wan files."""
+    """A real server with only this pack, its own folders, a camera file and tiny Wan files."""
     import plain_wan
     from comfy_server import Server
     from host_wan import write_base, write_view_sync

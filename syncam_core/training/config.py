@@ -36,7 +36,7 @@ class ModelConfig:
     base_dtype: str = "float32"  # of a base that is not trained: bfloat16 halves its memory
     sizes: ModelSizes = ModelSizes()
     view_sync: str | None = None  # weights to go on from; without them the authors' beginning
-    beginning: str = "authors"  # or "from_scratch": small random projector and camera encoder, for a base that trains too
+    beginning: str = "authors"  # or "from_scratch": small random projector and encoder, for a base that trains, too
     train: str = "view_sync"  # or "all": the base, too
     gradient_checkpointing: bool = False
 
@@ -172,8 +172,8 @@ class TrainConfig:
 
     def fingerprint(self) -> str:
         """Of all that decides the weights of the next step; where they go, how often and for how long is free."""
-        free = {"output", "steps", "checkpoint_every", "keep_checkpoints", "log_every", "workers", "in_memory", "validation"}
-        free |= {"save_dtype"}
+        free = {"output", "steps", "checkpoint_every", "keep_checkpoints", "log_every", "workers", "in_memory"}
+        free |= {"validation", "save_dtype"}
         decides = {k: v for k, v in dataclasses.asdict(self).items() if k not in free}
         del decides["model"]["gradient_checkpointing"]
         return hashlib.sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()[:16]
@@ -185,9 +185,10 @@ _RANGES = {
     "validation.latent_frames": (1, math.inf),
     "objective.shift": (0.01, sys.float_info.max),
     **dict.fromkeys(("dropout.caption", "dropout.camera", "dropout.view_attention"), (0, 1)),
-    **dict.fromkeys(("ema_decay", "optimizer.decay_from", "optimizer.final"), (0, 1)),
+    **dict.fromkeys(("ema_decay", "optimizer.final"), (0, 1)),
     **dict.fromkeys(("optimizer.lr", "optimizer.muon_lr", "optimizer.weight_decay"), (0, sys.float_info.max)),
-    **dict.fromkeys(("optimizer.warmup_steps", "optimizer.clip_norm", "workers"), (0, math.inf)),
+    **dict.fromkeys(("optimizer.warmup_steps", "optimizer.decay_steps", "workers"), (0, math.inf)),
+    "optimizer.clip_norm": (0, math.inf),
 }
 
 _CHOICES = {

@@ -26,12 +26,15 @@ def export_view_sync(trainee: Trainee, path: Path, dtype: torch.dtype, source: s
 
 def export_base(trainee: Trainee, path: Path, dtype: torch.dtype) -> Path:
     """The transformer for the host's stock loader; what it cannot tell from the shapes stands in the metadata."""
-    config = trainee.base.config
-    told = {"transformer": {"num_heads": config.num_heads, "text_dim": config.text_dim}}
     tensors = {key: value.detach().cpu().to(dtype).contiguous() for key, value in trainee.base.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, path, {"config": json.dumps(told)})
+    save_file(tensors, path, _base_metadata(trainee))
     return path
+
+
+def _base_metadata(trainee: Trainee) -> dict[str, str]:
+    config = trainee.base.config
+    return {"config": json.dumps({"transformer": {"num_heads": config.num_heads, "text_dim": config.text_dim}})}
 
 
 def export_demo_text_encoder(path: Path, dtype: torch.dtype = torch.float16) -> Path:
@@ -57,7 +60,7 @@ def export_full(trainee: Trainee, path: Path, dtype: torch.dtype) -> Path:
     tensors = {key: value.detach().cpu().to(dtype).contiguous() for key, value in state.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".safetensors":
-        save_file(tensors, path)
+        save_file(tensors, path, _base_metadata(trainee))
     else:
         torch.save(tensors, path)
     return path

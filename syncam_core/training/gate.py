@@ -143,17 +143,18 @@ def to_json(result: dict[str, Any]) -> dict[str, Any]:
 
 def contact_sheet(video: Tensor, columns: int = 6) -> Tensor:  # (views, frames, h, w, 3) -> (rows, columns, 3)
     """One row per view, evenly spaced moments from left to right."""
-    frames = [round(i * (video.shape[1] - 1) / (columns - 1)) for i in range(columns)]
+    frames = [round(i * (video.shape[1] - 1) / max(columns - 1, 1)) for i in range(columns)]
     return rearrange(video[:, frames], "v f h w c -> (v h) (f w) c")
 
 
-def write_sheet(path: Path, videos: Sequence[Tensor], zoom: int = 2) -> None:
-    import cv2
+def write_sheet(path: Path, videos: Sequence[Tensor], zoom: int = 2, columns: int = 6) -> None:
+    """A PNG with the contact sheets of several clips below each other."""
+    from PIL import Image
 
-    picture = torch.cat([contact_sheet(video) for video in videos])
-    pixels = (picture.clamp(0, 1) * 255).round().byte().numpy()[..., ::-1]
-    size = (pixels.shape[1] * zoom, pixels.shape[0] * zoom)
-    cv2.imwrite(str(path), cv2.resize(pixels, size, interpolation=cv2.INTER_NEAREST))
+    picture = torch.cat([contact_sheet(video, min(columns, video.shape[1])) for video in videos])
+    pixels = (picture.clamp(0, 1) * 255).round().byte().numpy()
+    image = Image.fromarray(pixels)
+    image.resize((image.width * zoom, image.height * zoom), Image.Resampling.NEAREST).save(path)
 
 
 def save_json(path: Path, value: Any) -> None:

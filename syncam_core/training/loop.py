@@ -11,13 +11,13 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedType
+from accelerate.utils import DistributedDataParallelKwargs, DistributedType
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
@@ -26,7 +26,7 @@ from .batches import Batch, Batches
 from .config import OptimizerConfig, TrainConfig
 from .optimizers import Ema, build_optimizers
 from .trainee import Trainee, build_trainee, matrices_of
-from .validation import validate
+from .validation import held_out_batches, validate
 
 CHECKPOINT = "checkpoint-"
 
@@ -41,10 +41,17 @@ def train(config: TrainConfig, scenes: list[Any], text_of: Callable[[str], Tenso
     `scenes` are CachedScene objects, `text_of` gives the embedding of a caption (words, text_dim). Raises ValueError
     before the first step for what cannot work, NonFiniteLoss during training.
     """
+    # batches of the base alone use no parameter of the module, which DDP takes for a mistake unless it is told
+    has_unused = any(mix.share and not mix.view_sync for mix in config.mix)
     accelerator = Accelerator(
-        mixed_precision=config.mixed_precision, log_with="tensorboard", project_dir=config.output
+        mixed_precision=config.mixed_precision,
+        gradient_accumulation_steps=config.accumulate,
+        log_with="tensorboard",
+        project_dir=config.output,
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=has_unused)],
     )
     batches = Batches(config, scenes, text_of, accelerator.process_index, accelerator.num_processes)
+    held_out = held_out_batches(config, text_of) if config.validation else None
     output = Path(config.output)
     last = last_checkpoint(output)
     if last is not None:
@@ -91,18 +98,18 @@ def train(config: TrainConfig, scenes: list[Any], text_of: Callable[[str], Tenso
             done = step + 1
             is_last = done == config.steps
             spent = seconds + time.monotonic() - started
-            if done % config.log_every == 0 or is_last:
+            saves = done % config.checkpoint_every == 0 or is_last
+            if done % config.log_every == 0 or saves:  # what a checkpoint has behind it will not be computed again
                 write_log(accelerator, log, recent, pace, spent)
                 bar.set_postfix(loss=f"{sum(r['loss'] for r in recent) / len(recent):.4f}")
                 recent = []
-            if config.validation and (done % config.validation.every == 0 or is_last):
-                # every process stays in step; one measures
-                if accelerator.is_main_process:
-                    report = validate(config, accelerator.unwrap_model(model), ema, text_of)
-                    append_lines(log, [{"step": step, "seconds": round(spent), **report}])
-                    accelerator.log(report, step=done)
-                    bar.write(f"step {done}: " + ", ".join(f"{k} {v:.4f}" for k, v in report.items()))
-            if done % config.checkpoint_every == 0 or is_last:
+            measures = config.validation and (done % config.validation.every == 0 or is_last)
+            if measures and accelerator.is_main_process:  # the others wait at the next step
+                report = validate(config, accelerator.unwrap_model(model), ema, held_out)
+                append_lines(log, [{"step": step, "seconds": round(spent), **report}])
+                accelerator.log(report, step=done)
+                bar.write(f"step {done}: " + ", ".join(f"{k} {v:.4f}" for k, v in report.items()))
+            if saves:
                 save_checkpoint(accelerator, config, output, done, spent, ema)
             bar.update()
     accelerator.end_training()
@@ -118,22 +125,19 @@ def one_step(
     losses = []
     for index in range(config.accumulate):
         part = batch.part(index, config.accumulate)
-        is_last = index == config.accumulate - 1
-        with accelerator.autocast():
-            loss = model(part) if is_last else _without_sync(accelerator, model, part)
-        check_finite(accelerator, loss, part.names, step)
-        accelerator.backward(loss.mean() / config.accumulate)
+        with accelerator.accumulate(model):  # gradients are exchanged after the last part, and divided by the parts
+            with accelerator.autocast():
+                loss = model(part)
+            check_finite(accelerator, loss, part.names, step)
+            accelerator.backward(loss.mean())
         losses.append(loss.detach())
-    if config.optimizer.clip_norm:
-        accelerator.clip_grad_norm_(model.parameters(), config.optimizer.clip_norm)
+    norm = accelerator.clip_grad_norm_(model.parameters(), config.optimizer.clip_norm or math.inf)
+    # scaled gradients (fp16) may overflow, then the scaler skips the step
+    if norm is not None and accelerator.scaler is None and not math.isfinite(norm):
+        raise NonFiniteLoss(_not_finite("gradients", f"of {_listed(batch.names)}", step))
     for optimizer in optimizers:
         optimizer.step()
     return accelerator.gather(torch.cat(losses)).mean().item()
-
-
-def _without_sync(accelerator: Accelerator, model: torch.nn.Module, part: Batch) -> Tensor:
-    with accelerator.no_sync(model):
-        return model(part)
 
 
 def check_finite(accelerator: Accelerator, loss: Tensor, names: tuple[str, ...], step: int) -> None:
@@ -142,11 +146,19 @@ def check_finite(accelerator: Accelerator, loss: Tensor, names: tuple[str, ...],
     if not accelerator.gather(broken).any():
         return
     here = [name for name, bad in zip(names, broken.tolist(), strict=True) if bad]
-    where = f"of {', '.join(sorted(set(here)))}" if here else "in another process (its message names the scene)"
-    raise NonFiniteLoss(
-        f"the loss {where} at step {step} is not a finite number; look at that footage or leave it out, lower the "
+    where = f"of {_listed(here)}" if here else "in another process (its message names the scene)"
+    raise NonFiniteLoss(_not_finite("loss", where, step))
+
+
+def _not_finite(what: str, where: str, step: int) -> str:
+    return (
+        f"the {what} {where} at step {step}: not a finite number; look at that footage or leave it out, lower the "
         "learning rate, or go on from the last checkpoint with another seed."
     )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(set(names)))
 
 
 def learning_pace(o: OptimizerConfig, step: int, steps: int) -> float:
@@ -168,11 +180,18 @@ def check_distribution(config: TrainConfig, accelerator: Accelerator) -> None:
         raise ValueError("'optimizer.name' is muon, which needs whole matrices; use adamw with FSDP or DeepSpeed.")
     if shards and config.ema_decay:
         raise ValueError("'ema_decay' needs whole parameters; set it to 0 with FSDP or DeepSpeed.")
+    if shards and config.validation:
+        raise ValueError("'validation' needs whole parameters; leave it out with FSDP or DeepSpeed.")
+
+
+def checkpoints(output: Path) -> list[Path]:
+    """Those of the run, the last one last; what people put beside them under other names is theirs."""
+    found = [p for p in output.glob(f"{CHECKPOINT}*") if p.name.removeprefix(CHECKPOINT).isdecimal()]
+    return sorted(found, key=lambda p: int(p.name.removeprefix(CHECKPOINT)))
 
 
 def last_checkpoint(output: Path) -> Path | None:
-    found = [p for p in output.glob(f"{CHECKPOINT}*") if p.name.removeprefix(CHECKPOINT).isdecimal()]
-    return max(found, key=lambda p: int(p.name.removeprefix(CHECKPOINT)), default=None)
+    return next(reversed(checkpoints(output)), None)
 
 
 def check_same_run(config: TrainConfig, checkpoint: Path) -> None:
@@ -204,8 +223,7 @@ def save_checkpoint(
         if whole.exists():
             shutil.rmtree(whole)
         os.replace(part, whole)
-        old = sorted(p for p in output.glob(f"{CHECKPOINT}*"))[: -config.keep_checkpoints]
-        for folder in old:
+        for folder in checkpoints(output)[: -config.keep_checkpoints]:
             shutil.rmtree(folder, ignore_errors=True)
     accelerator.wait_for_everyone()
 

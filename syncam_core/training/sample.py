@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -48,7 +49,7 @@ def sample(
     levels = sigmas(steps, shift)
     was_training = trainee.training
     trainee.eval()
-    for sigma, following in zip(levels, levels[1:], strict=False):
+    for sigma, following in pairwise(levels):
         with torch.autocast(device.type, torch.bfloat16, enabled=mixed_precision):
             both = trainee.base(
                 torch.cat([x, x]),

@@ -111,7 +111,7 @@ def load_base(path: str) -> Wan:
         )
         base = Wan(config)
         base.load_state_dict({k: state[k].float() for k in state if not MODULE_KEY.match(k)})
-    except (KeyError, ValueError, RuntimeError, AttributeError) as problem:
+    except (LookupError, ArithmeticError, ValueError, TypeError, RuntimeError, AttributeError) as problem:
         what = " ".join(str(problem).split())[:200]
         raise ValueError(f"'{path}' is no Wan2.1 text-to-video model ({what}).") from problem
     return base

@@ -18,12 +18,8 @@ from .trainee import Trainee
 SCENES_AT_ONCE = 8
 
 
-@torch.no_grad()
-def validate(
-    config: TrainConfig, trainee: Trainee, ema: Ema | None, text_of: Callable[[str], Tensor]
-) -> dict[str, float]:
-    """Unweighted mean losses `validation/full`, `/masked` (every view attends to itself alone) and `/off` of the
-    averaged parameters where there are any. The same scenes, noise and levels every time."""
+def held_out_batches(config: TrainConfig, text_of: Callable[[str], Tensor]) -> Batches:
+    """The same scenes, noise and levels every time. Raises ValueError for a cache that cannot give them."""
     v = config.validation
     fixed = dataclasses.replace(
         config,
@@ -35,14 +31,20 @@ def validate(
         objective=Objective("uniform", config.objective.shift, "none", stratified=True),
         mix=(Mix(Kind.MULTI_VIEW_VIDEO, 1.0, SCENES_AT_ONCE, v.views, v.latent_frames),),
     )
-    batches = Batches(fixed, open_cache(v.cache), text_of)
+    return Batches(fixed, open_cache(v.cache), text_of)
+
+
+@torch.no_grad()
+def validate(config: TrainConfig, trainee: Trainee, ema: Ema | None, batches: Batches) -> dict[str, float]:
+    """Unweighted mean losses `validation/full`, `/masked` (every view attends to itself alone) and `/off` of the
+    averaged parameters where there are any, on `held_out_batches`."""
     device = next(trainee.parameters()).device
     raw, was_training, objective = _take_averages(trainee, ema), trainee.training, trainee.objective
     trainee.eval()
-    trainee.objective = fixed.objective
+    trainee.objective = batches.config.objective
     totals = {"validation/full": 0.0, "validation/masked": 0.0, "validation/off": 0.0}
     try:
-        for step in range(fixed.steps):
+        for step in range(len(batches)):
             batch = batches[step].to(device)
             for name, changes in (
                 ("validation/full", {}),
@@ -51,7 +53,7 @@ def validate(
             ):
                 with torch.autocast(device.type, torch.bfloat16, enabled=config.mixed_precision != "no"):
                     losses = trainee(Batch(**{**vars(batch), **changes}))
-                totals[name] += losses.float().mean().item() / fixed.steps
+                totals[name] += losses.float().mean().item() / len(batches)
     finally:
         trainee.objective = objective
         trainee.train(was_training)

@@ -1,9 +1,10 @@
-"""Videos of N views: grids, labels and files."""
+"""Videos of N views: grids, contact sheets, labels and files."""
 
 from .frames import clean_rgb, frames_uint8
 from .labels import LabelPlate, label_plate, label_plates
 from .layout import MAX_COLUMNS, GridLayout, Tile, compose_frame, grid_frames, grid_shape, plan_grid
 from .names import file_slugs
+from .sheet import sheet_moments, sheet_picture, write_sheet
 from .write import FASTEST_FPS, SLOWEST_FPS, VideoWriter, check_video_size, frame_rate, staged_files, write_video
 
 __all__ = [
@@ -25,6 +26,9 @@ __all__ = [
     "label_plate",
     "label_plates",
     "plan_grid",
+    "sheet_moments",
+    "sheet_picture",
     "staged_files",
+    "write_sheet",
     "write_video",
 ]

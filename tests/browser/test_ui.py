@@ -96,7 +96,7 @@ def test_the_demo_is_in_the_template_browser_loads_without_red_nodes_runs_and_sh
         timeout=240_000,
     )
     page.wait_for_function(
-        "[...document.querySelectorAll('video')].some(v => v.readyState >= 2 && v.videoWidth == 384)"
+        "[...document.querySelectorAll('video')].some(v => v.readyState >= 2 && v.videoWidth == 512)"
     )
     page.wait_for_timeout(500)
     picture(page, tmp_path_factory, f"demo_{renderer}")

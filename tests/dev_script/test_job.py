@@ -150,6 +150,13 @@ def test_every_file_in_the_outputs_is_found_once_whatever_its_key():
     found = dev_server.output_files(outputs)
     assert [file["filename"] for file in found] == ["p.png", "a.mp4", "rig.json"]
     assert found[1] == {"filename": "a.mp4", "subfolder": "syncam", "type": "output"}
+    assert dev_server.result_files(outputs) == found[1:], "the preview picture is not a result"
+    assert dev_server.result_files({"1": outputs["1"]}) == found[:1], "unless there is nothing else"
+
+
+def test_what_nodes_show_as_text_is_found():
+    outputs = {"1": {"text": ["4 views", 3]}, "2": {"images": []}, "3": {"text": None}, "4": {"text": ("two\nlines",)}}
+    assert dev_server.output_texts(outputs) == ["4 views", "two\nlines"]
 
 
 @pytest.fixture

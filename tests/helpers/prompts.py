@@ -23,13 +23,14 @@ def id_of(prompt: dict, class_type: str) -> str:
 
 
 def small(azimuths: str = "0, 20", steps: int = 2, length: int = 5, seed: int = 0) -> dict:
-    """The demo with cameras on an orbit, 64x48 pixels and few steps: a second on one core."""
+    """The demo with views of 64x48 pixels, few steps and no score: a second on one core."""
     prompt = copy.deepcopy(DEMO)
-    prompt[id_of(prompt, "SynCamLoadRig")] = {
-        "class_type": "SynCamRigOrbit",
-        "inputs": {"azimuths": azimuths, "elevations": "10", "distances": "3.0"},
-        "_meta": {"title": "rig"},
-    }
+    for class_type in ("SynCamSyncScore", "PreviewAny"):
+        del prompt[id_of(prompt, class_type)]
+    (decoded, _) = node_of(prompt, "ImageScaleBy")["image"]
+    del prompt[id_of(prompt, "ImageScaleBy")]
+    node_of(prompt, "SynCamSaveViews").update(views=[decoded, 0])
+    node_of(prompt, "SynCamRigOrbit").update(azimuths=azimuths, elevations="10", distances="3.0")
     node_of(prompt, "SynCamEncodeCameras").update(length=length)
     node_of(prompt, "SynCamEmptyLatent").update(width=64, height=48, length=length)
     node_of(prompt, "SynCamSampler").update(steps=steps, seed=seed)

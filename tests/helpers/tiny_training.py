@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 
 from syncam_core.cameras import orbit_rig
+from syncam_core.training.config import Mix, ModelConfig, ModelSizes, OptimizerConfig, TrainConfig
 from syncam_core.training.data.footage import Kind
 from syncam_core.training.wan import Wan, WanConfig
 from syncam_core.view_sync.module import ViewSync
 from syncam_core.view_sync.weights import MODULE_KEY
 
 TEXT_DIM = 12
+SIZES = ModelSizes(dim=32, ffn_dim=64, num_heads=2, num_layers=1, text_dim=TEXT_DIM)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,3 +78,21 @@ def random_wan(heads: int = 3, dim: int = 96, depth: int = 2, seed: int = 0):
 
 def relative_error(got: Tensor, truth: Tensor) -> float:
     return ((got.double() - truth.double()).norm() / truth.double().norm()).item()
+
+
+def tiny_config(output, **changes):
+    """A run of seconds on the CPU: one block of width 32 in float32, everything trained from nothing."""
+    settings = {
+        "output": str(output),
+        "data": (),
+        "text": "",
+        "steps": 6,
+        "mix": (Mix(Kind.MULTI_VIEW_VIDEO, 1.0, scenes=2, views=2),),
+        "model": ModelConfig(sizes=SIZES, beginning="from_scratch", train="all"),
+        "optimizer": OptimizerConfig(lr=1e-3),
+        "mixed_precision": "no",
+        "log_every": 1,
+        "checkpoint_every": 1000,
+        "workers": 0,
+    }
+    return TrainConfig(**{**settings, **changes})

@@ -55,8 +55,12 @@ def test_the_description_says_what_it_is_not_for(comfy):
         assert part.tooltip
 
 
-def without_subject():
-    return [torch.full_like(view, 0.5) for view in VIDEO]
+def test_pictures_without_a_subject_are_a_finding_so_that_the_job_goes_on_and_saves_them(score):
+    text, pixels, document, picture = score([torch.full_like(view, 0.5) for view in VIDEO], RIG)
+    assert text.startswith("not measured: no frame shows a strongly coloured subject in two views (0 of 15 pictures")
+    assert json.loads(document) == {"not_measured": text.removeprefix("not measured: ")}
+    assert math.isnan(pixels)
+    assert torch.isfinite(picture).all()
 
 
 def with_nan():
@@ -73,7 +77,6 @@ def with_nan():
         (list(VIDEO[:1]), RIG.select([0]), "there is one view only"),
         ([VIDEO[0], VIDEO[1][:3], VIDEO[2]], RIG, "must all have the same number of frames"),
         ([VIDEO[0], VIDEO[1][:, :32], VIDEO[2]], RIG, "view 2 is 5 x 32 x 64 x 3; all views need"),
-        (without_subject(), RIG, "no frame shows a strongly coloured subject in two views"),
         (with_nan(), RIG, "view 2 holds pixels that are not numbers"),
     ],
 )

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 
 def videos(server, outcome):
-    (output,) = (out for out in outcome.outputs.values() if "images" in out)
+    (output,) = (out for out in outcome.outputs.values() if "animated" in out)
     files = [Path(server.folder / "output" / item["subfolder"] / item["filename"]) for item in output["images"]]
     return {re.search(r"_\d{5}_(.+)\.mp4", file.name)[1]: file for file in files}
 
@@ -52,7 +52,7 @@ def test_every_node_of_the_pack_is_offered_with_the_contracted_inputs_and_output
         ),
         "SynCamDecodeViews": ("latent vae", "views"),
         "SynCamViewGrid": ("views columns labels rig", "images"),
-        "SynCamSaveViews": ("views filename_prefix fps rig", ""),
+        "SynCamSaveViews": ("views filename_prefix fps rig contact_sheet", ""),
     }
     info = server.get("/object_info")
     for node_id, (inputs, outputs) in contract.items():
@@ -63,6 +63,7 @@ def test_every_node_of_the_pack_is_offered_with_the_contracted_inputs_and_output
             spec = {**info[node_id]["input"]["required"], **info[node_id]["input"].get("optional", {})}[name]
             assert spec[1].get("tooltip"), f"{node_id}.{name} has no tooltip"
         assert info[node_id]["description"]
+    assert info["SynCamSaveViews"]["input"]["optional"]["contact_sheet"][1]["default"] is True
     defaults = {
         ("SynCamRigOrbit", "azimuths"): "0, 30",
         ("SynCamRigOrbit", "elevations"): "0",
@@ -86,16 +87,28 @@ def test_every_node_of_the_pack_is_offered_with_the_contracted_inputs_and_output
     assert info["SynCamSaveViews"]["output_node"]
 
 
-def test_the_shipped_demo_runs_and_writes_one_video_per_camera_the_grid_and_the_rig(server):
+def test_the_shipped_demo_runs_and_writes_a_video_per_camera_the_grid_the_sheet_and_the_rig_and_says_the_score(server):
     outcome = server.run(DEMO)
     assert outcome.status == "success", outcome.message
     found = videos(server, outcome)
-    assert list(found) == ["grid", "cam01", "cam03"]
+    assert list(found) == ["grid", "cam01", "cam02", "cam03", "cam04"]
     assert {len(frames(path)) for path in found.values()} == {17}
-    assert frames(found["cam01"])[0].shape == (112, 192, 3)
-    (sidecar,) = next(iter(outcome.outputs.values()))["files"]
-    rig = json.loads(server.bytes("/view?filename={filename}&subfolder={subfolder}&type={type}".format(**sidecar)))
-    assert [camera["name"] for camera in rig["cameras"]] == ["cam01", "cam03"]
+    assert frames(found["cam01"])[0].shape == (256, 256, 3)
+    (files,) = (out["files"] for out in outcome.outputs.values() if "files" in out)
+    sidecar, sheet = (
+        server.bytes("/view?filename={filename}&subfolder={subfolder}&type={type}".format(**file)) for file in files
+    )
+    cameras = json.loads(sidecar)["cameras"]
+    assert [camera["name"] for camera in cameras] == ["cam01", "cam02", "cam03", "cam04"]
+    assert sheet.startswith(b"\x89PNG")
+    (text,) = outcome.outputs[id_of(DEMO, "PreviewAny")]["text"]
+    assert text.startswith(("4 views, 17 frames of 64 x 64", "not measured: "))
+
+
+def test_a_job_from_before_there_was_a_contact_sheet_still_runs(server):
+    prompt = small()
+    del node_of(prompt, "SynCamSaveViews")["contact_sheet"]
+    assert server.run(prompt).status == "success"
 
 
 @pytest.mark.parametrize(("azimuths", "views"), [("0, 20", 2), ("-15, 0, 15, 30", 4)])

@@ -57,7 +57,7 @@ def test_a_synonym_is_encoded_as_the_word_it_stands_for(spoken, meant):
 
 
 def test_the_order_of_words_is_kept():
-    assert token_ids("red cube") == token_ids("cube red")[1::-1] + [1]
+    assert token_ids("red cube") == [*token_ids("cube red")[1::-1], 1]
 
 
 def test_the_empty_prompt_is_the_end_token_alone():

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum
 
 from torch import Tensor
 
 
-class Kind(StrEnum):
+class Kind(str, Enum):
     """What a scene can teach. The paper's joint strategy draws from all three."""
+
+    __str__ = str.__str__  # as StrEnum, which Python 3.10 does not have
 
     MULTI_VIEW_VIDEO = "multi_view_video"  # several cameras film the same moment
     MULTI_VIEW_IMAGES = "multi_view_images"  # several pictures of a scene that stands still

@@ -43,7 +43,7 @@ def procedural_scenes(
     """The first `count` scenes of the endless data set with this seed, each with its own cameras.
 
     A scene depends on the seed and its number only, on every machine, and not on how many there are. Its caption is
-    the world's prompt. Pictures are rendered by `read`, one view at a time.
+    the world's prompt. A length of 1 makes multi-view images. Pictures are rendered by `read`, one view at a time.
     """
     check_size(size)
     check_clip(length, fps)
@@ -51,6 +51,7 @@ def procedural_scenes(
         raise ValueError(f"'count' is {count}, but there are 0 scenes or more.")
     if not 2 <= views <= MAX_VIEWS:
         raise ValueError(f"'views' is {views}, but a scene of several cameras has 2 to {MAX_VIEWS}.")
+    kind = Kind.MULTI_VIEW_VIDEO if length > 1 else Kind.MULTI_VIEW_IMAGES
     scenes = []
     for number in range(count):
         world, rig = procedural_world(seed, number, views, cameras)
@@ -60,7 +61,7 @@ def procedural_scenes(
             mark = hashlib.sha256(f"{_look_of_the_world()} {world} {length} {fps} {size} {supersample}".encode())
             mark.update(rig.c2w[view].numpy().tobytes())
             footage.append(Footage(name=name, c2w=rig.c2w[view], read=read, fingerprint=mark.hexdigest()))
-        scenes.append(Scene(f"seed{seed}-{number:06d}", Kind.MULTI_VIEW_VIDEO, world.prompt(), tuple(footage)))
+        scenes.append(Scene(f"seed{seed}-{number:06d}", kind, world.prompt(), tuple(footage)))
     return scenes
 
 

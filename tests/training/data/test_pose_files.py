@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 
@@ -129,7 +130,7 @@ def test_neighbours_are_never_farther_apart_than_the_gap(positions, count, gap):
     chosen = spread(sorted(positions), count, gap)
     assert set(chosen) <= positions
     assert len(chosen) <= count
-    assert all(0 < after - before <= gap for before, after in zip(chosen, chosen[1:], strict=False))
+    assert all(0 < after - before <= gap for before, after in itertools.pairwise(chosen))
     assert bool(chosen) == bool(positions)
 
 
