@@ -16,9 +16,7 @@ from .patch import load_view_sync
 from .sockets import WeightsType
 
 FOLDER = Path(__file__).resolve().parent.parent / "demo_model"
-FILES = {
-    part: FOLDER / f"syncam_demo_{part}.safetensors" for part in ("base", "view_sync", "vae", "text_encoder")
-}
+FILES = {part: FOLDER / f"syncam_demo_{part}.safetensors" for part in ("base", "view_sync", "vae", "text_encoder")}
 TEXT = {
     "d_model": TEXT_DIM,
     "d_ff": 64,

@@ -51,7 +51,9 @@ DEMO_NOTE = (
     "Note: the demo runs on a toy model of a toy world, trained with this pack; see demo_model/README.md. "
     "Real Wan2.1 files are needed for real pictures."
 )
-DEMO_GUIDE = "The sheet shows all views at six moments, the grid plays them together; each camera has a file of its own."
+DEMO_GUIDE = (
+    "The sheet shows all views at six moments, the grid plays them together; each camera has a file of its own."
+)
 
 
 class Terminated(KeyboardInterrupt):

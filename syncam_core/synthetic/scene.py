@@ -74,7 +74,7 @@ TURN_PERIOD_S = 5.0
 BOUNCE_HEIGHT_M = 0.5
 BOUNCE_PERIOD_S = 2.0
 
-PLACE_RADIUS_M = 0.6  # random scenes put the subject's place within this of the origin
+PLACE_RADIUS_M = 0.6  # random scenes put the subject's place within this of the origin, unless told otherwise
 
 _FIELDS = {
     "shape": SHAPES,
@@ -118,13 +118,14 @@ class Scene:
                 raise ValueError(f"the scene has {field} {number!r}, but a finite number is needed.")
 
     @staticmethod
-    def random(seed: int) -> Scene:
-        """A scene drawn uniformly, the same for a seed on every machine and in every Python."""
+    def random(seed: int, place_radius_m: float = PLACE_RADIUS_M) -> Scene:
+        """A scene drawn uniformly, its place from a disc about the origin; the same for a seed on every machine and in
+        every Python."""
         draw = random.Random(f"synthetic scene {int(seed)}").random  # text is hashed: neighbouring seeds are unrelated
         words = {field: words[int(draw() * len(words))] for field, words in _FIELDS.items()}
         heading_deg, phase = 360 * draw() - 180, draw()
         # uniform over the disc
-        away, around = PLACE_RADIUS_M * math.sqrt(draw()), 2 * math.pi * draw()
+        away, around = place_radius_m * math.sqrt(draw()), 2 * math.pi * draw()
         return Scene(
             **words,
             heading_deg=heading_deg,

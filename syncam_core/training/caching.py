@@ -6,13 +6,13 @@ import dataclasses
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 from einops import rearrange
 from safetensors import SafetensorError
 from torch import Tensor
 
+from ..synthetic import PLACE_RADIUS_M
 from .data import (
     BrokenFootage,
     CacheReport,
@@ -84,6 +84,7 @@ class Procedural:
     fps: float = 8.0
     cameras: CameraRanges = field(default_factory=CameraRanges)
     supersample: int = 2
+    place_radius_m: float = PLACE_RADIUS_M  # how far from the origin the subject may be
 
 
 @dataclass(frozen=True)

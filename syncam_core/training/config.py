@@ -16,8 +16,6 @@ from typing import Any
 
 from .data.footage import Kind
 
-AUTHORS_PARAMETERS = ("cam_encoder", "projector", "mvs_attn", "modulation_mvs")
-
 
 @dataclass(frozen=True)
 class ModelSizes:

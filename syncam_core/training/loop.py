@@ -201,6 +201,13 @@ def check_same_run(config: TrainConfig, checkpoint: Path) -> None:
             f"'output' is {config.output}, which holds a run with another configuration; choose another folder, or "
             "take back what was changed (data, mix, model, optimizer, ... decide the weights; 'steps' may grow)."
         )
+    planned = told.get("steps", config.steps)
+    decay_begins = min(planned, config.steps) - config.optimizer.decay_steps
+    if planned != config.steps and told["step"] > decay_begins:
+        raise ValueError(
+            f"'steps' is {config.steps}, but the run in {config.output} was planned for {planned} and its learning rate "
+            f"already falls (step {told['step']}); go on with {planned} steps, or begin another run from its weights."
+        )
 
 
 def save_checkpoint(
@@ -214,7 +221,7 @@ def save_checkpoint(
     if accelerator.is_main_process:
         if ema:
             save_file(ema.values, part / "ema.safetensors")
-        progress = {"step": done, "seconds": seconds, "config": config.fingerprint()}
+        progress = {"step": done, "seconds": seconds, "steps": config.steps, "config": config.fingerprint()}
         (part / "progress.json").write_text(json.dumps(progress), encoding="utf-8")
         for file in part.rglob("*"):
             if file.is_file():

@@ -8,28 +8,6 @@ import torch
 from torch import Tensor, nn
 
 
-class MatrixMuon(torch.optim.Muon):
-    """PyTorch's Muon for parameters of two and more axes: a convolution's kernel is a matrix (out channels, rest)."""
-
-    def __init__(self, parameters: Iterable[nn.Parameter], **options):
-        self._parameters = list(parameters)
-        # the same memory under two shapes, so that a step on the matrix is a step on the parameter
-        matrices = [nn.Parameter(p.detach().view(p.shape[0], -1)) for p in self._parameters]
-        super().__init__(matrices, **options)
-
-    @torch.no_grad()
-    def step(self, closure=None):
-        matrices = [m for group in self.param_groups for m in group["params"]]
-        for matrix, parameter in zip(matrices, self._parameters, strict=True):
-            matrix.grad = None if parameter.grad is None else parameter.grad.reshape(matrix.shape)
-        return super().step(closure)
-
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        for parameter in self._parameters:
-            parameter.grad = None
-        super().zero_grad(set_to_none)
-
-
 def build_optimizers(
     parameters: dict[str, nn.Parameter],
     optimizer: str = "adamw",
@@ -45,6 +23,8 @@ def build_optimizers(
     names = set(matrices) if optimizer == "muon" else set()
     built: list[torch.optim.Optimizer] = []
     if names:
+        from .muon import MatrixMuon  # PyTorch has Muon since 2.9, and AdamW needs less
+
         chosen = [p for name, p in parameters.items() if name in names]
         built.append(MatrixMuon(chosen, lr=muon_lr, weight_decay=weight_decay, ns_steps=5))
     rest = [p for name, p in parameters.items() if name not in names]

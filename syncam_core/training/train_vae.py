@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from einops import rearrange
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -150,7 +149,7 @@ def train_vae(config: VaeConfig) -> Path:
         first, seconds = state["step"], state["seconds"]
         vae.load_state_dict(state["model"])
         ema.values = state["ema"]
-    decoder_only = first >= config.steps
+    decoder_only = first > config.steps  # at the switch itself the encoder is still to be finished
     optimizers = _optimizers(vae, config, decoder_only)
     if state and state["optimizers"]:
         for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):

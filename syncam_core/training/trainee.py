@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from einops import rearrange
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from ..view_sync.module import AttentionFunction, ViewSync, scaled_dot_product
@@ -111,7 +112,15 @@ def load_base(path: str) -> Wan:
         )
         base = Wan(config)
         base.load_state_dict({k: state[k].float() for k in state if not MODULE_KEY.match(k)})
-    except (LookupError, ArithmeticError, ValueError, TypeError, RuntimeError, AttributeError) as problem:
+    except (
+        LookupError,
+        ArithmeticError,
+        ValueError,
+        TypeError,
+        RuntimeError,
+        AttributeError,
+        SafetensorError,
+    ) as problem:
         what = " ".join(str(problem).split())[:200]
         raise ValueError(f"'{path}' is no Wan2.1 text-to-video model ({what}).") from problem
     return base

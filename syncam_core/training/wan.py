@@ -171,9 +171,7 @@ class Wan(nn.Module):
             else:
                 tokens = run(tokens, modulation, words, rope)
         tokens = self.head(tokens, time)
-        return rearrange(
-            tokens, "b (f h w) (p q c) -> b c f (h p) (w q)", f=frames, h=height, w=width, p=2, q=2
-        )
+        return rearrange(tokens, "b (f h w) (p q c) -> b c f (h p) (w q)", f=frames, h=height, w=width, p=2, q=2)
 
 
 @functools.lru_cache(maxsize=16)

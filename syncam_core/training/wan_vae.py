@@ -7,6 +7,7 @@ k. Everything is causal in time, so the first latent frames of a clip are the la
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -174,7 +175,7 @@ class Encoder(nn.Module):
         widths = [dim * m for m in (1, *multiples)]
         self.conv1 = CausalConv3d(3, dim, 3)
         layers: list[nn.Module] = []
-        for level, (channels, out_channels) in enumerate(zip(widths, widths[1:], strict=False)):
+        for level, (channels, out_channels) in enumerate(itertools.pairwise(widths)):
             layers += [ResidualBlock(channels if i == 0 else out_channels, out_channels) for i in range(blocks)]
             if level < len(in_time):
                 layers.append(Downsample(out_channels, in_time[level]))
@@ -196,7 +197,7 @@ class Decoder(nn.Module):
         self.conv1 = CausalConv3d(CHANNELS, widths[0], 3)
         self.middle = _middle(widths[0])
         layers: list[nn.Module] = []
-        for level, (channels, out_channels) in enumerate(zip(widths, widths[1:], strict=False)):
+        for level, (channels, out_channels) in enumerate(itertools.pairwise(widths)):
             channels = channels // 2 if level else channels  # upsampling has halved them
             layers += [ResidualBlock(channels if i == 0 else out_channels, out_channels) for i in range(blocks + 1)]
             if level < len(in_time):

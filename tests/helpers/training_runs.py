@@ -1,4 +1,4 @@
-"""Training runs in processes of their own: one that is killed again and again, and some of two processes.
+"""Training runs in processes of their own: one that is killed again and again, the same left alone, some of two.
 
 Started as a program, so that the processes it forks begin clean and at once: everything is imported, nothing has run.
 """
@@ -86,12 +86,16 @@ def killed_run(output: Path, seed: int) -> list[dict]:
         os.waitpid(child, 0)
         lives[-1]["ended"] = lines(output)
         lives[-1]["unfinished"] = len(list(output.glob("unfinished-*")))
+    finished_run(output)
+    return lives
+
+
+def finished_run(output: Path) -> None:
     child = os.fork()
     if child == 0:
         quietly(train, long_run(output))
     if os.waitpid(child, 0)[1]:
         raise RuntimeError("the run could not be finished")
-    return lives
 
 
 def quietly(function, config: TrainConfig) -> None:
@@ -118,4 +122,5 @@ if __name__ == "__main__":
     for run in shared_runs(folder / "together").values():
         debug_launcher(run_together, (run,), num_processes=2)
     lives = killed_run(folder / "killed", seed=20241210)
+    finished_run(folder / "uninterrupted")
     print(json.dumps(lives))

@@ -147,7 +147,10 @@ def test_the_demo_workflows_ask_for_what_the_model_was_trained_on(name):
     inputs = {node["class_type"]: node["inputs"] for node in prompt.values()}
     assert inputs["SynCamRigOrbit"] == {"azimuths": "0, 90, 180, -90", "elevations": "20", "distances": "5"}
     assert inputs["SynCamEmptyLatent"] | {"cameras": 0} == {"cameras": 0, "width": 64, "height": 64, "length": 17}
-    assert [node["inputs"]["text"] for node in prompt.values() if node["class_type"] == "CLIPTextEncode"] == [PROMPT, ""]
+    assert [node["inputs"]["text"] for node in prompt.values() if node["class_type"] == "CLIPTextEncode"] == [
+        PROMPT,
+        "",
+    ]
     sampling = {key: inputs["SynCamSampler"][key] for key in ("steps", "cfg", "sampler_name", "scheduler", "shift")}
     assert sampling == {"steps": 20, "cfg": 3.0, "sampler_name": "euler", "scheduler": "simple", "shift": 5.0}
     assert inputs["SynCamSaveViews"]["fps"] == 8.0

@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from syncam_core.cameras import Rig, orbit_rig, rig_from_json
 
@@ -42,8 +43,8 @@ def save(comfy, outputs):
     """Run SynCam Save Views as the host does, lists, hidden inputs and interrupt included; returns its UI entry."""
     import execution
 
-    def run(views, filename_prefix="syncam/views", fps=15.0, rig=None, prompt=None, extra_pnginfo=None):
-        inputs = {"views": views, "filename_prefix": [filename_prefix], "fps": [fps]}
+    def run(views, filename_prefix="syncam/views", fps=15.0, rig=None, sheet=True, prompt=None, extra_pnginfo=None):
+        inputs = {"views": views, "filename_prefix": [filename_prefix], "fps": [fps], "contact_sheet": [sheet]}
         if rig is not None:
             inputs["rig"] = [rig]
         hidden = {"PROMPT": prompt, "EXTRA_PNGINFO": extra_pnginfo}
@@ -218,16 +219,16 @@ def test_a_rig_with_another_number_of_cameras_is_refused(comfy, outputs, save, n
 # ---- SynCamSaveViews
 
 
-def test_a_run_saves_every_view_the_grid_and_the_rig(save, outputs):
+def test_a_run_saves_every_view_the_grid_the_rig_and_the_contact_sheet(save, outputs):
     rig = named_rig("left", "right")
     shown = save([ramp(0), ramp(1)], rig=rig)
-    names = [f"views_00001_{part}" for part in ("grid.mp4", "left.mp4", "right.mp4", "rig.json")]
+    names = [f"views_00001_{part}" for part in ("grid.mp4", "left.mp4", "right.mp4", "rig.json", "sheet.png")]
     assert files_in(outputs) == [f"syncam/{name}" for name in sorted(names)]
     place = {"subfolder": "syncam", "type": "output"}
     assert shown == {
         "images": [{"filename": name, **place} for name in names[:3]],
         "animated": [True],
-        "files": [{"filename": names[3], **place}],
+        "files": [{"filename": name, **place} for name in names[3:]],
     }
 
     text = (outputs / "syncam" / names[3]).read_text(encoding="utf-8")
@@ -243,13 +244,45 @@ def test_a_run_saves_every_view_the_grid_and_the_rig(save, outputs):
             {"camera": "right", "file": names[2], "width": 128, "height": 96},
         ],
         "grid": names[0],
+        "sheet": names[4],
     }
 
 
-def test_without_a_rig_there_is_no_rig_file(save, outputs):
-    shown = save([ramp(0), ramp(1)])
-    assert files_in(outputs) == [f"syncam/views_00001_{name}.mp4" for name in ("grid", "view-1", "view-2")]
+def test_the_videos_stay_videos_in_the_frontend_which_takes_a_png_among_them_for_pictures(save):
+    shown = save([ramp(0)])
+    assert all(item["filename"].endswith(".mp4") for item in shown["images"])
+
+
+def test_without_a_rig_there_is_no_rig_file_and_without_a_sheet_no_sheet(save, outputs):
+    videos = [f"syncam/views_00001_{name}.mp4" for name in ("grid", "view-1", "view-2")]
+    shown = save([ramp(0), ramp(1)], sheet=False)
+    assert files_in(outputs) == videos
     assert set(shown) == {"images", "animated"}
+    (outputs / "syncam").rename(outputs / "before")
+
+    rig = named_rig("left", "right")
+    shown = save([ramp(0), ramp(1)], rig=rig, sheet=False)
+    assert [item["filename"] for item in shown["files"]] == ["views_00001_rig.json"]
+    assert not list((outputs / "syncam").glob("*.png"))
+    text = (outputs / "syncam" / "views_00001_rig.json").read_text(encoding="utf-8")
+    assert "sheet" not in json.loads(text)["metadata"]
+    (outputs / "syncam").rename(outputs / "between")
+
+    shown = save([ramp(0), ramp(1)])
+    assert [item["filename"] for item in shown["files"]] == ["views_00001_sheet.png"]
+
+
+def test_the_contact_sheet_has_a_row_per_view_and_six_moments(save, outputs):
+    views = [ramp(index, frames=11, height=130, width=200) for index in range(3)]
+    save(views, fps=5.0, rig=named_rig("a", "b", "c"))
+    with Image.open(outputs / "syncam" / "views_00001_sheet.png") as picture:
+        sheet = np.asarray(picture)
+    assert sheet.shape == (24 + 3 * 134, 6 * 204 + 4, 3)
+    for row, view in enumerate(views):
+        for column in range(6):
+            tile = sheet[24 + row * 134 + 30 :, 4 + column * 204 :][:100, :200]
+            expected = (view[2 * column, 30:130] * 255).round().numpy()
+            assert np.abs(tile - expected).max() <= 1
 
 
 def test_all_files_have_the_same_times_and_the_grid_shows_what_the_views_show(save, outputs):
@@ -268,7 +301,7 @@ def test_all_files_have_the_same_times_and_the_grid_shows_what_the_views_show(sa
         assert np.abs(tile - video.rgb)[:, below_label].max() < 60
 
 
-def test_every_mp4_brings_workflow_and_prompt_back(comfy, save, outputs):
+def test_every_mp4_and_the_sheet_bring_workflow_and_prompt_back(comfy, save, outputs):
     from comfy.cli_args import args
 
     prompt, workflow = {"7": {"class_type": "SynCamSaveViews", "inputs": {"a": "ä"}}}, {"nodes": [{"id": 7}]}
@@ -278,16 +311,23 @@ def test_every_mp4_brings_workflow_and_prompt_back(comfy, save, outputs):
         save([ramp(0)], prompt=prompt, extra_pnginfo={"workflow": workflow})
     finally:
         args.disable_metadata = False
-    for name in ("grid", "view-1"):
-        tags = decoded(outputs / "syncam" / f"views_00001_{name}.mp4").metadata
-        assert json.loads(tags["prompt"]) == prompt
-        assert json.loads(tags["workflow"]) == workflow
-        assert not {"prompt", "workflow"} & set(decoded(outputs / "syncam" / f"views_00002_{name}.mp4").metadata)
+
+    def tags(file):
+        if file.suffix == ".mp4":
+            return decoded(file).metadata
+        with Image.open(file) as picture:
+            return picture.text
+
+    for name in ("grid.mp4", "view-1.mp4", "sheet.png"):
+        kept = tags(outputs / "syncam" / f"views_00001_{name}")
+        assert json.loads(kept["prompt"]) == prompt
+        assert json.loads(kept["workflow"]) == workflow
+        assert not {"prompt", "workflow"} & set(tags(outputs / "syncam" / f"views_00002_{name}"))
 
 
 def test_numbers_go_on_and_are_never_used_again(save, outputs):
     for prefix in ("a", "a", "a/", "A", "a_00002", "a"):
-        save([ramp(0, frames=1)], filename_prefix=prefix)
+        save([ramp(0, frames=1)], filename_prefix=prefix, sheet=False)
     assert files_in(outputs) == [
         "A_00004_grid.mp4",
         "A_00004_view-1.mp4",
@@ -305,17 +345,19 @@ def test_numbers_go_on_and_are_never_used_again(save, outputs):
 
 
 def test_any_camera_name_gives_a_safe_file_name(save, outputs):
-    rig = named_rig("../../evil", "カメラ", "grid", "GRID", "con", 'a<b>:"|?*')
-    save([ramp(0, frames=1)] * 6, filename_prefix="n", rig=rig)
-    parts = ("evil", "view2", "grid-2", "GRID-3", "view-con", "a-b", "grid")
-    assert files_in(outputs) == sorted([*(f"n_00001_{part}.mp4" for part in parts), "n_00001_rig.json"])
+    rig = named_rig("../../evil", "カメラ", "grid", "GRID", "con", 'a<b>:"|?*', "sheet")
+    save([ramp(0, frames=1)] * 7, filename_prefix="n", rig=rig)
+    parts = ("evil", "view2", "grid-2", "GRID-3", "view-con", "a-b", "sheet-2", "grid")
+    others = ["n_00001_rig.json", "n_00001_sheet.png"]
+    assert files_in(outputs) == sorted([*(f"n_00001_{part}.mp4" for part in parts), *others])
     text = (outputs / "n_00001_rig.json").read_text(encoding="utf-8")
     assert [view["camera"] for view in json.loads(text)["metadata"]["views"]] == list(rig.names)
 
 
 def test_folders_are_made_and_both_slashes_understood(save, outputs):
     save([ramp(0, frames=1)], filename_prefix="shots\\day 1/take")
-    assert files_in(outputs) == ["shots/day 1/take_00001_grid.mp4", "shots/day 1/take_00001_view-1.mp4"]
+    parts = ("grid.mp4", "sheet.png", "view-1.mp4")
+    assert files_in(outputs) == [f"shots/day 1/take_00001_{part}" for part in parts]
 
 
 BAD_PREFIXES = ["", " ", ".", "..", "../evil", "a/../../evil", "..\\evil", "/etc/evil", "C:\\evil", "a\nb", "x" * 300]
@@ -390,7 +432,7 @@ def test_an_interrupt_in_any_file_leaves_none(save, outputs, progress, frames_do
 
     progress.listener = None
     save(views, filename_prefix="set", rig=rig)
-    assert len(files_in(outputs)) == len(before) + 4
+    assert len(files_in(outputs)) == len(before) + 5
 
 
 def test_a_failure_in_the_middle_leaves_no_files(comfy, save, outputs):

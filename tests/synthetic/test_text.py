@@ -39,7 +39,7 @@ def test_a_prompt_is_its_words_the_end_and_zeros():
 
 
 def test_every_prompt_of_the_world_fits_and_no_two_scenes_share_an_encoding():
-    prompts = {Scene.random(seed).prompt() for seed in range(400)}
+    prompts = {Scene.random(seed).prompt() for seed in range(100)}
     assert {encode_prompt(p).shape for p in prompts} == {(TOKENS, TEXT_DIM)}
     assert len({encode_prompt(p).numpy().tobytes() for p in prompts}) == len(prompts)
 

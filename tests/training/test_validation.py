@@ -20,7 +20,10 @@ from syncam_core.training.validation import held_out_batches, validate
 
 @pytest.fixture(autouse=True)
 def fresh_accelerate():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     yield
+    torch.set_num_threads(threads)
     AcceleratorState._reset_state(reset_partial_state=True)
     GradientState._reset_state()
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...cameras.builders import orbit_rig
 from ...cameras.rig import MAX_VIEWS, Rig
-from ...synthetic import COLORS, FLOORS, MOTIONS, SHAPES, SKIES, frame_times, render
+from ...synthetic import COLORS, FLOORS, MOTIONS, PLACE_RADIUS_M, SHAPES, SKIES, frame_times, render
 from ...synthetic import Scene as World
 from .footage import Footage, Kind, Scene
 from .pictures import check_size
@@ -39,6 +39,7 @@ def procedural_scenes(
     fps: float = 8.0,
     cameras: CameraRanges = CameraRanges(),
     supersample: int = 2,
+    place_radius_m: float = PLACE_RADIUS_M,  # how far from the origin, at which all cameras look, the subject may be
 ) -> list[Scene]:
     """The first `count` scenes of the endless data set with this seed, each with its own cameras.
 
@@ -54,7 +55,7 @@ def procedural_scenes(
     kind = Kind.MULTI_VIEW_VIDEO if length > 1 else Kind.MULTI_VIEW_IMAGES
     scenes = []
     for number in range(count):
-        world, rig = procedural_world(seed, number, views, cameras)
+        world, rig = procedural_world(seed, number, views, cameras, place_radius_m)
         footage = []
         for view, name in enumerate(rig.names):
             read = _Film(world, rig.select([view]), length, fps, size, supersample)
@@ -70,10 +71,11 @@ def procedural_world(
     number: int,  # of the scene
     views: int,
     cameras: CameraRanges = CameraRanges(),
+    place_radius_m: float = PLACE_RADIUS_M,
 ) -> tuple[World, Rig]:
     """What a scene of `procedural_scenes` shows, and its cameras; more views leave the first ones as they are."""
     draw = random.Random(f"procedural data {int(seed)} {int(number)}")  # text is hashed: neighbours are unrelated
-    world = World.random(draw.getrandbits(62))
+    world = World.random(draw.getrandbits(62), place_radius_m)
     angles = [cameras.reference]
     for _ in range(views - 1):
         ranges = (cameras.azimuth_deg, cameras.elevation_deg, cameras.distance_m)
