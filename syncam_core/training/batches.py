@@ -115,7 +115,9 @@ class Batches(torch.utils.data.Dataset):
         c = self.config
         draw = generator(c.seed, step, number)
         scene = pool[draw.randrange(len(pool))]
-        views = choose_views(draw, scene, mix.views, c.reference, angles_at(c.angles, step))
+        # a single view has no reference: any camera of a scene will do
+        reference = "random" if mix.kind is Kind.VIDEO else c.reference
+        views = choose_views(draw, scene, mix.views, reference, angles_at(c.angles, step))
         latents = scene.latents(views, 1 if mix.kind is Kind.MULTI_VIEW_IMAGES else mix.latent_frames).float()
         frames = latents.shape[2]
         u = (stratum + draw.random()) / mix.scenes if c.objective.stratified else draw.random()
@@ -132,6 +134,8 @@ class Batches(torch.utils.data.Dataset):
 
 
 def can_teach(scene: Any, mix: Mix) -> bool:
+    if mix.own_kind_only and scene.kind is not mix.kind:
+        return False
     if mix.kind is Kind.VIDEO:  # one of several synchronized cameras is a single-view video, too
         return scene.kind in (Kind.VIDEO, Kind.MULTI_VIEW_VIDEO)
     if mix.kind is Kind.MULTI_VIEW_IMAGES:  # and its first frame a picture

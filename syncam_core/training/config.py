@@ -49,6 +49,7 @@ class Mix:
     views: int = 2
     latent_frames: int | None = None  # the first ones of each clip; all by default, 1 for images
     view_sync: bool = True  # False runs the base alone
+    own_kind_only: bool = False  # True: no first frames and single cameras of multi-view video for images and video
     since: int = 0  # step from which it is drawn
     until: int | None = None  # step before which it is
 

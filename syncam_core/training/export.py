@@ -40,7 +40,7 @@ def _base_metadata(trainee: Trainee) -> dict[str, str]:
 def export_demo_text_encoder(path: Path, dtype: torch.dtype = torch.float16) -> Path:
     """The demo world's word vectors as a one-layer umT5 encoder whose layer adds nothing to them."""
     vectors = word_vectors()
-    words, dim = vectors.shape
+    dim = vectors.shape[1]
     block = "encoder.block.0.layer"
     shapes = {f"{block}.0.SelfAttention.{part}.weight": (dim, dim) for part in "qkvo"}
     shapes[f"{block}.0.SelfAttention.relative_attention_bias.weight"] = (32, 4)

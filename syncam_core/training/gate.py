@@ -43,6 +43,7 @@ class GateConfig:
     shift: float = 5.0
     scenes_at_once: int = 8
     seed: int = 0
+    place_radius_m: float = 1.0  # how far from the origin, at which all cameras look, the subject may be
     modes: tuple[str, ...] = ("full", "masked", "off")
 
 
@@ -60,7 +61,7 @@ def decode_latents(vae: WanVAE, latents: Tensor) -> Tensor:
     return rearrange((video.clamp(-1, 1) + 1) / 2, "v c t h w -> v t h w c")
 
 
-def held_out_scene(number: int, views: int, seed: int = 0) -> tuple[Scene, Any]:
+def held_out_scene(number: int, views: int, seed: int = 0, place_radius_m: float = 1.0) -> tuple[Scene, Any]:
     """A scene and a rig around it: the reference, and the other cameras spread over the full circle with some chance."""
     draw = generator(seed, number, views)
     step = 360 / views if views > 2 else 90.0
@@ -68,7 +69,7 @@ def held_out_scene(number: int, views: int, seed: int = 0) -> tuple[Scene, Any]:
     elevations = [20.0, *(draw.uniform(8, 35) for _ in range(1, views))]
     distances = [5.0, *(draw.uniform(4.5, 5.5) for _ in range(1, views))]
     azimuths = [(a + 180) % 360 - 180 for a in azimuths]
-    return Scene.random(HELD_OUT + seed * 1_000_000 + number), orbit_rig(azimuths, elevations, distances)
+    return Scene.random(HELD_OUT + seed * 1_000_000 + number, place_radius_m), orbit_rig(azimuths, elevations, distances)
 
 
 def run_gate(
@@ -76,7 +77,7 @@ def run_gate(
 ) -> dict[str, Any]:
     """Scores by row name, the summary of each, and what the gate asks for."""
     times = frame_times(config.length, FPS)
-    pairs = [held_out_scene(number, config.views, config.seed) for number in range(config.scenes)]
+    pairs = [held_out_scene(number, config.views, config.seed, config.place_radius_m) for number in range(config.scenes)]
     rigs = [rig for _, rig in pairs]
     truth = [render(scene, rig, SIZE, SIZE, times) for scene, rig in pairs]
     takes: dict[str, list[Tensor]] = {

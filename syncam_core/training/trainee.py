@@ -53,7 +53,8 @@ def build_trainee(config: ModelConfig, objective: Objective) -> Trainee:
 
     Raises ValueError when a file is not what it should be.
     """
-    base = load_base(config.base) if config.base else new_base(config)
+    dtype = torch.float32 if config.train == "all" else getattr(torch, config.base_dtype)
+    base = load_base(config.base, dtype) if config.base else new_base(config)
     if config.train != "all":
         base.to(getattr(torch, config.base_dtype))
     sizes = base.config
@@ -90,8 +91,8 @@ def begin_from_scratch(view_sync: ViewSync) -> None:
         nn.init.normal_(block.cam_encoder.weight, std=0.05)
 
 
-def load_base(path: str) -> Wan:
-    """A Wan2.1 T2V file, safetensors or PyTorch checkpoint; view-sync weights in it are left out.
+def load_base(path: str, dtype: torch.dtype = torch.float32) -> Wan:
+    """A Wan2.1 T2V file, safetensors or PyTorch checkpoint, as `dtype`; view-sync weights in it are left out.
 
     The heads are 128 channels wide unless the file's metadata says otherwise, as the host reads it. Raises ValueError.
     """
@@ -110,8 +111,9 @@ def load_base(path: str) -> Wan:
             text_dim=state["text_embedding.0.weight"].shape[1],
             channels=state["patch_embedding.weight"].shape[1],
         )
-        base = Wan(config)
-        base.load_state_dict({k: state[k].float() for k in state if not MODULE_KEY.match(k)})
+        with torch.device("meta"):  # no memory but the file's own tensors
+            base = Wan(config)
+        base.load_state_dict({k: state[k].to(dtype, copy=True) for k in state if not MODULE_KEY.match(k)}, assign=True)
     except (
         LookupError,
         ArithmeticError,

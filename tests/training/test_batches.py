@@ -340,3 +340,19 @@ def test_a_kind_with_no_share_needs_no_data():
     config = tiny_config("", mix=(Mix(MULTI, 1.0, 2), Mix(VIDEO, 0.0, 2, views=1)))
     only = MemoryScene("only", MULTI, "", ("a", "b"), None, torch.zeros(2, 16, 1, 2, 2))
     assert Batches(config, [only], text_of)[0].names == ("only", "only")
+
+
+def test_a_mix_may_keep_to_scenes_of_its_own_kind():
+    images = Mix(IMAGES, 0.5, 4, views=3, own_kind_only=True)
+    videos = Mix(VIDEO, 0.5, 4, views=1, own_kind_only=True)
+    config = tiny_config("", mix=(images, videos), steps=60)
+    batches = Batches(config, a_world(), text_of)
+    names = {name for step in range(60) for name in batches[step].names}
+    assert names == {f"{kind}{i}" for kind in ("images", "video") for i in range(3)}
+
+
+def test_a_single_view_is_of_any_camera_even_where_the_reference_is_the_first():
+    scenes = [ring_scene("multi", views=6)]
+    config = tiny_config("", mix=(Mix(VIDEO, 1.0, 4, views=1),), reference="first", steps=30)
+    batches = Batches(config, scenes, text_of)
+    assert {view for step in range(30) for (view,) in views_of(batches[step], scenes)} == set(range(6))

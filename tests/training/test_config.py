@@ -237,6 +237,7 @@ MIXES = {
     "scenes": 4,
     "views": 3,
     "latent_frames": 2,
+    "own_kind_only": True,
     "since": 1,
     "until": 5,
 }
