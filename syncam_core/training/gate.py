@@ -69,7 +69,9 @@ def held_out_scene(number: int, views: int, seed: int = 0, place_radius_m: float
     elevations = [20.0, *(draw.uniform(8, 35) for _ in range(1, views))]
     distances = [5.0, *(draw.uniform(4.5, 5.5) for _ in range(1, views))]
     azimuths = [(a + 180) % 360 - 180 for a in azimuths]
-    return Scene.random(HELD_OUT + seed * 1_000_000 + number, place_radius_m), orbit_rig(azimuths, elevations, distances)
+    return Scene.random(HELD_OUT + seed * 1_000_000 + number, place_radius_m), orbit_rig(
+        azimuths, elevations, distances
+    )
 
 
 def run_gate(
@@ -77,7 +79,9 @@ def run_gate(
 ) -> dict[str, Any]:
     """Scores by row name, the summary of each, and what the gate asks for."""
     times = frame_times(config.length, FPS)
-    pairs = [held_out_scene(number, config.views, config.seed, config.place_radius_m) for number in range(config.scenes)]
+    pairs = [
+        held_out_scene(number, config.views, config.seed, config.place_radius_m) for number in range(config.scenes)
+    ]
     rigs = [rig for _, rig in pairs]
     truth = [render(scene, rig, SIZE, SIZE, times) for scene, rig in pairs]
     takes: dict[str, list[Tensor]] = {

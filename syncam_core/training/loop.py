@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from .batches import Batch, Batches
 from .config import OptimizerConfig, TrainConfig
+from .logs import append_lines, keep_lines_before
 from .optimizers import Ema, build_optimizers
 from .trainee import Trainee, build_trainee, matrices_of
 from .validation import held_out_batches, validate
@@ -257,31 +258,6 @@ def write_log(accelerator: Accelerator, log: Path, recent: list[dict], pace: flo
         {"loss": sum(r["loss"] for r in recent) / len(recent), "pace": pace, "seconds": seconds},
         step=recent[-1]["step"] + 1,
     )
-
-
-def append_lines(log: Path, lines: list[dict]) -> None:
-    with open(log, "a", encoding="utf-8") as file:
-        file.writelines(json.dumps({k: _plain(v) for k, v in line.items()}) + "\n" for line in lines)
-
-
-def keep_lines_before(log: Path, step: int) -> None:
-    """What comes after the checkpoint will be written again; a half line, too."""
-    if not log.exists():
-        return
-    kept = []
-    for line in log.read_text(encoding="utf-8").splitlines():
-        try:
-            if json.loads(line)["step"] < step:
-                kept.append(line)
-        except (ValueError, KeyError, TypeError):
-            continue
-    part = log.with_suffix(".part")
-    part.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-    os.replace(part, log)
-
-
-def _plain(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def trained_parameters(config: TrainConfig, checkpoint: Path) -> tuple[Trainee, int]:

@@ -11,16 +11,18 @@ import json
 import math
 import random
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from einops import rearrange
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from tqdm import tqdm
 
 from ..cameras import orbit_rig
 from ..synthetic import Scene, frame_times, render
+from .logs import append_lines, keep_lines_before
 from .optimizers import Ema, build_optimizers
 from .wan_vae import CHANNELS, LATENT_MEAN, LATENT_STD, ResidualBlock, WanVAE, normalize_latents
 
@@ -133,121 +135,150 @@ def psnr(vae: WanVAE, config: VaeConfig, frames: int, clips: int = 16) -> float:
 
 
 def train_vae(config: VaeConfig) -> Path:
-    """Train, or go on from the last checkpoint; the result is `vae.safetensors` in the folder."""
+    """Train, or go on from the last checkpoint; the result is `vae.safetensors` in the folder.
+
+    `vae_encoder.safetensors` appears beside it when the encoder is done: latents made with it stay valid while the
+    decoder goes on.
+    """
     folder = Path(config.folder)
     folder.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(config.seed)
-    vae = WanVAE(config.dim)
-    begin_near_identity(vae)
+    run = VaeRun(config)
+    log_file = folder / "vae_log.jsonl"
+    keep_lines_before(log_file, run.step + 1)
     total = config.steps + config.decoder_steps
-    names = dict(vae.named_parameters())
-    ema = Ema(names, config.ema_decay)
-    state_file = folder / "vae_state.pt"
-    state = torch.load(state_file, weights_only=True) if state_file.exists() else None
-    first, seconds = 0, 0.0
-    if state:
-        first, seconds = state["step"], state["seconds"]
-        vae.load_state_dict(state["model"])
-        ema.values = state["ema"]
-    decoder_only = first > config.steps  # at the switch itself the encoder is still to be finished
-    optimizers = _optimizers(vae, config, decoder_only)
-    if state and state["optimizers"]:
-        for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-    loader = torch.utils.data.DataLoader(
-        WorldClips(config, first, total), batch_size=None, num_workers=1, prefetch_factor=8
+    batches = torch.utils.data.DataLoader(
+        WorldClips(config, run.step, total), batch_size=None, num_workers=1, prefetch_factor=8
     )
-    started, log = time.monotonic(), []
-    for step, video in enumerate(loader, start=first):
-        if step == config.steps and not decoder_only:
-            vae.load_state_dict(ema.values)
-            _finish_encoder(vae, config, folder)
-            ema = Ema(dict(vae.named_parameters()), config.ema_decay)
-            decoder_only = True
-            optimizers = _optimizers(vae, config, decoder_only)
-        into, length = (step, config.steps) if not decoder_only else (step - config.steps, config.decoder_steps)
-        pace = min(1.0, (into + 1) / 40) * (0.03 + 0.97 * (1 + math.cos(math.pi * into / length)) / 2)
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = group.setdefault("peak_lr", group["lr"]) * pace
-        generator = torch.Generator().manual_seed(step)
-        with _autocast(config), torch.set_grad_enabled(not decoder_only):
-            mean, log_variance = vae.encode(video)
-        mean, log_variance = mean.float(), log_variance.float().clamp(-20, 10)
-        if decoder_only:  # a little noise, as a diffusion model's latents have it
-            std = torch.tensor(LATENT_STD).view(-1, 1, 1, 1)
-            latents = mean + 0.1 * std * torch.randn(mean.shape, generator=generator)
-            kl = torch.zeros(())
-        else:
-            latents = mean + (log_variance / 2).exp() * torch.randn(mean.shape, generator=generator)
-            kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
-        with _autocast(config):
-            picture = vae.decode(latents)
-        reconstruction = reconstruction_loss(picture.float(), video, config.subject_weight)
-        loss = reconstruction + config.kl * kl
-        for optimizer in optimizers:
-            optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-        for optimizer in optimizers:
-            optimizer.step()
-        ema.update(dict(vae.named_parameters()), step if not decoder_only else step - config.steps)
-        log.append(reconstruction.item())
-        done = step + 1
-        if done % config.save_every == 0 or done == total:
-            spent = seconds + time.monotonic() - started
-            raw = {name: p.detach().clone() for name, p in vae.named_parameters()}
-            vae.load_state_dict(ema.values)
-            report = {
-                "step": done,
-                "seconds": round(spent),
-                "loss": round(sum(log) / len(log), 5),
-                "kl": round(kl.item(), 3),
-                "psnr_image": round(psnr(vae, config, 1), 2),
-                "psnr_video": round(psnr(vae, config, 17, 4), 2),
-            }
-            print(json.dumps(report), flush=True)
-            with open(folder / "vae_log.jsonl", "a", encoding="utf-8") as file:
-                file.write(json.dumps(report) + "\n")
-            save_file({k: v.contiguous() for k, v in vae.state_dict().items()}, folder / "vae.safetensors")
-            vae.load_state_dict(raw)
-            state = {"step": done, "seconds": spent, "model": raw, "ema": ema.values}
-            state["optimizers"] = [o.state_dict() for o in optimizers]
-            torch.save(state, state_file.with_suffix(".part"))
-            state_file.with_suffix(".part").replace(state_file)
-            log = []
+    losses = []
+    with tqdm(total=total, initial=run.step, mininterval=1) as bar:
+        for video in batches:
+            if run.step == config.steps and not run.decoder_only:
+                bar.write(json.dumps(run.finish_encoder(folder / "vae_encoder.safetensors")))
+            losses.append(run.one_step(video))
+            bar.update()
+            if run.step % config.save_every == 0 or run.step == total:
+                report = run.save(folder / "vae.safetensors")
+                report["loss"], losses = round(sum(losses) / len(losses), 5), []
+                append_lines(log_file, [report])
+                bar.write(json.dumps(report))
     return folder / "vae.safetensors"
+
+
+class VaeRun:
+    """The autoencoder in training, its averages and optimizers, as the folder's last checkpoint has them."""
+
+    def __init__(self, config: VaeConfig):
+        self.config = config
+        torch.manual_seed(config.seed)
+        self.vae = WanVAE(config.dim)
+        begin_near_identity(self.vae)
+        self.ema = Ema(dict(self.vae.named_parameters()), config.ema_decay)
+        self.step, self.seconds, self.started = 0, 0.0, time.monotonic()
+        self.state_file = Path(config.folder) / "vae_state.pt"
+        state = torch.load(self.state_file, weights_only=True) if self.state_file.exists() else None
+        if state:
+            self.step, self.seconds, self.ema.values = state["step"], state["seconds"], state["ema"]
+            self.vae.load_state_dict(state["model"])
+        self.decoder_only = self.step > config.steps  # at the switch itself the encoder is still to be finished
+        self.optimizers = self._new_optimizers()
+        for optimizer, saved in zip(self.optimizers, state["optimizers"] if state else (), strict=False):
+            optimizer.load_state_dict(saved)
+
+    def one_step(self, video: Tensor) -> float:
+        """Train on one batch (clips, 3, frames, height, width); the reconstruction loss."""
+        c = self.config
+        self._set_learning_rates()
+        generator = torch.Generator().manual_seed(self.step)
+        with _autocast(c), torch.set_grad_enabled(not self.decoder_only):
+            mean, log_variance = self.vae.encode(video)
+        mean, log_variance = mean.float(), log_variance.float().clamp(-20, 10)
+        noise = torch.randn(mean.shape, generator=generator)
+        if self.decoder_only:  # a little noise, as a diffusion model's latents have it
+            latents, kl = mean + 0.1 * torch.tensor(LATENT_STD).view(-1, 1, 1, 1) * noise, 0.0
+        else:
+            latents = mean + (log_variance / 2).exp() * noise
+            kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
+        with _autocast(c):
+            picture = self.vae.decode(latents)
+        reconstruction = reconstruction_loss(picture.float(), video, c.subject_weight)
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+        (reconstruction + c.kl * kl).backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.vae.parameters(), 1.0)
+        if not torch.isfinite(norm):
+            raise ValueError(f"the loss at step {self.step} is no finite number; lower 'lr' and 'muon_lr'.")
+        for optimizer in self.optimizers:
+            optimizer.step()
+        self.ema.update(dict(self.vae.named_parameters()), self._into_phase()[0])
+        self.step += 1
+        return reconstruction.item()
+
+    @torch.no_grad()
+    def finish_encoder(self, file: Path) -> dict[str, list[float]]:
+        """Keep the averaged encoder for good, its latents standardized; from here on the decoder learns alone.
+
+        Returns what the latents' standard deviations are for the diffusion model.
+        """
+        self.vae.load_state_dict(self.ema.values)
+        draw = random.Random("vae latents")
+        clips = torch.stack([world_clip(self.config, draw, 17) for _ in range(192)]).split(8)
+        latents = torch.cat([self.vae.encode(some)[0] for some in clips])
+        standardize_latents(self.vae, rearrange(latents, "b c t h w -> c (b t h w)"), self.config.latent_power)
+        save_file({k: v.contiguous() for k, v in self.vae.state_dict().items()}, file)
+        self.ema = Ema(dict(self.vae.named_parameters()), self.config.ema_decay)
+        self.decoder_only = True
+        self.vae.zero_grad()  # what the encoder learned last must not count when gradients are clipped
+        self.optimizers = self._new_optimizers()
+        normal = normalize_latents(torch.cat([self.vae.encode(some)[0] for some in clips[:4]]))
+        return {"latent_std": [round(s, 3) for s in normal.transpose(0, 1).flatten(1).std(1).tolist()]}
+
+    def save(self, file: Path) -> dict[str, float]:
+        """Write the averaged autoencoder and, whole or not at all, the state to go on from; how good it is."""
+        raw = {name: p.detach().clone() for name, p in self.vae.named_parameters()}
+        seconds = self.seconds + time.monotonic() - self.started
+        self.vae.load_state_dict(self.ema.values)
+        report = {
+            "step": self.step,
+            "seconds": round(seconds),
+            "psnr_image": round(psnr(self.vae, self.config, 1), 2),
+            "psnr_video": round(psnr(self.vae, self.config, 17, 4), 2),
+        }
+        save_file({k: v.contiguous() for k, v in self.vae.state_dict().items()}, file)
+        self.vae.load_state_dict(raw)
+        state = {"step": self.step, "seconds": seconds, "model": raw, "ema": self.ema.values}
+        state["optimizers"] = [o.state_dict() for o in self.optimizers]
+        part = self.state_file.with_suffix(".part")
+        torch.save(state, part)
+        part.replace(self.state_file)
+        return report
+
+    def _into_phase(self) -> tuple[int, int]:
+        """Steps done and to be done of this phase."""
+        c = self.config
+        return (self.step - c.steps, c.decoder_steps) if self.decoder_only else (self.step, c.steps)
+
+    def _set_learning_rates(self) -> None:
+        """Warm-up, then half a cosine down to 3 %."""
+        done, steps = self._into_phase()
+        pace = min(1.0, (done + 1) / 40) * (0.03 + 0.97 * (1 + math.cos(math.pi * done / steps)) / 2)
+        for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
+            group["lr"] = group.setdefault("peak_lr", group["lr"]) * pace
+
+    def _new_optimizers(self) -> list[torch.optim.Optimizer]:
+        """Muon for the kernels of what still learns, AdamW for the rest of it."""
+        for name, p in self.vae.named_parameters():
+            p.requires_grad_(not self.decoder_only or name.startswith(("decoder", "conv2")))
+        chosen = {name: p for name, p in self.vae.named_parameters() if p.requires_grad}
+        kernels = [
+            name for name, p in chosen.items() if p.ndim >= 4 and p.shape[0] > 3 and min(p[0].numel(), len(p)) > 1
+        ]
+        c = self.config
+        return build_optimizers(chosen, "muon", lr=c.lr, muon_lr=c.muon_lr, weight_decay=0.0, matrices=kernels)
 
 
 def _autocast(config: VaeConfig) -> torch.autocast:
     return torch.autocast("cpu", torch.bfloat16, enabled=config.mixed_precision == "bf16")
 
 
-def _optimizers(vae: WanVAE, config: VaeConfig, decoder_only: bool) -> list[torch.optim.Optimizer]:
-    chosen = {
-        name: p for name, p in vae.named_parameters() if not decoder_only or name.startswith(("decoder", "conv2"))
-    }
-    for name, p in vae.named_parameters():
-        p.requires_grad_(name in chosen)
-    matrices = [name for name, p in chosen.items() if p.ndim >= 4 and p.shape[0] > 3 and min(p[0].numel(), len(p)) > 1]
-    return build_optimizers(chosen, "muon", lr=config.lr, muon_lr=config.muon_lr, weight_decay=0.0, matrices=matrices)
-
-
-def _finish_encoder(vae: WanVAE, config: VaeConfig, folder: Path) -> None:
-    draw = random.Random("vae latents")
-    with torch.no_grad():
-        clips = [world_clip(config, draw, 17) for _ in range(192)]
-        latents = torch.cat([vae.encode(torch.stack(clips[i : i + 8]))[0] for i in range(0, len(clips), 8)])
-        standardize_latents(vae, rearrange(latents, "b c t h w -> c (b t h w)"), config.latent_power)
-        normal = normalize_latents(torch.cat([vae.encode(torch.stack(clips[i : i + 8]))[0] for i in range(0, 32, 8)]))
-    spread = [round(s, 3) for s in normal.transpose(0, 1).flatten(1).std(1).tolist()]
-    print(json.dumps({"latent_std": spread}), flush=True)
-    save_file({k: v.contiguous() for k, v in vae.state_dict().items()}, folder / "vae_encoder.safetensors")
-
-
 def load_vae(path: Path | str) -> WanVAE:
     return WanVAE.of(load_file(path)).eval()
-
-
-def describe(config: VaeConfig) -> dict:
-    return asdict(config)

@@ -1,0 +1,46 @@
+"""The demo autoencoder's training: it goes on exactly where it stopped, and the encoder stays as it was finished."""
+
+import json
+
+import torch
+from safetensors.torch import load_file
+
+from syncam_core.training.train_vae import VaeConfig, VaeRun, WorldClips, train_vae
+
+
+def tiny(folder, **changes):
+    sizes = {"dim": 4, "size": 16, "batch_frames": 5, "steps": 4, "decoder_steps": 4, "image_steps": 2, "save_every": 2}
+    return VaeConfig(folder=str(folder), **{**sizes, **changes})
+
+
+def test_a_run_that_stopped_at_any_checkpoint_ends_as_the_uninterrupted_one(tmp_path):
+    whole = load_file(train_vae(tiny(tmp_path / "whole")))
+    for stop in (2, 4, 6):  # within the first phase, at the switch, within the second
+        config = tiny(tmp_path / f"stop{stop}")
+        run = VaeRun(config)
+        (tmp_path / f"stop{stop}").mkdir()
+        batches = WorldClips(config, 0, 8)
+        while run.step < stop:
+            if run.step == config.steps:
+                run.finish_encoder(tmp_path / "encoder.safetensors")
+            run.one_step(batches[run.step])
+            if run.step % 2 == 0:
+                run.save(tmp_path / f"stop{stop}" / "vae.safetensors")
+        resumed = load_file(train_vae(config))
+        assert whole.keys() == resumed.keys()
+        assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+
+
+def test_only_the_decoder_learns_after_the_encoder_is_finished(tmp_path):
+    final = load_file(train_vae(tiny(tmp_path)))
+    finished = load_file(tmp_path / "vae_encoder.safetensors")
+    changed = {key.split(".")[0] for key in final if not torch.equal(final[key], finished[key])}
+    assert changed == {"decoder", "conv2"}
+
+
+def test_training_lowers_the_loss_and_is_logged(tmp_path):
+    train_vae(tiny(tmp_path, steps=60, decoder_steps=20, image_steps=60, save_every=20))
+    lines = [json.loads(line) for line in (tmp_path / "vae_log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [20, 40, 60, 80]
+    assert lines[2]["loss"] < 0.9 * lines[0]["loss"]
+    assert lines[2]["psnr_image"] > lines[0]["psnr_image"]
