@@ -122,6 +122,7 @@ class TrainConfig:
     log_every: int = 10
     workers: int = 1
     in_memory: bool = False
+    compile: str = "no"  # torch.compile of the blocks: a back end, "inductor" where there is a C++ compiler
     save_dtype: str = "float16"
     validation: Validation | None = None
 
@@ -172,7 +173,7 @@ class TrainConfig:
     def fingerprint(self) -> str:
         """Of all that decides the weights of the next step; where they go, how often and for how long is free."""
         free = {"output", "steps", "checkpoint_every", "keep_checkpoints", "log_every", "workers", "in_memory"}
-        free |= {"validation", "save_dtype"}
+        free |= {"validation", "save_dtype", "compile"}
         decides = {k: v for k, v in dataclasses.asdict(self).items() if k not in free}
         del decides["model"]["gradient_checkpointing"]
         return hashlib.sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()[:16]
@@ -199,6 +200,7 @@ _CHOICES = {
     "objective.weighting": ("gaussian", "none"),
     "optimizer.name": ("adamw", "muon"),
     "mixed_precision": ("no", "bf16", "fp16"),
+    "compile": ("no", "inductor", "aot_eager", "eager"),
     "save_dtype": ("float32", "bfloat16", "float16"),
 }
 

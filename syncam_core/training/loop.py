@@ -66,6 +66,8 @@ def train(config: TrainConfig, scenes: list[Any], text_of: Callable[[str], Tenso
         trainable, o.name, o.lr, o.weight_decay, o.muon_lr, o.betas, matrices_of(trainee) if o.name == "muon" else ()
     )
     peaks = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
+    if config.compile != "no":
+        trainee.base.compile_blocks(config.compile)
     model, *optimizers = accelerator.prepare(trainee, *optimizers)
     ema = Ema(trainable, config.ema_decay) if config.ema_decay else None
     first, seconds = 0, 0.0

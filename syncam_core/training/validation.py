@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+import contextlib
+
 import torch
 from torch import Tensor
 
@@ -43,6 +45,8 @@ def validate(config: TrainConfig, trainee: Trainee, ema: Ema | None, batches: Ba
     trainee.eval()
     trainee.objective = batches.config.objective
     totals = {"validation/full": 0.0, "validation/masked": 0.0, "validation/off": 0.0}
+    # compiled blocks would be compiled once more, without gradients
+    stance = torch.compiler.set_stance("force_eager") if config.compile != "no" else contextlib.nullcontext()
     try:
         for step in range(len(batches)):
             batch = batches[step].to(device)
@@ -51,7 +55,7 @@ def validate(config: TrainConfig, trainee: Trainee, ema: Ema | None, batches: Ba
                 ("validation/masked", {"masked": True}),
                 ("validation/off", {"view_sync": False}),
             ):
-                with torch.autocast(device.type, torch.bfloat16, enabled=config.mixed_precision != "no"):
+                with stance, torch.autocast(device.type, torch.bfloat16, enabled=config.mixed_precision != "no"):
                     losses = trainee(Batch(**{**vars(batch), **changes}))
                 totals[name] += losses.float().mean().item() / len(batches)
     finally:

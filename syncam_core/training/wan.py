@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -86,13 +85,13 @@ class WanBlock(nn.Module):
         heads: int,
         attention: AttentionFunction,
         views: Views | None,
-        index: int,
+        view_block: ViewSyncBlock | None,
     ) -> Tensor:
         shift, scale, gate, ffn_shift, ffn_scale, ffn_gate = (self.modulation + time).unbind(2)
         y = self.self_attn(torch.addcmul(shift, self.norm1(x), 1 + scale), rope, heads, attention)
         x = torch.addcmul(x, y, gate)
         if views is not None:
-            x = x + views.module[index](x, time, views.poses, views.grid, views.rope, heads, views.attention)
+            x = x + view_block(x, time, views.poses, views.grid, views.rope, heads, views.attention)
         x = x + self.cross_attn(self.norm3(x), context, heads, attention)
         y = self.ffn(torch.addcmul(ffn_shift, self.norm2(x), 1 + ffn_scale))
         return torch.addcmul(x, y, ffn_gate)
@@ -102,7 +101,6 @@ class WanBlock(nn.Module):
 class Views:
     """What the view-sync blocks need in one forward."""
 
-    module: Sequence[ViewSyncBlock]
     poses: Tensor  # (scenes, views, frames, 12)
     grid: tuple[int, int, int]
     rope: Rope
@@ -138,6 +136,13 @@ class Wan(nn.Module):
         self.head = Head(config)
         self.gradient_checkpointing = False
 
+    def compile_blocks(self, backend: str) -> None:
+        """Each block, with its view-sync block, becomes one compiled function, which all blocks share: compiling takes
+        as long as for one block, once for every shape of the batches."""
+        torch._dynamo.config.recompile_limit = 64  # shapes; the default of 8 would silently stop at the ninth
+        for block in self.blocks:
+            block.compile(backend=backend, dynamic=False)
+
     def forward(
         self,
         x: Tensor,  # (scenes * views, 16, frames, height, width): noisy latents, views of a scene together
@@ -163,9 +168,10 @@ class Wan(nn.Module):
         if view_sync is not None and poses is not None:
             grid = (frames, height, width)
             view_positions = _rope(poses.shape[1], height, width, head_dim, x.device)
-            views = Views(view_sync.blocks, poses, grid, view_positions, view_attention or attention)
-        for index, block in enumerate(self.blocks):
-            run = functools.partial(block, heads=heads, attention=attention, views=views, index=index)
+            views = Views(poses, grid, view_positions, view_attention or attention)
+        view_blocks = view_sync.blocks if views is not None else [None] * len(self.blocks)
+        for block, view_block in zip(self.blocks, view_blocks, strict=True):
+            run = functools.partial(block, heads=heads, attention=attention, views=views, view_block=view_block)
             if self.gradient_checkpointing and self.training:
                 tokens = checkpoint(run, tokens, modulation, words, rope, use_reentrant=False)
             else:
