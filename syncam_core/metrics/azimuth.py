@@ -14,9 +14,7 @@ import torch
 from torch import Tensor
 
 from ..synthetic import FLOORS, SKIES, Scene, focal_px
-
-# The world without a subject has no public name of its own; the picture of it must be the renderer's, to the pixel.
-from ..synthetic.render import _background, _camera_rays
+from ..synthetic.render import background, camera_rays
 from .locate import Sighting, working_size
 
 COARSE_WIDTH, FINE_WIDTH = 16, 32  # the landmarks are large: more pixels cost time and tell no more
@@ -72,8 +70,8 @@ class _Backdrop:
         """The mean absolute difference from the world, for a camera turned about it; each at most `bound`."""
         turned = (_about_vertical(turns_deg)[:, None] @ self.c2w).float()
         focal = torch.full((len(turned),), self.focal)
-        origin, ray = _camera_rays(turned, focal, slice(0, self.height), self.height, self.width, 1)
-        shown = torch.stack(_background(scene, origin, ray)[0], dim=-1)  # (turns, poses, pixels, 3)
+        origin, ray = camera_rays(turned, focal, slice(0, self.height), self.height, self.width, 1)
+        shown = torch.stack(background(scene, origin, ray)[0], dim=-1)  # (turns, poses, pixels, 3)
         off = (shown - self.rgb).abs().clamp_max(bound).mean(-1)
         return (off * self.weight).sum((1, 2)) / self.weight.sum().clamp_min(1e-6)
 

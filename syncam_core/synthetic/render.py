@@ -126,8 +126,8 @@ def render_with_mask(
             for some_frames in _slices(frames, max(1, rays_at_once // (rays * (some_views.stop - some_views.start)))):
                 if seen is None or poses > 1:
                     cameras = c2w[some_views, some_frames if poses > 1 else slice(0, 1)]
-                    origin, ray = _camera_rays(cameras, focal[some_views], rows, height, width, supersample)
-                    seen = _background(scene, origin, ray)
+                    origin, ray = camera_rays(cameras, focal[some_views], rows, height, width, supersample)
+                    seen = background(scene, origin, ray)
                 planes = _with_subject(scene, subject.frames(some_frames), origin, ray, *seen)
                 planes = _mean_of_supersamples(planes, rows.stop - rows.start, width, supersample)
                 rgb[some_views, some_frames, rows] = torch.stack(planes[:3], dim=-1)
@@ -139,7 +139,7 @@ def _slices(length: int, step: int) -> Iterator[slice]:
     return (slice(start, min(start + step, length)) for start in range(0, length, step))
 
 
-def _camera_rays(
+def camera_rays(
     c2w: Tensor,  # (views, poses, 4, 4)
     focal: Tensor,  # (views,) pixels
     rows: slice,
@@ -170,7 +170,7 @@ class _Floor:
     haze: Tensor  # how much of the horizon's colour covers it
 
 
-def _background(
+def background(
     scene: Scene,
     origin: Vector,  # three (views, poses, 1)
     ray: Vector,  # three (views, poses, rays)

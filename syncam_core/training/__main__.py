@@ -4,6 +4,7 @@
     cache    encode a data set and its captions once
     train    train, or go on from the last checkpoint
     export   write the files that ComfyUI loads
+    demo     write the demo model's four files
     gate     score a demo model on scenes that it has never seen
 
 Several processes: accelerate launch --config_file FILE -m syncam_core.training train CONFIG. See docs/training.md.
@@ -28,7 +29,7 @@ from . import gate
 from .caching import CacheConfig, build_cache, read_vae
 from .config import ModelConfig, Objective, TrainConfig, read_config
 from .loop import NonFiniteLoss, last_checkpoint, train, trained_parameters
-from .runs import claim, export_run, gather_shards, open_data
+from .runs import claim, export_demo, export_run, gather_shards, open_data
 from .train_vae import VaeConfig, train_vae
 from .trainee import build_trainee
 
@@ -71,6 +72,9 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--full", type=Path, metavar="FILE", help="both in the authors' layout, .ckpt or .safetensors, as well"
     )
+    demo = command("demo", run_demo, "write the demo model's four files", "the run's TrainConfig")
+    demo.add_argument("--vae", type=Path, required=True, metavar="FILE", help="the autoencoder, its decoder finished")
+    demo.add_argument("--to", type=Path, required=True, metavar="FOLDER")
     held_out = command(
         "gate", run_gate, "score a demo model on scenes that it has never seen", "the run's TrainConfig; none for files"
     )
@@ -148,6 +152,12 @@ def run_export(options: argparse.Namespace) -> None:
     about = export_run(config, view_sync, options.base, options.full)
     for name, file in about["files"].items():
         print(f"{name}: {file['bytes'] / 1e6:.1f} MB, step {about['steps']}, {config.save_dtype}")
+
+
+def run_demo(options: argparse.Namespace) -> None:
+    about = export_demo(read_config(options.config, overrides(options)), options.vae, options.to)
+    megabytes = sum(file.stat().st_size for file in options.to.glob("syncam_demo_*.safetensors")) / 1e6
+    print(f"{options.to}: four files, {megabytes:.1f} MB together, step {about['steps']}")
 
 
 def run_gate(options: argparse.Namespace) -> None:

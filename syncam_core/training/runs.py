@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import gzip
 import hashlib
 import json
 import os
@@ -13,12 +15,14 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from ..view_sync.weights import file_sha256, open_state_dict
+from .caching import read_vae
 from .config import ModelConfig, TrainConfig
 from .data import TextCache, open_cache
-from .export import export_base, export_full, export_view_sync
+from .export import export_base, export_demo_text_encoder, export_full, export_view_sync
 from .loop import last_checkpoint, trained_parameters
 
 DATA_FILE = "data.json"
@@ -156,6 +160,22 @@ def export_run(
     return about
 
 
+def export_demo(config: TrainConfig, vae: Path, folder: Path) -> dict[str, Any]:
+    """The four files that the SynCamDemoModel node loads, in float16, and beside them what made them: the JSON of
+    `export_run` and the logs. `vae` is the file that `train_vae` leaves, with its log. Raises ValueError."""
+    autoencoder = read_vae(str(vae))
+    config = dataclasses.replace(config, save_dtype="float16")
+    about = export_run(config, folder / "syncam_demo_view_sync.safetensors", folder / "syncam_demo_base.safetensors")
+    halves = {key: value.to(torch.float16).contiguous() for key, value in autoencoder.state_dict().items()}
+    save_file(halves, folder / "syncam_demo_vae.safetensors")
+    export_demo_text_encoder(folder / "syncam_demo_text_encoder.safetensors")
+    for log, name in ((Path(config.output) / "log.jsonl", "training_log"), (vae.parent / "vae_log.jsonl", "vae_log")):
+        if log.exists():
+            lines = log.read_bytes()
+            (folder / f"{name}.jsonl.gz").write_bytes(gzip.compress(lines, mtime=0))
+    return about
+
+
 def gather_shards(checkpoint: Path) -> None:
     """Make the one weights file of a checkpoint that FSDP or DeepSpeed wrote in parts."""
     whole = checkpoint / "model.safetensors"
@@ -167,7 +187,6 @@ def gather_shards(checkpoint: Path) -> None:
         merge_fsdp_weights(str(checkpoint / "pytorch_model_fsdp_0"), str(checkpoint))
     elif (checkpoint / "pytorch_model").is_dir():
         from deepspeed.utils.zero_to_fp32 import get_fp32_state_dict_from_zero_checkpoint
-        from safetensors.torch import save_file
 
         state = get_fp32_state_dict_from_zero_checkpoint(str(checkpoint), tag="pytorch_model")
         save_file({key: value.contiguous() for key, value in state.items()}, whole)

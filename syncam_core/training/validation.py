@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
-
-import contextlib
 
 import torch
 from torch import Tensor
@@ -45,24 +44,28 @@ def validate(config: TrainConfig, trainee: Trainee, ema: Ema | None, batches: Ba
     trainee.eval()
     trainee.objective = batches.config.objective
     totals = {"validation/full": 0.0, "validation/masked": 0.0, "validation/off": 0.0}
-    # compiled blocks would be compiled once more, without gradients
-    stance = torch.compiler.set_stance("force_eager") if config.compile != "no" else contextlib.nullcontext()
     try:
-        for step in range(len(batches)):
-            batch = batches[step].to(device)
-            for name, changes in (
-                ("validation/full", {}),
-                ("validation/masked", {"masked": True}),
-                ("validation/off", {"view_sync": False}),
-            ):
-                with stance, torch.autocast(device.type, torch.bfloat16, enabled=config.mixed_precision != "no"):
-                    losses = trainee(Batch(**{**vars(batch), **changes}))
-                totals[name] += losses.float().mean().item() / len(batches)
+        with eager_blocks(config):
+            for step in range(len(batches)):
+                batch = batches[step].to(device)
+                for name, changes in (
+                    ("validation/full", {}),
+                    ("validation/masked", {"masked": True}),
+                    ("validation/off", {"view_sync": False}),
+                ):
+                    with torch.autocast(device.type, torch.bfloat16, enabled=config.mixed_precision != "no"):
+                        losses = trainee(Batch(**{**vars(batch), **changes}))
+                    totals[name] += losses.float().mean().item() / len(batches)
     finally:
         trainee.objective = objective
         trainee.train(was_training)
         _put_back(trainee, raw)
     return totals
+
+
+def eager_blocks(config: TrainConfig) -> contextlib.AbstractContextManager:
+    """Compiled blocks would be compiled once more here, for a forward without gradients."""
+    return torch.compiler.set_stance("force_eager") if config.compile != "no" else contextlib.nullcontext()
 
 
 def _take_averages(trainee: Trainee, ema: Ema | None) -> dict[str, Tensor]:

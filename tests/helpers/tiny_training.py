@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from syncam_core.cameras import orbit_rig
+from syncam_core.training import layers
 from syncam_core.training.config import Mix, ModelConfig, ModelSizes, OptimizerConfig, TrainConfig
 from syncam_core.training.data.footage import Kind
 from syncam_core.training.wan import Wan, WanConfig
@@ -64,7 +65,7 @@ def load_wan(state: dict[str, Tensor], heads: int) -> tuple[Wan, ViewSync]:
         num_layers=depth,
         text_dim=state["text_embedding.0.weight"].shape[1],
     )
-    base, view_sync = Wan(config), ViewSync(dim, depth)
+    base, view_sync = Wan(config), ViewSync(dim, depth, operations=layers)
     base.load_state_dict({k: v for k, v in state.items() if not MODULE_KEY.match(k)})
     view_sync.load_state_dict({k: v for k, v in state.items() if MODULE_KEY.match(k)})
     return base, view_sync

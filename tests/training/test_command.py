@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -145,6 +146,27 @@ def test_training_goes_from_a_cache_to_files_that_load(trained, capsys):
     assert {k: v.shape for k, v in full.items()} == {k.split(".", 1)[1]: v.shape for k, v in averages.items()}
     assert torch.equal(read_weights(folder / "full.ckpt").tensors["blocks.1.projector.weight"],
                        averages["view_sync.blocks.1.projector.weight"])  # fmt: skip
+
+
+def test_the_demo_models_files_come_with_their_logs_and_what_made_them(trained, tmp_path, capsys):
+    assert main(
+        [
+            *("demo", str(trained / "train.yaml"), "--vae", str(trained / "vae.safetensors")),
+            *("--to", str(tmp_path / "demo")),
+        ]
+    ) == 0  # fmt: skip
+    assert "four files" in capsys.readouterr().out
+    parts = {part: tmp_path / "demo" / f"syncam_demo_{part}.safetensors" for part in ("base", "view_sync", "vae")}
+    base = build_trainee(ModelConfig(base=str(parts["base"]), view_sync=str(parts["view_sync"])), Objective())
+    averages = load_file(trained / "run" / "checkpoint-00000004" / "ema.safetensors")
+    for name, tensor in base.state_dict().items():
+        assert torch.equal(tensor, averages[name].half().float()), name
+    vae, whole = load_file(parts["vae"]), load_file(trained / "vae.safetensors")
+    assert all(torch.equal(vae[name], whole[name].half()) for name in whole)
+    about = json.loads(parts["view_sync"].with_suffix(".json").read_text(encoding="utf-8"))
+    assert (about["steps"], about["seed"], about["dtype"]) == (4, 0, "float16")
+    with gzip.open(tmp_path / "demo" / "training_log.jsonl.gz", "rt", encoding="utf-8") as log:
+        assert [json.loads(line)["step"] for line in log] == [0, 1, 2, 3]
 
 
 def test_an_exported_file_says_what_made_it(trained):

@@ -18,7 +18,7 @@ from tiny_training import lone_video, ring_scene, text_of, tiny_config
 from training_runs import KILLS, long_run, scenes, shared_runs
 
 from syncam_core.training.batches import Batches
-from syncam_core.training.config import Mix, Objective, OptimizerConfig
+from syncam_core.training.config import Dropout, Mix, Objective, OptimizerConfig
 from syncam_core.training.data.footage import Kind
 from syncam_core.training.export import export_base
 from syncam_core.training.loop import NonFiniteLoss, learning_pace, train, trained_parameters
@@ -294,6 +294,27 @@ def test_a_checkpoint_that_was_being_written_is_not_used_and_goes_away(tmp_path)
     assert not (checkpoint(tmp_path / "run", 6) / "something.bin").exists()
     assert all_equal(weights(tmp_path / "run", 6), straight)
     assert [step for step, _ in curve(tmp_path / "run")] == list(range(6))
+
+
+def test_compiled_blocks_learn_the_same(tmp_path):
+    plain = tiny_config(
+        tmp_path / "plain",
+        steps=8,
+        mix=(
+            Mix(Kind.MULTI_VIEW_VIDEO, 0.5, scenes=2, views=2),
+            Mix(Kind.MULTI_VIEW_IMAGES, 0.3, scenes=2, views=3),
+            Mix(Kind.VIDEO, 0.2, scenes=2, views=1, view_sync=False),
+        ),
+        dropout=Dropout(view_attention=0.3),
+    )
+    traced = replace(plain, output=str(tmp_path / "traced"), compile="eager")
+    for config in (plain, traced):
+        train(config, scenes(), text_of)
+    lines = (tmp_path / "traced" / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    assert {json.loads(line)["views"] for line in lines} == {1, 2, 3}, "every kind of batch was drawn"
+    start = start_of(plain).state_dict()
+    one, other = weights(tmp_path / "plain", 8, "model"), weights(tmp_path / "traced", 8, "model")
+    assert distance(other, one) <= 1e-5 * distance(one, {key: start[key] for key in one})
 
 
 def test_the_last_checkpoints_are_kept_and_nothing_of_other_people_is_removed(tmp_path):
