@@ -2,9 +2,25 @@
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import demo, encode, model, rig, sample, score, views
+from . import (
+    demo,
+    encode,
+    model,
+    rig,
+    rig_builders,
+    rig_change,
+    rig_files,
+    rig_motion,
+    rig_sockets,
+    sample,
+    score,
+    views,
+)
+
+RIGS = (rig, rig_builders, rig_change, rig_motion, rig_files, rig_sockets)
+MODULES = (*RIGS, encode, model, sample, views, score, demo)
 
 
 class SynCamExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [node for module in (rig, encode, model, sample, views, score, demo) for node in module.NODES]
+        return [node for module in MODULES for node in module.NODES]

@@ -9,7 +9,7 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..syncam_core.cameras import orbit_rig, parse_numbers, rig_from_json
-from ..syncam_core.formats import read_rig_file
+from ..syncam_core.formats import FORMATS, format_of, read_rig_file
 from .sentences import sentences_of, verdict
 from .sockets import RigType
 
@@ -127,22 +127,56 @@ class SynCamLoadRig(io.ComfyNode):
             display_name="SynCam Load Rig",
             category="SynCam",
             description=(
-                "Cameras from a file in the input folder: camera_extrinsics.json of the SynCamVideo data set, or a "
-                "rig JSON such as SynCam Save Views writes beside its videos."
+                "Cameras from a file in the input folder: a rig JSON such as SynCam Save Views writes beside its "
+                "videos, camera files of SynCamVideo, RealEstate10K and CameraCtrl, nerfstudio, OpenCV, Blender and "
+                "Nuke, or the folder of a COLMAP model."
             ),
-            search_aliases=["syncamvideo", "camera_extrinsics", "load cameras", "camera file", "camera rig"],
+            search_aliases=[
+                "syncamvideo",
+                "camera_extrinsics",
+                "load cameras",
+                "camera file",
+                "camera rig",
+                "realestate10k",
+                "cameractrl",
+                "colmap",
+                "transforms.json",
+                "nuke chan",
+            ],
             inputs=[
                 io.Combo.Input(
                     "file",
                     options=camera_files(),
-                    tooltip="A .json file in the input folder or in a folder directly below it. "
-                    "What it holds is told from its content.",
+                    tooltip="A camera file (.json, .txt, .chan) in the input folder or in a folder directly below it, "
+                    "or a folder with a COLMAP model or with one pose file per camera. What it holds is told from its "
+                    "content.",
                 ),
                 io.String.Input(
                     "cameras",
                     default="1, 3",
                     tooltip="Which cameras, and in which order: names or numbers, like '1, 3' or 'cam01, cam03'. "
                     "The first becomes view 0, the reference. Empty means all.",
+                ),
+                # Optional, so that jobs from before there were other formats still run.
+                io.Combo.Input(
+                    "format",
+                    options=["auto", *FORMATS],
+                    default="auto",
+                    optional=True,
+                    tooltip="The format of the file; 'auto' tells it from the content. The help page lists them.",
+                ),
+                io.Float.Input(
+                    "unit_m",
+                    display_name="metres per unit",
+                    default=0.0,
+                    min=0.0,
+                    max=1e6,
+                    step=0.001,
+                    round=0.000001,
+                    optional=True,
+                    tooltip="Metres in one unit of the file: 1 for metres, 0.01 for centimetres. 0 is what the format "
+                    "or the file itself says; RealEstate10K, COLMAP, nerfstudio and Nuke say nothing, so that it is "
+                    "needed for these.",
                 ),
             ],
             outputs=[RigType.Output(display_name="rig", tooltip="The cameras. Goes into SynCam Encode Cameras.")],
@@ -154,15 +188,14 @@ class SynCamLoadRig(io.ComfyNode):
         return True if file is None else verdict(cls.path_of, file)
 
     @classmethod
-    def fingerprint_inputs(cls, file=None, cameras=None):
-        status = os.stat(input_path(file))
-        return f"{status.st_mtime_ns}:{status.st_size}"
+    def fingerprint_inputs(cls, file=None, cameras=None, format=None, unit_m=None):
+        return file_state(input_path(file))
 
     @classmethod
-    def execute(cls, file, cameras="") -> io.NodeOutput:
+    def execute(cls, file, cameras="", format="auto", unit_m=0.0) -> io.NodeOutput:
         path = cls.path_of(file)
         with sentences_of("SynCamLoadRig"):
-            return io.NodeOutput(read_rig_file(path, cameras))
+            return io.NodeOutput(read_rig_file(path, cameras, unit_m or None, format))
 
     @classmethod
     def path_of(cls, file: str) -> str:
@@ -171,14 +204,16 @@ class SynCamLoadRig(io.ComfyNode):
 
 
 def camera_files() -> list[str]:
-    """The .json files of the input folder and of the folders directly below it, with forward slashes."""
+    """The camera files and folders of the input folder and of the folders directly below it, with forward slashes."""
     root = Path(folder_paths.get_input_directory())
     found = []
     for entry in _entries(root):
-        if entry.is_dir():
-            found += [f"{entry.name}/{file.name}" for file in _entries(Path(entry.path)) if _is_json(file)]
-        elif _is_json(entry):
-            found.append(entry.name)
+        offered = _is_camera_file(entry)
+        found += [entry.name] * offered
+        for below in _entries(Path(entry.path)) if entry.is_dir() else ():
+            # A folder within a model, "sparse", is the same model again.
+            if not (offered and below.is_dir()) and _is_camera_file(below):
+                found.append(f"{entry.name}/{below.name}")
     return sorted(found)
 
 
@@ -190,17 +225,29 @@ def _entries(folder: Path) -> list[os.DirEntry]:
         return []
 
 
-def _is_json(entry: os.DirEntry) -> bool:
-    return entry.name.lower().endswith(".json") and entry.is_file()
+def _is_camera_file(entry: os.DirEntry) -> bool:
+    """Texts and folders are looked into: an input folder has many that hold something else."""
+    suffix = os.path.splitext(entry.name)[1].lower()
+    if suffix in (".json", ".chan"):
+        return entry.is_file()
+    return (entry.is_dir() or (suffix == ".txt" and entry.is_file())) and format_of(entry.path) is not None
+
+
+def file_state(path: str) -> str:
+    """A text that changes when a file does; of a folder, when one of its files does, down to sparse/0."""
+    places = [path, *(os.path.join(path, place) for place in ("sparse", "0", "sparse/0", "colmap/sparse/0"))]
+    below = [entry for place in places if os.path.isdir(place) for entry in _entries(Path(place)) if entry.is_file()]
+    states = [(str(file), os.stat(file)) for file in sorted([path, *(entry.path for entry in below)])]
+    return str([(name, status.st_mtime_ns, status.st_size) for name, status in states])
 
 
 def input_path(file: str) -> str:
-    """The path of a file that a widget or an API user names, inside the host's folders.
+    """The path of a file, or of a folder of cameras, that a widget or an API user names, inside the host's folders.
 
-    Raises ValueError for a name that leads out of them, and for a file that does not exist.
+    Raises ValueError for a name that leads out of them, and for one that does not exist.
     """
     if not file or not isinstance(file, str):
-        raise ValueError("'file' names no file; put a camera file (.json) into the input folder and choose it.")
+        raise ValueError("'file' names no file; put a camera file into the input folder and choose it.")
     name, folder = folder_paths.annotated_filepath(file)
     folder = os.path.realpath(folder or folder_paths.get_input_directory())
     try:
@@ -210,10 +257,13 @@ def input_path(file: str) -> str:
         inside = False
     if not inside:
         raise ValueError(f"'file' is {file[:200]!r}, which leads out of the input folder; give a path relative to it.")
-    if not os.path.isfile(path):
+    if not os.path.isfile(path) and not (os.path.isdir(path) and format_of(path)):
         offer = ", ".join(camera_files()[:8])
-        instead = f"choose one of: {offer}" if offer else "put a camera file (.json) there"
-        raise ValueError(f"'file' is {file[:200]!r}, but there is no such file in the input folder; {instead}.")
+        instead = f"choose one of: {offer}" if offer else "put a camera file there (.json, .txt, .chan, COLMAP folder)"
+        what = (
+            "no such file" if not os.path.isdir(path) else "no such file, and the folder of this name holds no cameras,"
+        )
+        raise ValueError(f"'file' is {file[:200]!r}, but there is {what} in the input folder; {instead}.")
     return path
 
 

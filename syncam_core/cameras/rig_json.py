@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,20 +14,40 @@ from torch import Tensor
 
 from .builders import orbit_c2w
 from .json_text import parse_json
-from .rig import MAX_VIEWS, PALETTE, Lens, Rig, camera_problem, name_problem
+from .keyframes import EASES, INTERPOLATIONS, bake_keyframes, orbit_matrices
+from .rig import MAX_COORDINATE_M, MAX_VIEWS, PALETTE, Lens, Rig, camera_problem, name_problem
 
 FORMAT = "syncam-rig"
 VERSION = 1
 MAX_CHARACTERS = 16 * 2**20
+MAX_FRAMES = 10_000
+MAX_POSES = 64 * 2000  # views times frames
+MAX_ANGLE_DEG = 1e6  # of a keyframe: beyond it the numbers between two keyframes lose their digits
+MAX_DEPTH = 100  # of metadata
 
-_TOP_KEYS = ("format", "version", "cameras", "metadata")
+_TOP_KEYS = ("format", "version", "cameras", "metadata", "frames")
 _ORBIT_KEYS = ("azimuth", "elevation", "distance", "roll", "target")
-_CAMERA_KEYS = ("name", "color", "lens", "c2w", *_ORBIT_KEYS)
+_CAMERA_KEYS = ("name", "color", "lens", "c2w", *_ORBIT_KEYS, "keyframes", "interpolation")
+_KEYFRAME_KEYS = ("frame", "ease", "c2w", *_ORBIT_KEYS)
 _LENS_KEYS = ("focal_mm", "sensor_width_mm")
 
 
+@dataclass(frozen=True, eq=False)
+class _Track:
+    """One camera as it is written: its poses, and the frames that they belong to."""
+
+    at: Sequence[int]
+    poses: Tensor  # (keyframes, 4, 4) c2w, or (keyframes, 7) as `bake_keyframes` takes them
+    interpolation: str = "linear"
+    eases: Sequence[str] = ()
+    is_list: bool = False  # one matrix per frame, which sets the number of frames
+
+
 def rig_from_json(text: str) -> Rig:
-    """The rig of a rig JSON text. Raises ValueError with a sentence that names the place: `cameras[1].distance`."""
+    """The rig of a rig JSON text, with a pose for every frame of cameras that are given by keyframes.
+
+    Raises ValueError with a sentence that names the place: `cameras[1].distance`.
+    """
     return rig_from_document(parse_json(text, MAX_CHARACTERS))
 
 
@@ -74,11 +95,13 @@ def _metadata_text(metadata: dict[str, Any] | None) -> str:
     if not isinstance(metadata, dict):
         raise ValueError(f"metadata is of type {type(metadata).__name__}, but a dict of JSON values is needed.")
     try:
-        return f',\n  "metadata": {json.dumps(metadata, allow_nan=False)}'
+        text = json.dumps(metadata)
     except (TypeError, ValueError, RecursionError) as problem:
         raise ValueError(
             "metadata holds something that JSON cannot hold (only text, numbers, lists, dicts)."
         ) from problem
+    _check_metadata(metadata)
+    return f',\n  "metadata": {text}'
 
 
 def rig_from_document(document: Any) -> Rig:
@@ -94,12 +117,15 @@ def rig_from_document(document: Any) -> Rig:
         raise ValueError("cameras is an empty list; give at least one camera.")
     if len(cameras) > MAX_VIEWS:
         raise ValueError(f"cameras lists {len(cameras)} cameras, but at most {MAX_VIEWS} are possible; leave some out.")
-    poses = [_read_pose(camera, f"cameras[{index}]") for index, camera in enumerate(cameras)]
+    frames = _read_frames(document, len(cameras))
+    tracks = [_read_pose(camera, f"cameras[{index}]", len(cameras)) for index, camera in enumerate(cameras)]
+    names = _read_names(cameras)
+    length = _length(tracks, frames)
     return Rig(
-        names=_read_names(cameras),
-        c2w=_same_length(poses),
+        names=names,
         colors=tuple(_read_color(camera, index) for index, camera in enumerate(cameras)),
         lenses=tuple(_read_lens(camera, f"cameras[{index}].lens") for index, camera in enumerate(cameras)),
+        c2w=torch.stack([_baked(track, length, f"cameras[{index}]") for index, track in enumerate(tracks)]),
     )
 
 
@@ -108,9 +134,10 @@ def _check_header(document: dict[str, Any]) -> None:
     if given_format != FORMAT:
         raise ValueError(f"format is {_shown(given_format)}, but a rig JSON has the format '{FORMAT}', or none.")
     version = document.get("version", VERSION)
-    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+    whole = _whole_number(version)
+    if whole is None or whole < 1:
         raise ValueError(f"version is {_shown(version)}, but it must be the number {VERSION}, or be left out.")
-    if version > VERSION:
+    if whole > VERSION:
         raise ValueError(
             f"version is {_shown(version)}, but this release of ComfyUI-SynCam reads version {VERSION} only; "
             "update the node pack, or save the rig as an older version."
@@ -118,6 +145,64 @@ def _check_header(document: dict[str, Any]) -> None:
     _check_keys(document, _TOP_KEYS, "the rig JSON")
     if not isinstance(document.get("metadata", {}), dict):
         raise ValueError(f"metadata is {_shown(document['metadata'])}, but it must be an object, or be left out.")
+    _check_metadata(document.get("metadata", {}))
+
+
+def _check_metadata(metadata: dict[str, Any]) -> None:
+    """Refuse numbers that JSON cannot hold, and a depth that other readers may not survive."""
+    pending: list[tuple[Any, tuple | None, int]] = [
+        (metadata, None, 1)
+    ]  # value, (its key, and so up to the top), depth
+    while pending:
+        value, keys, depth = pending.pop()
+        if depth > MAX_DEPTH:
+            raise ValueError(f"metadata is nested more than {MAX_DEPTH} levels deep; leave the deepest ones out.")
+        inner = []
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(item, (list, tuple, dict)):
+                if item or depth == MAX_DEPTH:
+                    inner.append((item, (key, value, keys), depth + 1))
+            elif isinstance(item, (int, float)) and not isinstance(item, bool) and not _is_finite(item):
+                _number(item, _path_of((key, value, keys)))
+        pending += reversed(inner)
+
+
+def _path_of(keys: tuple | None) -> str:
+    steps = []
+    while keys:
+        key, parent, keys = keys
+        steps.append(f".{str(key)[:60]}" if isinstance(parent, dict) else f"[{key}]")
+    path = "metadata" + "".join(reversed(steps))
+    return path if len(path) <= 120 else f"{path[:120]}..."
+
+
+def _is_finite(number: int | float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False
+
+
+def _read_frames(document: dict[str, Any], views: int) -> int | None:
+    if "frames" not in document:
+        return None
+    frames = _whole_number(document["frames"])
+    if frames is None or frames < 1:
+        raise ValueError(
+            f"frames is {_shown(document['frames'])}, but it must be a whole number of frames from 1, or be left out."
+        )
+    if frames > _most_frames(views):
+        raise ValueError(f"frames is {_shown(document['frames'])}, but {_at_most(views)}; give a smaller number.")
+    return frames
+
+
+def _most_frames(views: int) -> int:
+    return min(MAX_FRAMES, MAX_POSES // views)
+
+
+def _at_most(views: int) -> str:
+    cameras = "1 camera" if views == 1 else f"{views} cameras"
+    return f"a rig of {cameras} has at most {_most_frames(views)} frames"
 
 
 def _check_keys(given: dict[str, Any], known: Iterable[str], path: str) -> None:
@@ -172,48 +257,148 @@ def _read_lens(camera: dict[str, Any], path: str) -> Lens:
         raise ValueError(f"{path}: {problem}") from problem
 
 
-def _read_pose(camera: Any, path: str) -> Tensor:  # (frames, 4, 4)
+def _read_pose(camera: Any, path: str, views: int) -> _Track:
     if not isinstance(camera, dict):
         raise ValueError(f"{path} is {_shown(camera)}, but an object is needed.")
     _check_keys(camera, _CAMERA_KEYS, path)
-    orbit = [key for key in _ORBIT_KEYS if key in camera]
-    if "c2w" in camera:
+    interpolation = _read_choice(camera, "interpolation", INTERPOLATIONS, path)
+    if "keyframes" in camera:
+        beside = next((key for key in ("c2w", *_ORBIT_KEYS) if key in camera), None)
+        if beside:
+            raise ValueError(
+                f"{path} has both keyframes and {beside}; write {beside} into the keyframes, or leave it out."
+            )
+        return _read_keyframes(camera["keyframes"], f"{path}.keyframes", views, interpolation)
+    if _has_matrix(camera, path, "azimuth and distance, or c2w, or keyframes"):
+        return _read_c2w(camera["c2w"], f"{path}.c2w", views)
+    azimuth, elevation, distance, roll, *target = _read_orbit(camera, path)
+    c2w = orbit_c2w(azimuth, elevation, distance, roll, target)[None]
+    problem = camera_problem(c2w)
+    if problem:
+        raise ValueError(f"{path} {problem[1]}")
+    return _Track(at=(0,), poses=c2w)
+
+
+def _has_matrix(given: dict[str, Any], path: str, possible: str) -> bool:
+    """Whether a camera or a keyframe is given by c2w, and not by azimuth and distance."""
+    orbit = [key for key in _ORBIT_KEYS if key in given]
+    if "c2w" in given:
         if orbit:
             raise ValueError(f"{path} has both c2w and {orbit[0]}; give either c2w or azimuth and distance.")
-        return _read_c2w(camera["c2w"], f"{path}.c2w")
+        return True
     for key in ("azimuth", "distance"):
-        if key not in camera:
+        if key not in given:
             beside = f" {key} beside {orbit[0]}" if orbit else " pose"
-            raise ValueError(f"{path} has no{beside}; give either azimuth and distance, or c2w.")
-    return _read_orbit(camera, path)[None]
+            raise ValueError(f"{path} has no{beside}; give {possible}.")
+    return False
 
 
-def _read_orbit(camera: dict[str, Any], path: str) -> Tensor:  # (4, 4)
-    numbers = {key: _number(camera.get(key, 0.0), f"{path}.{key}") for key in _ORBIT_KEYS if key != "target"}
-    target = camera.get("target", [0.0, 0.0, 0.0])
+def _read_choice(given: dict[str, Any], key: str, possible: Sequence[str], path: str) -> str:
+    choice = given.get(key, possible[0])
+    if choice not in possible:
+        raise ValueError(f"{path}.{key} is {_shown(choice)}, but possible are {', '.join(possible)}.")
+    return choice
+
+
+def _read_orbit(given: dict[str, Any], path: str) -> list[float]:  # azimuth, elevation, distance, roll, target x, y, z
+    numbers = [_number(given.get(key, 0.0), f"{path}.{key}") for key in _ORBIT_KEYS if key != "target"]
+    target = given.get("target", [0.0, 0.0, 0.0])
     if not isinstance(target, list) or len(target) != 3:
         raise ValueError(f"{path}.target is {_shown(target)}, but three numbers [x, y, z] in metres are needed.")
     centre = [_number(value, f"{path}.target[{axis}]") for axis, value in enumerate(target)]
-    try:
-        c2w = orbit_c2w(numbers["azimuth"], numbers["elevation"], numbers["distance"], numbers["roll"], centre)
-    except ValueError as problem:
-        raise ValueError(f"{path}.{problem}") from problem
-    problem = camera_problem(c2w[None])
+    azimuth, elevation, distance, roll = numbers
+    if not -90 <= elevation <= 90 or not distance > 0:
+        try:
+            orbit_c2w(azimuth, elevation, distance, roll, centre)
+        except ValueError as problem:
+            raise ValueError(f"{path}.{problem}") from problem
+    return [*numbers, *centre]
+
+
+def _read_keyframes(given: Any, path: str, views: int, interpolation: str) -> _Track:
+    if not isinstance(given, list):
+        raise ValueError(f"{path} is {_shown(given)}, but a list of keyframes is needed.")
+    if not given:
+        raise ValueError(f"{path} is an empty list; give at least one keyframe.")
+    if len(given) > _most_frames(views):
+        raise ValueError(f"{path} lists {len(given)} keyframes, but {_at_most(views)}; leave some out.")
+    at: list[int] = []
+    eases, poses = [], []
+    by_matrix = False
+    for index, keyframe in enumerate(given):
+        place = f"{path}[{index}]"
+        if not isinstance(keyframe, dict):
+            raise ValueError(f"{place} is {_shown(keyframe)}, but an object is needed.")
+        _check_keys(keyframe, _KEYFRAME_KEYS, place)
+        at.append(_read_keyframe_number(keyframe, place, views, at))
+        eases.append(_read_choice(keyframe, "ease", EASES, place))
+        has_matrix = _has_matrix(keyframe, place, "either azimuth and distance, or c2w")
+        if index == 0:
+            by_matrix = has_matrix
+        if has_matrix != by_matrix:
+            here, there = ("c2w", "azimuth and distance") if has_matrix else ("azimuth and distance", "c2w")
+            raise ValueError(
+                f"{place} is given by {here}, but the keyframes before it by {there}; give all keyframes of a camera "
+                "in the same way."
+            )
+        poses.append(_read_matrix(keyframe["c2w"], f"{place}.c2w") if by_matrix else _read_limited(keyframe, place))
+    numbers = torch.tensor(poses, dtype=torch.float64)
+    problem = camera_problem(numbers if by_matrix else torch.from_numpy(orbit_matrices(numbers.numpy())))
     if problem:
-        raise ValueError(f"{path} {problem[1]}")
-    return c2w
+        raise ValueError(f"{path}[{problem[0]}]{'.c2w' if by_matrix else ''} {problem[1]}")
+    return _Track(at=at, poses=numbers, interpolation=interpolation, eases=eases)
 
 
-def _read_c2w(given: Any, path: str) -> Tensor:  # (frames, 4, 4)
+def _read_keyframe_number(keyframe: dict[str, Any], path: str, views: int, before: list[int]) -> int:
+    if "frame" not in keyframe:
+        raise ValueError(f"{path} has no frame; give its frame number, counted from 0.")
+    frame = _whole_number(keyframe["frame"])
+    if frame is None or frame < 0:
+        raise ValueError(f"{path}.frame is {_shown(keyframe['frame'])}, but a whole number from 0 is needed.")
+    if frame >= _most_frames(views):
+        raise ValueError(
+            f"{path}.frame is {_shown(keyframe['frame'])}, but {_at_most(views)}; the last one has the number "
+            f"{_most_frames(views) - 1}."
+        )
+    if before and frame <= before[-1]:
+        raise ValueError(
+            f"{path}.frame is {frame}, but the keyframe before it has {before[-1]}; the frames of keyframes must "
+            "increase."
+        )
+    return frame
+
+
+def _read_limited(keyframe: dict[str, Any], path: str) -> list[float]:
+    """The numbers of a camera given by its angles, in a range in which there are digits left between two of them."""
+    orbit = _read_orbit(keyframe, path)
+    azimuth, _, _, roll, *target = orbit
+    for key, angle in (("azimuth", azimuth), ("roll", roll)):
+        if abs(angle) > MAX_ANGLE_DEG:
+            raise ValueError(
+                f"{path}.{key} is {angle:g}, but a keyframe can turn to at most {MAX_ANGLE_DEG:g} degrees either way."
+            )
+    for axis, coordinate in enumerate(target):
+        if abs(coordinate) > MAX_COORDINATE_M:
+            raise ValueError(
+                f"{path}.target[{axis}] is {coordinate:g}, farther than {MAX_COORDINATE_M:g} m from the origin; check "
+                "the unit, positions are in metres."
+            )
+    return orbit
+
+
+def _read_c2w(given: Any, path: str, views: int) -> _Track:
     if _depth(given) == 3:
-        matrices = torch.stack([_read_matrix(frame, f"{path}[{index}]") for index, frame in enumerate(given)])
+        if len(given) > _most_frames(views):
+            raise ValueError(f"{path} lists {len(given)} matrices, but {_at_most(views)}; leave some out.")
+        rows = [_read_matrix(frame, f"{path}[{index}]") for index, frame in enumerate(given)]
     else:
-        matrices = _read_matrix(given, path)[None]
+        rows = [_read_matrix(given, path)]
+    matrices = torch.tensor(rows, dtype=torch.float64)
     problem = camera_problem(matrices)
     if problem:
         frame, what = problem
         raise ValueError(f"{path}{f'[{frame}]' if len(matrices) > 1 else ''} {what}")
-    return matrices
+    return _Track(at=range(len(matrices)), poses=matrices, is_list=len(matrices) > 1)
 
 
 def _depth(value: Any) -> int:
@@ -224,7 +409,7 @@ def _depth(value: Any) -> int:
     return depth
 
 
-def _read_matrix(given: Any, path: str) -> Tensor:  # (4, 4)
+def _read_matrix(given: Any, path: str) -> list[list[float]]:  # 4 x 4
     if not isinstance(given, list) or len(given) not in (3, 4):
         raise ValueError(f"{path} is {_shown(given)}, but 3 or 4 rows of 4 numbers are needed.")
     rows = []
@@ -237,19 +422,47 @@ def _read_matrix(given: Any, path: str) -> Tensor:  # (4, 4)
         rows.append(last_row)
     elif max(abs(value - wanted) for value, wanted in zip(rows[3], last_row, strict=True)) <= 1e-6:
         rows[3] = last_row  # programs that multiply matrices leave rounding errors here
-    return torch.tensor(rows, dtype=torch.float64)
+    return rows
 
 
-def _same_length(poses: list[Tensor]) -> Tensor:  # (views, frames, 4, 4)
-    frames = max(map(len, poses))
-    longest = next(index for index, camera in enumerate(poses) if len(camera) == frames)
-    for index, camera in enumerate(poses):
-        if len(camera) not in (1, frames):
+def _length(tracks: list[_Track], frames: int | None) -> int:
+    """The number of frames of the rig: 1 if no camera moves. Lists of matrices set it, keyframes have to lie in it."""
+    lists = {index: len(track.poses) for index, track in enumerate(tracks) if track.is_list}
+    longest = max(lists, key=lists.__getitem__, default=0)
+    for index, listed in lists.items():
+        if listed != lists[longest]:
             raise ValueError(
-                f"cameras[{index}].c2w lists {len(camera)} frames but cameras[{longest}].c2w {frames}; "
+                f"cameras[{index}].c2w lists {listed} frames but cameras[{longest}].c2w {lists[longest]}; "
                 "give every moving camera the same number of frames."
             )
-    return torch.stack([camera.expand(frames, 4, 4) for camera in poses])
+    if lists and frames is not None and frames != lists[longest]:
+        raise ValueError(
+            f"cameras[{longest}].c2w lists {lists[longest]} frames, but frames is {frames}; give one matrix for each "
+            "frame, or leave frames out."
+        )
+    if frames is not None or lists:
+        length = frames or lists[longest]
+        what = f"frames is {length}" if frames else f"cameras[{longest}].c2w lists {length} frames"
+        for index, track in enumerate(tracks):
+            late = next((keyframe for keyframe, frame in enumerate(track.at) if frame >= length), None)
+            if late is not None:
+                raise ValueError(
+                    f"cameras[{index}].keyframes[{late}].frame is {track.at[late]}, but {what}, so the last one has "
+                    f"the number {length - 1}; move the keyframe, or give more frames."
+                )
+    else:
+        length = max(track.at[-1] for track in tracks) + 1
+    return length if any(len(track.poses) > 1 for track in tracks) else 1
+
+
+def _baked(track: _Track, frames: int, path: str) -> Tensor:  # (frames, 4, 4)
+    if track.is_list:
+        return track.poses
+    c2w = torch.from_numpy(bake_keyframes(track.at, track.poses.numpy(), frames, track.interpolation, track.eases))
+    problem = camera_problem(c2w)  # a camera far from the origin may swing out of bounds between two keyframes
+    if problem:
+        raise ValueError(f"{path}.keyframes: at frame {problem[0]} the camera {problem[1]}")
+    return c2w
 
 
 def _number(value: Any, path: str, verb: str = "is") -> float:
@@ -266,6 +479,13 @@ def _number(value: Any, path: str, verb: str = "is") -> float:
     if math.isinf(number):
         raise ValueError(f"{path} {verb} an infinite or far too large number, but a finite number is needed.")
     return number
+
+
+def _whole_number(value: Any) -> int | None:
+    # 81.0 is a whole number in JSON, and programs in languages without integers write it so
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_finite(value):
+        return None
+    return int(value) if value == int(value) else None
 
 
 def _shown(value: Any) -> str:

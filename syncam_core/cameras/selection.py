@@ -20,7 +20,7 @@ def choose_cameras(wanted: str, names: Sequence[str]) -> list[int]:
     for entry in _entries(wanted, names):
         index = _index_of(entry, names)
         if index is None:
-            raise ValueError(f"'cameras' asks for {entry[:80]!r}, but the file has {_listed(names)}; use these.")
+            raise ValueError(f"'cameras' asks for {entry[:80]!r}, but the cameras are {_listed(names)}; use these.")
         if index in chosen:
             raise ValueError(f"'cameras' asks for {names[index]!r} twice; name every camera once.")
         chosen.append(index)

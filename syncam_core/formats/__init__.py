@@ -1,59 +1,174 @@
-"""Camera files: one module per format; which one a file is, is told from its content and never from its name."""
+"""Camera files: one module per format; which one a file is, is told from its content and never from its name.
+
+A format's module has NAME, SUFFIXES (none: it is a folder) and the functions `looks_like`, `read` and `write`;
+FILE_PER_CAMERA says that several cameras are a folder of files.
+"""
 
 from __future__ import annotations
 
+import importlib
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ..cameras.json_text import parse_json
 from ..cameras.rig import Rig
-from ..cameras.rig_json import rig_from_document
-from ..cameras.selection import choose_cameras
-from .syncamvideo import is_syncamvideo, rig_from_syncamvideo
+from .files import MAX_BYTES, file_text, head_of
 
-__all__ = ["read_rig_file"]
-
-# 64 cameras over 2000 frames. Parsed, hostile JSON takes 25 times its size in memory.
-MAX_BYTES = 16 * 2**20
+__all__ = ["FORMATS", "file_name", "format_of", "read_rig_file", "write_rig_file"]
 
 
-def read_rig_file(path: str | os.PathLike[str], cameras: str = "") -> Rig:
-    """The cameras of a SynCamVideo `camera_extrinsics.json`, or of a rig JSON file.
+# In the order in which a file is tried: formats that say their names come before those that are told by their keys.
+_MODULES = {
+    "rig_json": "rig_json",
+    "syncamvideo": "syncamvideo",
+    "first_release": "first_release",
+    "blender": "blender_json",
+    "opencv": "opencv_json",
+    "nerfstudio": "nerfstudio",
+    "colmap": "colmap",
+    "realestate10k": "realestate10k",
+    "nuke_chan": "nuke_chan",
+}
+
+
+class _Formats(Mapping[str, ModuleType]):
+    """The modules by their keys, each imported when it is first asked for."""
+
+    def __getitem__(self, key: str) -> ModuleType:
+        return importlib.import_module(f".{_MODULES[key]}", __name__)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_MODULES)
+
+    def __len__(self) -> int:
+        return len(_MODULES)
+
+
+FORMATS = _Formats()
+
+
+def read_rig_file(
+    path: str | os.PathLike[str],
+    cameras: str = "",
+    unit_m: float | None = None,
+    format: str = "auto",
+) -> Rig:
+    """The cameras of a file, or of a folder in those formats that are folders.
 
     `cameras` says which ones and in which order, as for `choose_cameras` ("1, 3"; the first becomes view 0); an
-    empty text means all. Raises ValueError with a sentence that names the file and the place in it.
+    empty text means all. `unit_m` is the metres of one unit of the file, None the format's own unit. `format` is a
+    key of FORMATS, or "auto".
+
+    Raises ValueError with a sentence that names the file and the place in it; for a format without a unit of its own
+    (RealEstate10K, COLMAP, nerfstudio, Nuke) also where `unit_m` is None.
     """
     path = Path(path)
     try:
-        document = parse_json(_read_text(path), MAX_BYTES)
-        if is_syncamvideo(document):
-            return rig_from_syncamvideo(document, cameras)
-        if isinstance(document, dict) and ("cameras" in document or "format" in document):
-            rig = rig_from_document(document)
-            return rig.select(choose_cameras(cameras, rig.names))
-        raise ValueError(
-            f"it holds {_described(document)}; a SynCamVideo camera file has 'frame0', 'frame1', ..., and a rig JSON "
-            "has 'cameras'. Give one of these."
-        )
+        if format != "auto":
+            _checked_format(format)
+        _check_path(path, format)
+        return _read(path, cameras, unit_m, format)
     except ValueError as problem:
-        raise ValueError(f"file {path.name!r}: {problem}") from problem
+        kind = "folder" if _is_folder(path) else "file"
+        raise ValueError(f"{kind} {path.name[:100]!r}: {problem}") from problem
 
 
-def _read_text(path: Path) -> str:
-    if not path.is_file():  # also keeps pipes and devices, which never end, from being read
-        raise ValueError("there is no such file.")
+def format_of(path: str | os.PathLike[str]) -> str | None:
+    """The key of the format that a file's first bytes, or a folder's files, look like; None where it is none of them."""
+    path = Path(path)
+    is_folder = _is_folder(path)
+    head = b"" if is_folder else head_of(path)
+    if not is_folder and not head:
+        return None
+    return next((key for key in FORMATS if FORMATS[key].looks_like(path, head)), None)
+
+
+def write_rig_file(
+    rig: Rig,
+    path: str | os.PathLike[str],
+    format: str,
+    unit_m: float | None = None,
+    **options: Any,
+) -> None:
+    """Write a rig in the format with the key `format`; where it needs several files, `path` becomes a folder of them.
+
+    `unit_m` is the metres of one unit of the file; None is the format's own unit, or metres where it has none.
+    `options` are those of the format's `write`.
+
+    Raises ValueError with a sentence where the format cannot hold the rig, or the file cannot be written.
+    """
+    unit = {} if unit_m is None else {"unit_m": unit_m}
+    FORMATS[_checked_format(format)].write(rig, Path(path), **unit, **options)
+
+
+def file_name(rig: Rig, stem: str, format: str) -> str:
+    """What to call the file of a rig: the stem with the format's suffix, without one where it is a folder."""
+    module = FORMATS[_checked_format(format)]
+    is_folder = not module.SUFFIXES or (getattr(module, "FILE_PER_CAMERA", False) and rig.views > 1)
+    return stem if is_folder else stem + module.SUFFIXES[0]
+
+
+def _checked_format(key: str) -> str:
+    if key not in FORMATS:
+        raise ValueError(f"'format' is {str(key)[:40]!r}; possible are {', '.join(FORMATS)}.")
+    return key
+
+
+def _is_folder(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as problem:
-        raise ValueError(f"it cannot be opened ({problem.strerror}).") from problem
-    if len(content) > MAX_BYTES:
+        return path.is_dir()
+    except (OSError, ValueError):  # a null byte, a name that is too long
+        return False
+
+
+def _check_path(path: Path, format: str) -> None:
+    if _is_folder(path):
+        return
+    try:
+        if not path.is_file():  # also keeps pipes and devices, which never end, from being read
+            raise ValueError("there is no such file.")
+        size = path.stat().st_size
+    except (OSError, ValueError) as problem:
+        raise ValueError("there is no such file.") from problem
+    if size > MAX_BYTES and format != "colmap":  # whose points in images are passed over, not read
         raise ValueError(f"it is larger than {MAX_BYTES // 2**20} MB, which no camera file needs.")
+
+
+def _read(path: Path, cameras: str, unit_m: float | None, format: str) -> Rig:
+    key = format_of(path) if format == "auto" else format
+    if key is not None:
+        return FORMATS[key].read(path, cameras=cameras, unit_m=unit_m)
+    if path.is_dir():
+        raise ValueError(
+            "there is no such file in it as a COLMAP model has (images.txt or images.bin, also in sparse/0), and no "
+            "pose files of one format (.txt, .chan); give the folder that holds them."
+        )
+    return _read_json(path, cameras, unit_m)
+
+
+def _read_json(path: Path, cameras: str, unit_m: float | None) -> Rig:
+    """JSON that no format has claimed by its first bytes: judged as a whole."""
+    from .rig_json import rig_of_document
+    from .syncamvideo import is_syncamvideo, rig_from_syncamvideo
+
+    text = file_text(path, MAX_BYTES)
     try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as problem:
-        raise ValueError(f"it is not UTF-8 text (byte {problem.start}); save it as UTF-8.") from problem
+        document = parse_json(text, MAX_BYTES)
+    except ValueError as problem:
+        if text.lstrip()[:1] in ("", "{", "["):
+            raise
+        raise ValueError(f"{problem} Nor is it RealEstate10K (rows of 19 numbers) or .chan (of 8).") from problem
+    if is_syncamvideo(document):
+        return rig_from_syncamvideo(document, cameras, unit_m)
+    if isinstance(document, dict) and ("cameras" in document or "format" in document):
+        return rig_of_document(document, cameras, unit_m)
+    raise ValueError(
+        f"it holds {_described(document)}; a SynCamVideo camera file has 'frame0', 'frame1', ..., a rig JSON has "
+        "'cameras', and transforms.json 'frames' with a 'transform_matrix'. Give a camera file, or choose its 'format'."
+    )
 
 
 def _described(document: Any) -> str:

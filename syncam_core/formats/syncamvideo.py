@@ -1,9 +1,9 @@
-"""The camera files of the SynCamVideo data set, `camera_extrinsics.json`.
+"""The camera files of the SynCamVideo and MultiCamVideo data sets, `camera_extrinsics.json`.
 
     {"frame0": {"cam01": "[0.866 -0.5 0 0] [0.5 0.866 0 0] [0 0 1 0] [-260 150 0 1] ", "cam02": ...}, "frame1": ...}
 
 The four rows of a camera are its forward, right and up axes and its position, in Unreal's world axes: X forward,
-Y right, Z up, left-handed, centimetres.
+Y right, Z up, left-handed, centimetres. SynCamVideo's cameras stand still over all frames, MultiCamVideo's move.
 """
 
 from __future__ import annotations
@@ -11,18 +11,84 @@ from __future__ import annotations
 import contextlib
 import math
 import re
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..cameras.rig import MAX_VIEWS, Rig, camera_problem
-from ..cameras.selection import choose_cameras
+from ..cameras.rig import Rig, camera_problem
+from .files import MAX_FRAMES, chosen_of
+from .json_cameras import (
+    UNREAL_FORWARD,
+    looks_inverted,
+    positive,
+    read_json,
+    write_json,
+)
+
+NAME = "SynCamVideo / MultiCamVideo (Unreal)"
+SUFFIXES = (".json",)
 
 CENTIMETRES = 100.0  # in a metre
+DATA_SET_FRAMES = 81
+
+ROWS_HINT = "In the file, rows are forward, right, up and position in Unreal's axes (X forward, Y right, Z up)."
 
 _FRAME = re.compile("frame([0-9]{1,9})")
 _ROW = re.compile(r"\[([^\[\]]*)\]")
+_HEAD = re.compile(rb'\s*\{\s*"frame[0-9]{1,9}"\s*:')
+
+
+def looks_like(path: Path, head: bytes) -> bool:
+    """Whether a file begins like this format: an object whose first key is a frame."""
+    return bool(_HEAD.match(head.removeprefix(b"\xef\xbb\xbf")))
+
+
+def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
+    """The rig of a file; `unit_m` is for files in another unit than the format's centimetres.
+
+    Raises ValueError, naming frame and camera, for anything else than this format.
+    """
+    document = read_json(path)
+    if not is_syncamvideo(document):
+        raise ValueError("it has no 'frame0', 'frame1', ...; a SynCamVideo camera file has these.")
+    return rig_from_syncamvideo(document, cameras, unit_m)
+
+
+def write(rig: Rig, path: Path, unit_m: float = 1 / CENTIMETRES, frames: int | None = None) -> None:
+    """Write a rig as a file that the data sets' own readers take; `frames` of them (still cameras: 81).
+
+    Raises ValueError for another unit than the format's centimetres, and for `frames` that a moving rig does not have.
+    """
+    refuse_other_unit(unit_m)
+    count = _frame_count(rig, frames)
+    texts = [[rows_text(pose) for pose in camera] for camera in rig.c2w]
+    document = {
+        f"frame{frame}": {
+            name: camera[frame if len(camera) > 1 else 0] for name, camera in zip(rig.names, texts, strict=True)
+        }
+        for frame in range(count)
+    }
+    write_json(path, document)
+
+
+def refuse_other_unit(unit_m: float) -> None:
+    """Unreal's files are in centimetres by definition: no reader would know of another unit."""
+    if abs(positive(unit_m, "unit_m (metres per unit of the file)") * CENTIMETRES - 1) > 1e-9:
+        raise ValueError(
+            f"unit_m is {unit_m:g}, but files of this format are in centimetres; give 0.01, or leave it out."
+        )
+
+
+def _frame_count(rig: Rig, frames: int | None) -> int:
+    if frames is None:
+        return rig.frames if rig.frames > 1 else DATA_SET_FRAMES
+    if isinstance(frames, bool) or not isinstance(frames, int) or not 1 <= frames <= MAX_FRAMES:
+        raise ValueError(f"frames is {frames}, but a whole number from 1 to {MAX_FRAMES} is needed.")
+    if rig.frames not in (1, frames):
+        raise ValueError(f"frames is {frames}, but the cameras of the rig move over {rig.frames} frames; give that.")
+    return frames
 
 
 def is_syncamvideo(document: Any) -> bool:
@@ -30,7 +96,7 @@ def is_syncamvideo(document: Any) -> bool:
     return isinstance(document, dict) and "format" not in document and any(map(_FRAME.fullmatch, document))
 
 
-def rig_from_syncamvideo(document: dict[str, Any], cameras: str = "") -> Rig:
+def rig_from_syncamvideo(document: dict[str, Any], cameras: str = "", unit_m: float | None = None) -> Rig:
     """The rig of a parsed file, with the cameras that `choose_cameras` picks; only these are read.
 
     The world turns from Unreal's axes to the rig's by an exact exchange (x = Y, y = -Z, z = X), which leaves
@@ -39,32 +105,93 @@ def rig_from_syncamvideo(document: dict[str, Any], cameras: str = "") -> Rig:
     """
     frames = _sorted_frames(document)
     names = list(document[frames[0]])
-    chosen = [names[index] for index in choose_cameras(cameras, names)]
-    if len(chosen) > MAX_VIEWS:
-        raise ValueError(f"it has {len(chosen)} cameras, but at most {MAX_VIEWS} are possible; choose some by name.")
-    _refuse_world_to_camera(document, frames[0])
+    chosen = [names[index] for index in chosen_of(cameras, names)]
+    refuse_inverse_rows(f"{frames[0]}, {{}}:", document[frames[0]])
     rows = torch.tensor([[_rows(document, frame, name) for frame in frames] for name in chosen], dtype=torch.float64)
     if (rows == rows[:, :1]).all():
         rows = rows[:, :1]
-    c2w = _c2w(rows)
+    c2w = rig_c2w(rows, unit_m)
     for name, camera in zip(chosen, c2w, strict=True):
         problem = camera_problem(camera)
         if problem:
             frame, what = problem
-            raise ValueError(
-                f"{frames[frame]}, {name}: the matrix {what} In the file, rows are forward, right, up and position in "
-                "Unreal's axes (X forward, Y right, Z up)."
-            )
+            raise ValueError(f"{frames[frame]}, {name}: the matrix {what} {ROWS_HINT}")
     return Rig(names=tuple(chosen), c2w=c2w)
 
 
-def _c2w(rows: Tensor) -> Tensor:
-    """Camera-to-world matrices (..., 4, 4) of the rows [forward, right, up, position] (..., 4, 4), cm to metres."""
+# -- the rows of a camera, which the first release's files have, too --------------------------------------------------
+
+
+def rig_c2w(rows: Tensor, unit_m: float | None = None) -> Tensor:
+    """Camera-to-world matrices (..., 4, 4) in metres of the rows [forward, right, up, position] (..., 4, 4)."""
+    units = CENTIMETRES if unit_m is None else 1 / positive(unit_m, "unit_m (metres per unit of the file)")
     forward, right, up, position = rows[..., :3].unbind(-2)
-    unreal = torch.stack([right, -up, forward, position / CENTIMETRES], dim=-1)  # columns, (..., 3, 4)
+    unreal = torch.stack([right, -up, forward, position / units], dim=-1)  # columns, (..., 3, 4)
     x, y, z = unreal.unbind(-2)
     last_row = torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=rows.dtype).expand_as(x)
     return torch.stack([y, -z, x, last_row], dim=-2)
+
+
+def rows_text(c2w: Tensor) -> str:
+    """The four rows in brackets, in centimetres, of a pose (4, 4) of a rig: the inverse of `rig_c2w`."""
+    x, y, z = c2w[:3]
+    right, down, forward, position = torch.stack([z, x, -y], dim=-1)  # the four columns, in Unreal's world axes
+    rows = [[*forward, 0], [*right, 0], [*-down, 0], [*position * CENTIMETRES, 1]]
+    return "".join(f"[{' '.join(_shortest(float(number)) for number in row)}] " for row in rows)
+
+
+def _shortest(number: float) -> str:
+    return repr(number + 0.0).removesuffix(".0")  # adding 0 turns -0 into 0; repr gives the same float64 back
+
+
+def refuse_inverse_rows(place: str, cameras: dict[str, Any]) -> None:
+    """Refuse cameras whose matrices are beyond doubt world-to-camera ones. `place` has a gap for the camera's name."""
+    matrices = []
+    for name, text in cameras.items():
+        with contextlib.suppress(ValueError):  # a broken camera is reported when it is one of those to be read
+            matrices.append(parse_rows(text, place.format(name[:60])))
+    if not matrices:
+        return
+    c2w = torch.tensor(matrices, dtype=torch.float64).mT  # in Unreal's axes: columns forward, right, up, position
+    c2w[:, :3, 3] /= CENTIMETRES
+    if looks_inverted(c2w, UNREAL_FORWARD):
+        raise ValueError(
+            "the matrices look like world-to-camera ones (only their inverses look at a common point); the format "
+            "holds camera-to-world matrices, so invert each of them first."
+        )
+
+
+def parse_rows(text: Any, place: str) -> list[list[float]]:
+    """The 4x4 numbers of a text with four rows in brackets. Raises ValueError that begins with `place`."""
+    if not isinstance(text, str):
+        raise ValueError(f'{place} a text with four rows is needed, like "[1 0 0 0] [0 1 0 0] [0 0 1 0] [0 0 0 1]".')
+    rows = _ROW.findall(text)
+    if len(rows) != 4 or _ROW.sub("", text).strip(" \t\r\n,;"):
+        raise ValueError(f"{place} {text[:60]!r} is not four rows in brackets (forward, right, up, position).")
+    return [_row(row, place, index) for index, row in enumerate(rows)]
+
+
+def _row(text: str, place: str, index: int) -> list[float]:
+    words = text.replace(",", " ").split()
+    try:
+        row = [float(word) for word in words]
+    except ValueError as problem:
+        raise ValueError(f"{place} row {index} holds something that is not a number: [{text[:60]}].") from problem
+    if not all(map(math.isfinite, row)):
+        raise ValueError(f"{place} row {index} holds NaN or an infinite number: [{text[:60]}].")
+    if len(row) == 3:
+        row.append(0.0 if index < 3 else 1.0)
+    if len(row) != 4:
+        raise ValueError(f"{place} row {index} has {len(row)} numbers, but 3 or 4 are needed: [{text[:60]}].")
+    if abs(row[3] - (index == 3)) > 1e-6:
+        raise ValueError(
+            f"{place} row {index} ends with {row[3]:g}, but it must end with {int(index == 3)}; rows are forward, right, "
+            "up and position, and this matrix looks transposed."
+        )
+    return row
+
+
+# -- frames ----------------------------------------------------------------------------------------------------------
 
 
 def _sorted_frames(document: dict[str, Any]) -> list[str]:
@@ -94,76 +221,6 @@ def _sorted_frames(document: dict[str, Any]) -> list[str]:
 
 def _rows(document: dict[str, Any], frame: str, name: str) -> list[list[float]]:
     """The 4x4 numbers of one camera in one frame."""
-    place = f"{frame}, {name[:60]}:"
     if name not in document[frame]:
         raise ValueError(f"{frame} has no camera {name!r}, but the first frame has; every frame needs every camera.")
-    text = document[frame][name]
-    if not isinstance(text, str):
-        raise ValueError(f'{place} a text with four rows is needed, like "[1 0 0 0] [0 1 0 0] [0 0 1 0] [0 0 0 1]".')
-    rows = _ROW.findall(text)
-    if len(rows) != 4 or _ROW.sub("", text).strip(" \t\r\n,;"):
-        raise ValueError(f"{place} {text[:60]!r} is not four rows in brackets (forward, right, up, position).")
-    return [_row(row, place, index) for index, row in enumerate(rows)]
-
-
-def _row(text: str, place: str, index: int) -> list[float]:
-    words = text.replace(",", " ").split()
-    try:
-        row = [float(word) for word in words]
-    except ValueError as problem:
-        raise ValueError(f"{place} row {index} holds something that is not a number: [{text[:60]}].") from problem
-    if not all(map(math.isfinite, row)):
-        raise ValueError(f"{place} row {index} holds NaN or an infinite number: [{text[:60]}].")
-    if len(row) == 3:
-        row.append(0.0 if index < 3 else 1.0)
-    if len(row) != 4:
-        raise ValueError(f"{place} row {index} has {len(row)} numbers, but 3 or 4 are needed: [{text[:60]}].")
-    if abs(row[3] - (index == 3)) > 1e-6:
-        raise ValueError(
-            f"{place} row {index} ends with {row[3]:g}, but it must end with {int(index == 3)}; rows are forward, right, "
-            "up and position, and this matrix looks transposed."
-        )
-    return row
-
-
-def _refuse_world_to_camera(document: dict[str, Any], frame: str) -> None:
-    """Refuse a file of inverse matrices, where that is beyond doubt.
-
-    The cameras of a scene look at it together. If three or more viewing rays meet in a point in front of all cameras
-    only once the matrices are inverted, and then ten times more exactly than any hand aims, the file holds
-    world-to-camera matrices. Parallel cameras, cameras at one place and those that look away from each other say
-    nothing either way. (An orbit read as its inverse misses by 1 to 10 %; the six digits of a file cost 0.02 %.)
-    """
-    matrices = []
-    for name in list(document[frame])[:MAX_VIEWS]:
-        with contextlib.suppress(ValueError):  # a broken camera is reported when it is one of those to be read
-            matrices.append(_rows(document, frame, name))
-    rows = torch.tensor(matrices, dtype=torch.float64)
-    if len(rows) < 3 or not (torch.linalg.det(rows[:, :3, :3]).abs() > 0.5).all():
-        return
-    as_given, as_inverse = _ray_miss(rows), _ray_miss(torch.linalg.inv(rows))
-    if as_given is not None and as_inverse is not None and as_given > 0.005 and as_inverse < 0.0005:
-        raise ValueError(
-            "the matrices look like world-to-camera ones (only their inverses look at a common point); the format "
-            "holds camera-to-world matrices, so invert each of them first."
-        )
-
-
-def _ray_miss(rows: Tensor) -> float | None:
-    """How far viewing rays pass by their nearest common point, as a share of the distance to it.
-
-    rows: (cameras, 4, 4). None where the point lies behind a camera, for nearly parallel rays, and
-    for cameras within a centimetre.
-    """
-    forward, position = rows[:, 0, :3], rows[:, 3, :3]
-    across = torch.eye(3, dtype=rows.dtype) - forward[:, :, None] * forward[:, None]  # removes the part along the ray
-    system = across.mean(0)
-    spread_cm = (position - position.mean(0)).norm(dim=1).max()
-    if spread_cm < 1 or torch.linalg.eigvalsh(system)[0] < 1e-3:
-        return None
-    point = torch.linalg.solve(system, (across @ position[:, :, None]).mean(0))[:, 0]
-    depth = ((point - position) * forward).sum(1)
-    if depth.min() <= 0:
-        return None
-    miss = (across @ (point - position)[:, :, None])[:, :, 0].norm(dim=1)
-    return float((miss / depth).max())
+    return parse_rows(document[frame][name], f"{frame}, {name[:60]}:")

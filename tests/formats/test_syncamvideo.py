@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from camera_cases import orbit_in_the_rig, rigs, six_digits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from syncam_core.cameras import encode_cameras, orbit_rig
-from syncam_core.formats import read_rig_file
+from syncam_core.cameras import Rig, encode_cameras, orbit_rig
+from syncam_core.formats import read_rig_file, syncamvideo, write_rig_file
 from syncam_core.formats.syncamvideo import rig_from_syncamvideo
 
 DEMO = Path(__file__).parents[2] / "example_workflows" / "input" / "syncam_demo_cameras.json"
@@ -234,7 +235,7 @@ def test_more_than_64_cameras_need_a_choice(read):
 
 def test_an_unknown_camera_is_refused_with_those_of_the_file(read):
     with pytest.raises(
-        ValueError, match=r"file 'cams.json': 'cameras' asks for '7', but the file has cam01, cam02, cam03"
+        ValueError, match=r"file 'cams.json': 'cameras' asks for '7', but the cameras are cam01, cam02, cam03"
     ):
         read(document(three_cameras()), "1, 7")
 
@@ -274,3 +275,105 @@ def test_camera_to_world_files_of_every_kind_are_not_taken_for_inverse_ones(read
 def test_random_rigs_are_not_taken_for_inverse_ones(cameras):
     texts = {f"cam{n:02d}": text_of(rows_of(a, e / 12, 300, (x, y, z))) for n, (a, e, x, y, z) in enumerate(cameras)}
     assert rig_from_syncamvideo(document(texts)).views == len(cameras)
+
+
+# -- writing ---------------------------------------------------------------------------------------------------------
+
+bounded = settings(
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@given(rigs())
+@bounded
+def test_what_is_written_comes_back(tmp_path, rig):
+    path = tmp_path / "camera_extrinsics.json"
+    syncamvideo.write(rig, path)
+    back = syncamvideo.read(path)
+    assert back.names == rig.names
+    assert back.frames == rig.frames
+    torch.testing.assert_close(back.c2w, rig.c2w, atol=1e-9, rtol=1e-12)
+
+
+def reference_poses(path: Path, frame: int) -> np.ndarray:
+    """How the data sets' users read a file, as its authors describe it: metres relative to the first camera.
+
+    Rows are split and transposed, the columns forward, right, up, position become right, down, forward, position.
+    """
+    poses = []
+    for text in json.loads(path.read_text())[f"frame{frame}"].values():
+        rows = [row.strip("[] ").split() for row in text.strip().split("] [")]
+        matrix = np.array(rows, dtype=np.float64).T[:, [1, 2, 0, 3]]
+        matrix[:3, 1] *= -1
+        matrix[:3, 3] /= 100
+        poses.append(matrix)
+    return np.linalg.inv(poses[0]) @ poses
+
+
+@given(rigs(moving=True))
+@bounded
+def test_the_data_sets_readers_find_the_relative_poses_of_the_rig(tmp_path, rig):
+    path = tmp_path / "camera_extrinsics.json"
+    syncamvideo.write(rig, path)
+    for frame in range(rig.frames):
+        c2w = rig.c2w[:, frame].numpy()
+        np.testing.assert_allclose(reference_poses(path, frame), np.linalg.inv(c2w[0]) @ c2w, atol=1e-9)
+
+
+def test_a_camera_at_azimuth_0_stands_on_unreals_negative_x_and_looks_along_x(tmp_path):
+    path = tmp_path / "camera_extrinsics.json"
+    syncamvideo.write(orbit_rig([0], [0], [3]), path)
+    assert json.loads(path.read_text())["frame0"] == {"cam01": "[1 0 0 0] [0 1 0 0] [0 0 1 0] [-300 0 0 1] "}
+
+
+def test_still_cameras_are_written_as_the_data_sets_81_frames_or_as_many_as_asked_for(tmp_path):
+    path = tmp_path / "camera_extrinsics.json"
+    rig = orbit_rig([0, 30])
+    syncamvideo.write(rig, path)
+    assert list(json.loads(path.read_text())) == [f"frame{frame}" for frame in range(81)]
+    write_rig_file(rig, path, "syncamvideo", frames=5)
+    assert list(json.loads(path.read_text())) == [f"frame{frame}" for frame in range(5)]
+    assert read_rig_file(path).frames == 1
+
+
+def moving_rig(frames: int) -> Rig:
+    return Rig(names=("a",), c2w=np.stack([orbit_in_the_rig(3 * frame, 10, 4) for frame in range(frames)])[None])
+
+
+def test_a_moving_camera_of_the_multicamvideo_kind_is_read_and_written(tmp_path):
+    path = tmp_path / "camera_extrinsics.json"
+    path.write_text(json.dumps({f"frame{n}": {"cam01": text_of(rows_of(3 * n, 10, 400, (0, 0, 0)))} for n in range(7)}))
+    rig = read_rig_file(path)
+    torch.testing.assert_close(rig.c2w, moving_rig(7).c2w, atol=1e-4, rtol=0)
+    syncamvideo.write(moving_rig(7), path)
+    torch.testing.assert_close(read_rig_file(path).c2w, moving_rig(7).c2w, atol=1e-12, rtol=0)
+
+
+def test_another_number_of_frames_than_a_moving_rig_has_is_refused(tmp_path):
+    path = tmp_path / "camera_extrinsics.json"
+    with pytest.raises(ValueError, match="frames is 81, but the cameras of the rig move over 7 frames"):
+        syncamvideo.write(moving_rig(7), path, frames=81)
+    for frames in (0, -1, 2.0, True, 10**9):
+        with pytest.raises(ValueError, match=f"frames is {frames}, but a whole number from 1"):
+            syncamvideo.write(orbit_rig([0]), path, frames=frames)
+    assert not path.exists()
+
+
+def test_six_digits_keep_a_far_camera_in_its_place(tmp_path):
+    c2w = six_digits(orbit_in_the_rig(33, 21, 1, 7))
+    c2w[:3, 3] = [132.2, -5.7, 11.0]
+    path = tmp_path / "camera_extrinsics.json"
+    syncamvideo.write(Rig(names=("a",), c2w=c2w[None, None]), path)
+    np.testing.assert_allclose(syncamvideo.read(path).c2w[0, 0], c2w, atol=1e-12)
+
+
+def test_a_file_in_metres_can_be_read_but_is_never_written(tmp_path):
+    path = tmp_path / "camera_extrinsics.json"
+    path.write_text(json.dumps(document({"cam01": "[1 0 0] [0 1 0] [0 0 1] [-3 0 0]"})))
+    assert read_rig_file(path, unit_m=1.0).c2w[0, 0, 2, 3] == -3
+    with pytest.raises(ValueError, match="unit_m is 1, but files of this format are in centimetres"):
+        syncamvideo.write(orbit_rig([0]), path, unit_m=1.0)
+    syncamvideo.write(orbit_rig([0]), path, unit_m=0.01)
+    assert read_rig_file(path).c2w[0, 0, 2, 3] == -3

@@ -87,7 +87,10 @@ def test_the_inputs_outputs_and_defaults_are_the_contract(comfy):
     )
     (rig_json,), outputs = of("SynCamRigJSON")
     assert (rig_json[:2], outputs) == (("rig_json", "STRING"), ["SYNCAM_RIG"])
-    assert of("SynCamLoadRig") == ([("file", "COMBO", None), ("cameras", "STRING", "1, 3")], ["SYNCAM_RIG"])
+    assert of("SynCamLoadRig") == (
+        [("file", "COMBO", None), ("cameras", "STRING", "1, 3"), ("format", "COMBO", "auto"), ("unit_m", "FLOAT", 0.0)],
+        ["SYNCAM_RIG"],
+    )
     assert of("SynCamEncodeCameras") == (
         [("rig", "SYNCAM_RIG", None), ("length", "INT", 81)],
         ["SYNCAM_CAMERAS"],
@@ -186,7 +189,7 @@ def test_the_content_of_a_file_is_judged_with_its_name(comfy, inputs):
     (inputs / "bad.json").write_text('{"cameras": [{"azimuth": 0, "distance": -1}]}')
     with pytest.raises(ValueError, match=r"^SynCamLoadRig: file 'bad.json': cameras\[0\].distance is -1"):
         comfy.run("SynCamLoadRig", file="bad.json", cameras="")
-    with pytest.raises(ValueError, match=r"^SynCamLoadRig: .*'cameras' asks for '11', but the file has cam01"):
+    with pytest.raises(ValueError, match=r"^SynCamLoadRig: .*'cameras' asks for '11', but the cameras are cam01"):
         comfy.run("SynCamLoadRig", file="syncam_demo_cameras.json", cameras="1, 11")
 
 

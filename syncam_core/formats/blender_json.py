@@ -1,0 +1,108 @@
+"""Cameras as Blender has them; the format is this file's own, and its help page has the script that exports it.
+
+    {"format": "blender-cameras", "version": 1, "unit_scale": 1.0,
+     "cameras": [
+       {"name": "Camera", "lens_mm": 50.0, "sensor_width_mm": 36.0,
+        "matrix_world": [[1, 0, 0, 0], [0, 0, -1, -3], [0, 1, 0, 1.5], [0, 0, 0, 1]]}]}
+
+`matrix_world` is the camera object's own: camera to world, camera axes x right, y up, z back (the camera looks along
+-z), world z up; for a moving camera a list of them, one for each frame. `unit_scale` is the scene's (metres per Blender
+unit) and must be there, unless the reader is told the unit. Without a lens a camera has the default one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..cameras.rig import Lens, Rig
+from .files import chosen_of
+from .json_cameras import (
+    FLIP_YZ,
+    OPENGL_FORWARD,
+    Z_UP_TO_RIG,
+    as_list,
+    as_object,
+    in_metres,
+    in_units,
+    is_matrix,
+    lens_of,
+    looks_inverted,
+    metres_per_unit,
+    pose,
+    read_json,
+    refuse_foreign,
+    rig_of,
+    write_json,
+)
+from .opencv_json import camera_names
+
+NAME = "Blender cameras JSON"
+SUFFIXES = (".json",)
+FORMAT = "blender-cameras"
+
+_HINT = "(A scaled camera object: apply its scale in Blender with Ctrl+A, or export `matrix_world.normalized()`.)"
+
+
+def looks_like(path: Path, head: bytes) -> bool:
+    """Whether a file begins like this format: by its name, or with cameras that have a matrix_world."""
+    return f'"{FORMAT}"'.encode() in head or (b'"matrix_world"' in head and b'"cameras"' in head)
+
+
+def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
+    """The rig of a file. Raises ValueError, naming the place, for anything else than this format."""
+    document = read_json(path)
+    refuse_foreign(document, FORMAT, "cameras")
+    unit = metres_per_unit(unit_m, document.get("unit_scale"), "unit_scale")
+    entries = [
+        as_object(entry, f"cameras[{index}]") for index, entry in enumerate(as_list(document["cameras"], "cameras"))
+    ]
+    names = camera_names(entries)
+    chosen = chosen_of(cameras, names)
+    poses = [in_metres(_matrices(entries[index], f"cameras[{index}]"), unit) for index in chosen]
+    if looks_inverted(torch.stack([camera[0] for camera in poses]), OPENGL_FORWARD):
+        raise ValueError(
+            "the matrices look like world-to-camera ones (only their inverses look at a common point); matrix_world "
+            "maps camera to world, so export it without inverting it."
+        )
+    lenses = [_lens(entries[index], f"cameras[{index}]") for index in chosen]
+    return rig_of(
+        [names[index] for index in chosen], [Z_UP_TO_RIG @ camera @ FLIP_YZ for camera in poses], lenses, _HINT
+    )
+
+
+def write(rig: Rig, path: Path, unit_m: float = 1.0) -> None:
+    """Write a rig for a scene whose unit is `unit_m` metres (its unit scale)."""
+    cameras = []
+    for name, lens, c2w in zip(rig.names, rig.lenses, in_units(rig.c2w, unit_m), strict=True):
+        matrices = Z_UP_TO_RIG.mT @ c2w @ FLIP_YZ + 0.0  # adding 0 turns -0 into 0
+        still = bool((c2w == c2w[:1]).all())
+        cameras.append(
+            {
+                "name": name,
+                "lens_mm": lens.focal_mm,
+                "sensor_width_mm": lens.sensor_width_mm,
+                "matrix_world": matrices[0].tolist() if still else matrices.tolist(),
+            }
+        )
+    write_json(path, {"format": FORMAT, "version": 1, "unit_scale": unit_m}, "cameras", cameras)
+
+
+def _matrices(entry: dict[str, Any], place: str) -> Tensor:  # (frames, 4, 4)
+    if "matrix_world" not in entry:
+        raise ValueError(f"{place} has no matrix_world.")
+    given, at = entry["matrix_world"], f"{place}.matrix_world"
+    if is_matrix(given):
+        return torch.tensor([pose(given, at)], dtype=torch.float64)
+    frames = [pose(matrix, f"{at}[{frame}]") for frame, matrix in enumerate(as_list(given, at))]
+    return torch.tensor(frames, dtype=torch.float64)
+
+
+def _lens(entry: dict[str, Any], place: str) -> Lens:
+    default = Lens()
+    if "lens_mm" in entry and "sensor_width_mm" not in entry:
+        raise ValueError(f"{place} has lens_mm but no sensor_width_mm; the angle of view needs both.")
+    return lens_of(entry.get("lens_mm", default.focal_mm), entry.get("sensor_width_mm", default.sensor_width_mm), place)

@@ -1,0 +1,120 @@
+"""The pose lists of CameraCtrl nodes, `CAMERACTRL_POSES` (AnimateDiff-Evolved, WanVideoWrapper, KJNodes).
+
+    [[frame, fx, fy, cx, cy, width, height, *3x4 world-to-camera], ...]        19 numbers, one row for each video frame
+
+OpenCV axes; fx and cx are shares of the picture's width, fy and cy of its height. Positions have no unit. The two
+numbers before the matrix are 0 in RealEstate10K's files, from which the rows come, and the picture's size elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..cameras.rig import Lens, Rig, camera_problem, default_names
+from .files import MAX_FRAMES
+from .json_cameras import OPENCV_FORWARD, in_metres, in_units, looks_inverted, number, positive, rig_of
+
+NUMBERS = 19
+ROWS = ("frames", "cameras")
+
+_HINT = "A row is [frame fx fy cx cy width height], then the 3x4 world-to-camera matrix in OpenCV axes."
+
+
+def rig_from_cameractrl(lists: Sequence[Any], rows: str = "frames", unit_m: float = 1.0) -> Rig:
+    """The rig of one or more pose lists; `unit_m` is the length of their unit in metres.
+
+    rows "frames": each list is one camera, and its rows are video frames; "cameras": every row is a still camera.
+    Raises ValueError, naming list and row, for anything else than rows of 19 finite numbers that hold rigid poses.
+    """
+    if rows not in ROWS:
+        raise ValueError(f"rows is {rows!r}, but it must be one of {', '.join(ROWS)}.")
+    unit = positive(unit_m, "unit_m (metres per unit of the poses)")
+    poses, lenses = [], []
+    for index, given in enumerate(lists):
+        place = f"pose list {index + 1}" if len(lists) > 1 else "the pose list"
+        table = _table(given, place)
+        c2w = in_metres(_c2w(table), unit)
+        focal = table[:, 1]
+        if not (focal > 0).all():
+            raise ValueError(f"{place} has the focal length {float(focal.min()):g}, but a share above 0 is needed.")
+        poses += list(c2w[:, None]) if rows == "cameras" else [c2w]
+        lenses += [_lens(float(fx), place) for fx in (focal if rows == "cameras" else focal[:1])]
+    if not poses:
+        raise ValueError("there is no pose list; connect at least one.")
+    if looks_inverted(torch.stack([camera[0] for camera in poses[:64]]), OPENCV_FORWARD):
+        raise ValueError(
+            "the matrices look like camera-to-world ones (only their inverses look at a common point); pose lists hold "
+            "world-to-camera matrices, so invert each of them first."
+        )
+    if len(poses) > 64:
+        raise ValueError(f"there are {len(poses)} cameras, but at most 64 are possible; use rows as frames, or fewer.")
+    return rig_of(default_names(len(poses)), poses, lenses, _HINT)
+
+
+def cameractrl_from_rig(
+    rig: Rig, length: int = 81, unit_m: float = 1.0, image_size: tuple[int, int] = (832, 480)
+) -> list[list[list[float]]]:
+    """One pose list per camera, with a row for each of `length` video frames, in units of `unit_m` metres.
+
+    Raises ValueError for a length that a moving rig does not have.
+    """
+    if isinstance(length, bool) or not isinstance(length, int) or not 1 <= length <= MAX_FRAMES:
+        raise ValueError(f"length is {length}, but a whole number from 1 to {MAX_FRAMES} is needed.")
+    if rig.frames not in (1, length):
+        raise ValueError(f"length is {length}, but the cameras of the rig move over {rig.frames} frames; give that.")
+    width, height = (positive(size, "image_size") for size in image_size)
+    w2c = (torch.linalg.inv(in_units(rig.c2w, unit_m)) + 0.0)[:, :, :3].flatten(2)  # adding 0 turns -0 into 0
+    lists = []
+    for lens, camera in zip(rig.lenses, w2c, strict=True):
+        fx = lens.focal_mm / lens.sensor_width_mm
+        matrices = camera.expand(length, -1).tolist()
+        head = [fx, fx * width / height, 0.5, 0.5, width, height]
+        lists.append([[float(frame), *head, *matrix] for frame, matrix in enumerate(matrices)])
+    return lists
+
+
+def _table(given: Any, place: str) -> Tensor:  # (rows, 19)
+    if hasattr(given, "tolist"):  # an array or a tensor
+        given = given.tolist()
+    if not isinstance(given, (list, tuple)) or not given:
+        raise ValueError(f"{place} is empty or no list; rows of {NUMBERS} numbers are needed.")
+    if len(given) > MAX_FRAMES:
+        raise ValueError(f"{place} has {len(given)} rows, but at most {MAX_FRAMES} are possible.")
+    return torch.tensor([_row(row, f"{place}, row {index}") for index, row in enumerate(given)], dtype=torch.float64)
+
+
+def _row(row: Any, place: str) -> list[float]:
+    if hasattr(row, "tolist"):
+        row = row.tolist()
+    count = len(row) if isinstance(row, (list, tuple)) else 0
+    if count == NUMBERS + 4:
+        raise ValueError(
+            f"{place} has {count} numbers; rows with a 4x4 matrix hold camera-to-world in some packs and world-to-camera "
+            f"in others, so give {NUMBERS} numbers, the last 12 of them world-to-camera."
+        )
+    if count != NUMBERS:
+        raise ValueError(f"{place} has {count} numbers, but {NUMBERS} are needed. {_HINT}")
+    return [
+        number(value.item() if hasattr(value, "item") else value, f"{place}, number {n}") for n, value in enumerate(row)
+    ]
+
+
+def _c2w(table: Tensor) -> Tensor:  # (rows, 4, 4)
+    w2c = torch.eye(4, dtype=torch.float64).repeat(len(table), 1, 1)
+    w2c[:, :3] = table[:, 7:].reshape(-1, 3, 4)
+    if camera_problem(w2c) is None:
+        return torch.linalg.inv(w2c)
+    c2w = w2c.mT.clone()  # of no rigid pose: refused by its name later; a transpose is as wrong as its matrix
+    c2w[:, 3] = torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=torch.float64)
+    return c2w
+
+
+def _lens(fx: float, place: str) -> Lens:
+    try:
+        return Lens(focal_mm=fx * Lens().sensor_width_mm)
+    except ValueError as problem:
+        raise ValueError(f"{place}: {problem}") from problem

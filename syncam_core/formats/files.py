@@ -1,0 +1,201 @@
+"""Camera files on the disk: read within bounds, found in folders, never outside of them."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from ..cameras.rig import MAX_VIEWS
+from ..cameras.selection import choose_cameras
+
+# 64 cameras over 2000 frames. Parsed, hostile JSON takes 25 times its size in memory.
+MAX_BYTES = 16 * 2**20
+MAX_FRAMES = 20_000  # of one camera: 22 minutes of video
+MAX_ENTRIES = 10_000  # of a folder that is looked through
+LONGEST_LINE = 4096
+HEAD_BYTES = 64 * 2**10
+
+
+def file_bytes(path: Path, most: int = MAX_BYTES) -> bytes:
+    """The content of a file of bounded size. Raises ValueError with a sentence for anything else."""
+    with open_file(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"it is larger than {most // 2**20} MB, which no camera file needs.")
+    return content
+
+
+def open_file(path: Path):  # a binary file
+    """Raises ValueError with a sentence for what is no file or cannot be opened."""
+    try:
+        if not path.is_file():  # also keeps pipes and devices, which never end, from being read
+            raise ValueError("there is no such file.")
+        return path.open("rb")
+    except OSError as problem:
+        raise ValueError(f"it cannot be opened ({problem.strerror}).") from problem
+
+
+def file_text(path: Path, most: int = MAX_BYTES) -> str:
+    """The text of a UTF-8 file of bounded size. Raises ValueError with a sentence for anything else."""
+    try:
+        return file_bytes(path, most).decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise ValueError(f"it is not UTF-8 text (byte {problem.start}); save it as UTF-8.") from problem
+
+
+def rows_of(text: str) -> Iterator[tuple[int, list[str]]]:
+    """The words of every line that is neither blank nor a comment (#), with the line's number from 1.
+
+    Raises ValueError for a longer line, and for more lines, than a camera file has.
+    """
+    line_number, seen = 1, 0
+    # Line by line: a list of all lines takes eight times the memory of a file of line breaks.
+    for count, found in enumerate(re.finditer(r"\S[^\r\n]*", text)):
+        line_number += text.count("\n", seen, found.start())
+        seen = found.start()
+        if count > 2 * MAX_FRAMES:
+            raise ValueError(f"it has more than {2 * MAX_FRAMES} lines, which no camera file needs.")
+        if found.end() - found.start() > LONGEST_LINE:
+            raise ValueError(f"line {line_number} has more than {LONGEST_LINE} characters, which no camera needs.")
+        if not found[0].startswith("#"):
+            yield line_number, found[0].split()
+
+
+def head_of(path: Path) -> bytes:
+    """The first 64 kB of a file, by which formats are told apart; nothing for what cannot be read."""
+    try:
+        with open_file(path) as file:
+            return file.read(HEAD_BYTES)
+    except (OSError, ValueError):
+        return b""
+
+
+def first_rows(head: bytes, count: int) -> list[list[str]]:
+    """The words of the first lines of a text that are neither blank nor comments; none where it is no text."""
+    if b"\0" in head:
+        return []
+    complete = head[: head.rfind(b"\n") + 1] if len(head) >= HEAD_BYTES else head
+    try:
+        rows = rows_of(complete.decode("utf-8-sig", errors="replace"))
+        return [words for _, (_, words) in zip(range(count), rows, strict=False)]
+    except ValueError:
+        return []
+
+
+def every_file_looks(folder: Path, suffixes: Sequence[str], looks_like: Callable[[Path, bytes], bool]) -> bool:
+    """Whether a folder has files with these suffixes, and all of them look like one format."""
+    try:
+        files = files_in(folder, suffixes)
+    except ValueError:
+        return False
+    # One that is no camera at all is refused by its name when they are read.
+    return bool(files) and all(looks_like(file, head_of(file)) for file in files[:MAX_VIEWS])
+
+
+def are_numbers(words: Sequence[str]) -> bool:
+    """Whether all words are numbers, finite or not."""
+    try:
+        return bool([*map(float, words)])
+    except ValueError:
+        return False
+
+
+def number(word: str) -> float:
+    """A finite number. Raises ValueError with half a sentence ("holds ...")."""
+    try:
+        value = float(word)
+    except ValueError as problem:
+        raise ValueError(f"holds {word[:40]!r}, which is not a number.") from problem
+    if not math.isfinite(value) or "_" in word:
+        raise ValueError(f"holds NaN or an infinite number ({word[:40]!r}).")
+    return value
+
+
+def files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    """The files of a folder with one of the suffixes, in natural order ("2" before "10").
+
+    Hidden files and links that lead out of the folder are left out. Raises ValueError for a folder of far too many.
+    """
+    found = []
+    try:
+        home = os.path.realpath(folder)
+        with os.scandir(folder) as entries:
+            for count, entry in enumerate(entries):
+                if count >= MAX_ENTRIES:
+                    raise ValueError(f"it holds more than {MAX_ENTRIES} files; give a folder of camera files only.")
+                if entry.name.startswith(".") or not entry.name.lower().endswith(tuple(suffixes)):
+                    continue
+                if entry.is_file() and os.path.dirname(os.path.realpath(entry.path)) == home:
+                    found.append(Path(entry.path))
+    except OSError as problem:
+        raise ValueError(f"it cannot be opened ({problem.strerror}).") from problem
+    return sorted(found, key=lambda path: natural(path.name))
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """A sorting key by which "cam2" comes before "cam10"."""
+    pieces = re.split("([0-9]{1,300})", name)  # Python refuses to convert endless digits
+    return [(1, int(piece), piece) if index % 2 else (0, 0, piece) for index, piece in enumerate(pieces)]
+
+
+def chosen_of(cameras: str, names: Sequence[str]) -> list[int]:
+    """What `choose_cameras` picks, which must fit into a rig. Raises ValueError."""
+    chosen = choose_cameras(cameras, names)
+    if len(chosen) > MAX_VIEWS:
+        raise ValueError(
+            f"it has {len(chosen)} cameras, but at most {MAX_VIEWS} are possible; choose some in 'cameras', like "
+            f"{names[0][:40] + ', ' + names[-1][:40]!r}."
+        )
+    return chosen
+
+
+# -- formats with one file per camera --------------------------------------------------------------------------------
+
+
+def camera_files(path: Path, suffixes: Sequence[str], cameras: str) -> list[tuple[str, Path]]:
+    """Names and files of the cameras: the file itself, or those of a folder that `choose_cameras` picks.
+
+    Cameras are named after their files; the numbers that `camera_paths` puts in front are left out again.
+    Raises ValueError.
+    """
+    if not path.is_dir():
+        chosen_of(cameras, [path.stem])
+        return [(path.stem, path)]
+    files = files_in(path, suffixes)
+    if not files:
+        raise ValueError(f"there is no such file in it as '*{suffixes[0]}'.")
+    names = [file.stem for file in files]
+    numbered = [f"{place:02d}_" for place in range(1, len(names) + 1)]
+    if all(name.startswith(begin) and name != begin for name, begin in zip(names, numbered, strict=True)):
+        bare = [name.removeprefix(begin) for name, begin in zip(names, numbered, strict=True)]
+        names = bare if len(set(bare)) == len(bare) else names
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"two of its files are called {twice!r}; rename one.")
+    return [(names[index], files[index]) for index in chosen_of(cameras, names)]
+
+
+def camera_paths(names: Sequence[str], path: Path, suffix: str) -> list[Path]:
+    """Where to write the cameras: one at `path` itself, several in a folder there, numbered in the rig's order.
+
+    A single camera goes into a folder, too, where `path` does not end with the suffix. The folder is made.
+    Raises ValueError where that is not possible.
+    """
+    if len(names) == 1 and path.suffix.lower() == suffix:
+        return [path]
+    from ..video.names import file_slugs  # brings PIL
+
+    make_folder(path)
+    return [path / f"{place:02d}_{slug}{suffix}" for place, slug in enumerate(file_slugs(names), start=1)]
+
+
+def make_folder(path: Path) -> None:
+    """Raises ValueError where it cannot be made."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as problem:
+        why = getattr(problem, "strerror", None) or "its name is not possible"
+        raise ValueError(f"folder {path.name!r} cannot be made ({why}).") from problem

@@ -1,0 +1,161 @@
+"""RealEstate10K and CameraCtrl pose files: one text file per moving camera.
+
+    https://www.youtube.com/watch?v=...                    any line: the clip's name or address
+    0 0.5 0.888889 0.5 0.5 0 0 1 0 0 0 0 1 0 0 0 0 1 3     timestamp (microseconds), fx fy cx cy (as shares of width and
+    66667 ...                                              height), 0 0, and world-to-camera 3 x 4, row by row
+
+OpenCV axes; a world of arbitrary unit, whose axes stay as they are. A rig of several cameras is a folder of such files.
+
+What a rig does not hold is lost: times between frames (frames count one by one), the principal point, fy (written for
+square pixels), a lens that changes over time (the first frame's is kept).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..cameras.rig import Lens, Rig, camera_problem
+from .files import (
+    MAX_FRAMES,
+    are_numbers,
+    camera_files,
+    camera_paths,
+    every_file_looks,
+    file_text,
+    first_rows,
+    number,
+    rows_of,
+)
+from .json_cameras import in_metres, in_units, looks_inverted, metres_per_unit, rig_of, write_text
+
+NAME = "RealEstate10K / CameraCtrl (.txt)"
+SUFFIXES = (".txt",)
+FILE_PER_CAMERA = True
+
+ROW_NUMBERS = 19
+_HINT = "The last 12 numbers of a row are world-to-camera, 3 x 4, in OpenCV axes (its rows are right, down, forward)."
+
+
+def looks_like(path: Path, head: bytes) -> bool:
+    """Whether one of the first two lines is a row of poses; for a folder, whether this holds for its .txt files."""
+    if not head and path.is_dir():
+        return every_file_looks(path, SUFFIXES, looks_like)
+    return any(map(_is_row, first_rows(head, 2)))
+
+
+def _is_row(words: Sequence[str]) -> bool:
+    return len(words) == ROW_NUMBERS and are_numbers(words)
+
+
+def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
+    """The rig of a pose file, or of a folder of them: a camera for each, named after its file.
+
+    Raises ValueError with a sentence that names the file and the line.
+    """
+    scale = metres_per_unit(unit_m, None, "")
+    names, poses, lenses = [], [], []
+    for name, file in camera_files(path, SUFFIXES, cameras):
+        try:
+            w2c, fx = _read_file(file)
+            poses.append(in_metres(_inverse(w2c), scale))
+            lenses.append(lens_of(fx))
+        except ValueError as problem:
+            raise ValueError(f"{file.name!r}: {problem}" if file != path else str(problem)) from problem
+        names.append(name)
+    if looks_inverted(torch.stack([camera[0] for camera in poses]), (0.0, 0.0, 1.0)):
+        raise ValueError(
+            "the matrices look like camera-to-world ones (only their inverses look at a common point); the format "
+            "holds world-to-camera matrices, so invert each of them first."
+        )
+    return rig_of(names, poses, lenses)
+
+
+def write(
+    rig: Rig,
+    path: Path,
+    unit_m: float = 1.0,
+    image_size: tuple[int, int] = (1280, 720),  # width, height: gives fy; CameraCtrl's readers expect 16:9
+    fps: float = 15.0,  # gives the timestamps
+) -> None:
+    """Write a rig: one camera as a file at `path`, several as a folder there with a numbered file for each.
+
+    Raises ValueError for what cannot be written.
+    """
+    width, height = checked_size(image_size)
+    if not 0 < fps < 1e6:
+        raise ValueError(f"fps is {fps:g}, but a number of frames per second above 0 is needed.")
+    w2c = _inverse(in_units(rig.c2w, unit_m))[..., :3, :].flatten(2).tolist()
+    for name, lens, rows, file in zip(
+        rig.names, rig.lenses, w2c, camera_paths(rig.names, path, SUFFIXES[0]), strict=True
+    ):
+        fx = lens.focal_mm / lens.sensor_width_mm
+        # Fewer digits than a float64 has, so that the numbers of a file come back as they were written there.
+        intrinsics = f"{fx:.15g} {fx * width / height:.15g} 0.5 0.5 0 0"
+        lines = [
+            f"{round(frame * 1e6 / fps)} {intrinsics} {' '.join(map(repr, row))}" for frame, row in enumerate(rows)
+        ]
+        # Other programs skip the first line, whatever it is.
+        write_text(file, "\n".join(["_".join(name.split()), *lines]) + "\n")
+
+
+def pose_of_row(words: Sequence[str]) -> tuple[float, list[float]]:
+    """fx as a share of the picture's width, and the 12 numbers of world-to-camera.
+
+    Raises ValueError with half a sentence for anything else than 19 finite numbers.
+    """
+    if len(words) != ROW_NUMBERS:
+        raise ValueError(f"has {len(words)} numbers, but {ROW_NUMBERS} are needed.")
+    numbers = [*map(number, words)]
+    return numbers[1], numbers[7:]
+
+
+def lens_of(focal: float) -> Lens:
+    """The lens of a focal length in picture widths, on the default sensor. Raises ValueError with half a sentence."""
+    if not 0 < focal < 4e4:
+        raise ValueError(f"has the focal length {focal:g}, but a share of the picture's width is needed (like 0.5).")
+    return Lens(focal * Lens().sensor_width_mm)
+
+
+def checked_size(image_size: tuple[int, int]) -> tuple[int, int]:
+    """Width and height in pixels. Raises ValueError."""
+    width, height = image_size
+    if not (0 < width <= 1e6 and 0 < height <= 1e6):
+        raise ValueError(f"image_size is {width} x {height}, but a width and a height in pixels are needed.")
+    return width, height
+
+
+def _read_file(path: Path) -> tuple[Tensor, float]:  # w2c (frames, 4, 4), fx of the first frame
+    rows, lines, first_fx = [], [], None
+    for place, (line, words) in enumerate(rows_of(file_text(path))):
+        if place == 0 and len(words) != ROW_NUMBERS and not (len(words) > 6 and are_numbers(words)):
+            continue  # the clip's name or address
+        try:
+            fx, row = pose_of_row(words)
+        except ValueError as problem:
+            raise ValueError(f"line {line} {problem}") from problem
+        first_fx = fx if first_fx is None else first_fx
+        rows.append(row)
+        lines.append(line)
+        if len(rows) > MAX_FRAMES:
+            raise ValueError(f"it has more than {MAX_FRAMES} frames; cut it.")
+    if not rows:
+        raise ValueError(f"it holds no poses; a row has {ROW_NUMBERS} numbers (timestamp fx fy cx cy 0 0, then 3 x 4).")
+    w2c = torch.eye(4, dtype=torch.float64).repeat(len(rows), 1, 1)
+    w2c[:, :3] = torch.tensor(rows, dtype=torch.float64).view(-1, 3, 4)
+    problem = camera_problem(w2c)
+    if problem:
+        frame, what = problem
+        raise ValueError(f"line {lines[frame]}: the matrix {what} {_HINT}")
+    return w2c, first_fx
+
+
+def _inverse(matrices: Tensor) -> Tensor:  # (..., 4, 4) rigid
+    """The general inverse: by transposing, the rotations of a file with six digits would not come back as they were."""
+    result = torch.from_numpy(np.linalg.inv(matrices.numpy()))
+    result[..., 3, :] = torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=matrices.dtype)
+    return result

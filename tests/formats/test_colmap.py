@@ -1,0 +1,374 @@
+"""COLMAP models, checked against COLMAP's own library."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import math
+import os
+import struct
+import time
+import tracemalloc
+
+import numpy as np
+import pycolmap
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from random_rigs import c2w_matrices, rigs, same_cameras, same_fields_of_view
+from scipy.spatial.transform import Rotation
+
+from syncam_core.cameras import Rig, orbit_rig
+from syncam_core.formats import read_rig_file, write_rig_file
+from syncam_core.formats.colmap import looks_like
+
+SOMEWHERE = np.pad([[2.0], [-1], [7]], ((0, 1), (3, 0)))  # the subject's place, for an orbit around the origin
+
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+
+MODELS = {
+    "SIMPLE_PINHOLE": [500.0, 320, 240],
+    "PINHOLE": [500.0, 510, 320, 240],
+    "SIMPLE_RADIAL": [500.0, 320, 240, 0.1],
+    "RADIAL": [500.0, 320, 240, 0.1, 0.01],
+    "OPENCV": [500.0, 510, 320, 240, 0.1, 0.01, 0.001, 0.0],
+}
+
+
+def write_with_colmap(folder, images, model: str = "PINHOLE", parameters=None, points: int = 0, binary=True) -> None:
+    """A model written by COLMAP's library. images: {name: c2w (4, 4)}."""
+    camera = pycolmap.Camera(
+        camera_id=1, model=model, width=640, height=480, params=parameters if parameters else MODELS[model]
+    )
+    model = pycolmap.Reconstruction()
+    model.add_camera_with_trivial_rig(camera)
+    for number, (name, c2w) in enumerate(images.items(), start=1):
+        rotation = np.asarray(c2w)[:3, :3].T
+        w2c = pycolmap.Rigid3d(pycolmap.Rotation3d(rotation), -rotation @ np.asarray(c2w)[:3, 3])
+        image = pycolmap.Image(name=name, camera_id=1, image_id=number)
+        image.points2D = pycolmap.Point2DList([pycolmap.Point2D([x, 7.0]) for x in range(points)])
+        model.add_image_with_trivial_frame(image, w2c)
+    os.makedirs(folder, exist_ok=True)
+    (model.write_binary if binary else model.write_text)(folder)
+
+
+def poses_by_colmap(folder) -> dict[str, np.ndarray]:
+    """{image's name: c2w (3, 4)} as COLMAP's library reads them."""
+    images = pycolmap.Reconstruction(folder).images
+    return {image.name: image.cam_from_world().inverse().matrix() for image in images.values()}
+
+
+# -- both ways -------------------------------------------------------------------------------------------------------
+
+
+@patient
+@given(rigs(), st.booleans())
+def test_a_rig_comes_back_from_its_model(tmp_path_factory, rig, binary):
+    path = tmp_path_factory.mktemp("rig") / "model"
+    write_rig_file(rig, path, "colmap", unit_m=0.2, binary=binary)
+    back = read_rig_file(path, unit_m=0.2)
+    same_cameras(back, rig)
+    same_fields_of_view(back, rig)
+
+
+@settings(patient, max_examples=30)
+@given(rigs(), st.booleans())
+def test_colmap_reads_what_is_written(tmp_path_factory, rig, binary):
+    path = tmp_path_factory.mktemp("rig") / "model"
+    write_rig_file(rig, path, "colmap", unit_m=0.5, image_size=(1000, 400), binary=binary)
+    poses = poses_by_colmap(path)
+    assert len(poses) == rig.views * rig.frames
+    size = max(1.0, float(rig.c2w[..., :3, 3].abs().max()))
+    for (view, name), frame in itertools.product(enumerate(rig.names), range(rig.frames)):
+        wanted = rig.c2w[view, frame, :3].numpy().copy()
+        wanted[:, 3] /= 0.5
+        np.testing.assert_allclose(poses[f"{name}/{frame + 1:06d}.png"], wanted, atol=1e-9 * size)
+    cameras = pycolmap.Reconstruction(path).cameras
+    for view, lens in enumerate(rig.lenses, start=1):
+        width_deg = math.degrees(2 * math.atan(lens.sensor_width_mm / 2 / lens.focal_mm))
+        camera = cameras[view]
+        assert (camera.model_name, camera.width, camera.height) == ("PINHOLE", 1000, 400)
+        # the picture's left and right edge, as COLMAP unprojects them
+        edges = [camera.cam_from_img(np.array([x, 200.0]))[0] for x in (0.0, 1000.0)]
+        assert math.degrees(math.atan(edges[1]) - math.atan(edges[0])) == pytest.approx(width_deg)
+
+
+@settings(patient, max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.booleans(), st.sampled_from(sorted(MODELS)))
+def test_what_colmap_writes_is_read_as_colmap_means_it(tmp_path_factory, seed, views, binary, model):
+    c2w = c2w_matrices(np.random.default_rng(seed), views, 1)[:, 0]
+    path = tmp_path_factory.mktemp("model")
+    images = {f"P118{view}.JPG": matrix for view, matrix in enumerate(c2w)}
+    write_with_colmap(path / "sparse" / "0", images, model, points=3, binary=binary)
+    rig = read_rig_file(path, unit_m=10.0)
+    wanted = poses_by_colmap(path / "sparse" / "0")
+    assert rig.names == tuple(f"P118{view}" for view in range(views))  # in the order of their numbers
+    for view, name in enumerate(rig.names):
+        pose = wanted[f"{name}.JPG"]
+        np.testing.assert_allclose(rig.c2w[view, 0, :3, :3], pose[:, :3], atol=1e-9)
+        np.testing.assert_allclose(rig.c2w[view, 0, :3, 3], pose[:, 3] * 10.0, atol=1e-7)
+    assert rig.lenses[0].focal_mm / rig.lenses[0].sensor_width_mm == pytest.approx(500 / 640)
+
+
+def test_a_pose_written_by_hand_has_the_numbers_of_the_formats_page(tmp_path):
+    """A quarter turn about y and one to the right, worked out with scipy from R x + t."""
+    half = math.sqrt(0.5)
+    (tmp_path / "cameras.txt").write_text("# cameras\n7 SIMPLE_PINHOLE 640 480 500 320 240\n")
+    (tmp_path / "images.txt").write_text(f"# images\n\n9 {half} 0 {half} 0 1 2 3 7 a b.png\n1 2 -1 3 4 5\n")
+    rig = read_rig_file(tmp_path, unit_m=1.0)
+    turn = Rotation.from_rotvec([0, math.pi / 2, 0])
+    assert rig.names == ("a b",)
+    np.testing.assert_allclose(rig.c2w[0, 0, :3, :3], turn.inv().as_matrix(), atol=1e-12)
+    np.testing.assert_allclose(turn.apply(rig.c2w[0, 0, :3, 3].numpy()), [-1, -2, -3], atol=1e-12)
+
+
+def test_a_written_model_replaces_the_one_that_was_there(tmp_path):
+    write_rig_file(orbit_rig([0, 30, 60], [0], [3]), tmp_path, "colmap", binary=True)
+    write_rig_file(orbit_rig([10, 20], [0], [3]), tmp_path, "colmap")
+    same_cameras(read_rig_file(tmp_path, unit_m=1.0), orbit_rig([10, 20], [0], [3]))
+
+
+def test_the_unit_is_asked_for(tmp_path):
+    write_rig_file(orbit_rig([0], [0], [3]), tmp_path / "model", "colmap")
+    with pytest.raises(ValueError, match=r"^folder 'model': .*unit.*'unit_m'"):
+        read_rig_file(tmp_path / "model")
+
+
+# -- views and frames ------------------------------------------------------------------------------------------------
+
+
+def seen(tmp_path, names: list[str]) -> dict[str, list[int]]:
+    """{camera: [number of the image at each of its frames]}"""
+    c2w = np.tile(np.eye(4), (len(names), 1, 1))
+    c2w[:, 0, 3] = np.arange(len(names))
+    write_with_colmap(tmp_path / "model", dict(zip(names, c2w, strict=True)))
+    rig = read_rig_file(tmp_path / "model", unit_m=1.0)
+    return {
+        name: [round(x) for x in rig.c2w[view, :, 0, 3].tolist()] if rig.frames > 1 else [round(float(rig.c2w[view, 0, 0, 3]))]
+        for view, name in enumerate(rig.names)
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("names", "cameras"),
+    [
+        (["cam01/000001.png", "cam01/000002.png", "cam02/000001.png", "cam02/000002.png"], {"cam01": [0, 1], "cam02": [2, 3]}),
+        (["a/f2.png", "a/f10.png", "b/f2.png", "b/f10.png"], {"a": [0, 1], "b": [2, 3]}),
+        (["b/1.png", "b/2.png", "a/1.png"], {"b": [0, 1], "a": [2, 2]}),
+        (["images/left/1.png", "images/left/2.png", "images/right/1.png", "images/right/2.png"], {"left": [0, 1], "right": [2, 3]}),
+        (["left/rgb/1.png", "left/rgb/2.png", "right/rgb/1.png", "right/rgb/2.png"], {"left": [0, 1], "right": [2, 3]}),
+        (["cam01_0001.png", "cam02_0001.png", "cam01_0002.png", "cam02_0002.png"], {"cam01": [0, 2], "cam02": [1, 3]}),
+        (["left-frame1.jpg", "left-frame2.jpg", "right-frame1.jpg", "right-frame2.jpg"], {"left": [0, 1], "right": [2, 3]}),
+        (["cam7_0003.png", "cam7_0004.png", "cam7_0005.png"], {"cam7": [0, 1, 2]}),
+        (["hero/0001.png", "hero/0002.png"], {"hero": [0, 1]}),
+        # of one moment
+        (["cam01/000001.png", "cam02/000001.png"], {"cam01": [0], "cam02": [1]}),
+        (["IMG_0001.JPG", "IMG_0002.JPG", "IMG_0003.JPG"], {"IMG_0001": [0], "IMG_0002": [1], "IMG_0003": [2]}),
+        (["0001.jpg", "0002.jpg"], {"0001": [0], "0002": [1]}),
+        (["cam01.png", "cam02.png"], {"cam01": [0], "cam02": [1]}),
+        (["images/0001.png", "images/0002.png"], {"0001": [0], "0002": [1]}),
+        (["day1/a1.jpg", "day1/a2.jpg", "day2/a3.jpg", "day2/a4.jpg"], {"a1": [0], "a2": [1], "a3": [2], "a4": [3]}),
+        (["PXL_20230101_120000123.jpg", "PXL_20230101_120007001.jpg"], {"PXL_20230101_120000123": [0], "PXL_20230101_120007001": [1]}),
+        (["2023_01.jpg", "2023_02.jpg"], {"2023_01": [0], "2023_02": [1]}),
+        (["a/top.png", "b/top.png"], {"a/top": [0], "b/top": [1]}),
+    ],
+)  # fmt: skip
+def test_names_tell_cameras_and_frames_where_they_do(tmp_path, names, cameras):
+    assert seen(tmp_path, names) == cameras
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["cam01/1.png", "cam01/2.png", "cam01/3.png", "cam02/1.png", "cam02/3.png"], "camera 'cam02' has 2 frames, and frame 2"),
+        (["cam01_1.png", "cam01_2.png", "cam01_3.png", "cam02_1.png", "cam02_2.png"], "camera 'cam02' has 2 frames, and frame 3"),
+        (["a/1.png", "a/2.png", "a/4.png", "b/1.png", "b/2.png", "b/4.png"], "frame 3 is missing in all cameras"),
+    ],
+)  # fmt: skip
+def test_frames_that_a_camera_lacks_are_named(tmp_path, names, said):
+    with pytest.raises(ValueError, match=f"^folder 'model': .*{said}"):
+        seen(tmp_path, names)
+
+
+def test_more_images_than_views_can_be_chosen_from(tmp_path):
+    c2w = c2w_matrices(np.random.default_rng(1), 100, 1)[:, 0]
+    write_with_colmap(tmp_path, {f"P{n:03d}.jpg": matrix for n, matrix in enumerate(c2w)})
+    with pytest.raises(ValueError, match="it has 100 cameras, but at most 64 are possible; choose some in 'cameras'"):
+        read_rig_file(tmp_path, unit_m=1.0)
+    rig = read_rig_file(tmp_path, "P042, P007", unit_m=1.0)
+    np.testing.assert_allclose(rig.c2w[:, 0], c2w[[42, 7]], atol=1e-9)
+
+
+# -- what is wrong ---------------------------------------------------------------------------------------------------
+
+
+def text_model(folder, cameras: str = "1 PINHOLE 640 480 500 500 320 240", images: str = "1 1 0 0 0 0 0 3 1 a.png\n"):
+    folder.mkdir(exist_ok=True)
+    (folder / "cameras.txt").write_text(cameras)
+    (folder / "images.txt").write_text(images)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("cameras", "images", "said"),
+    [
+        ("", None, "image 'a' is of camera 1|image 'a.png' is of camera 1, which the model does not have"),
+        ("1 PINHOLE 640 480 500 500 320", None, "'cameras.txt': line 1 has 3 parameters, but PINHOLE has 4"),
+        ("1 PINHOLE", None, "'cameras.txt': line 1 has 2 words"),
+        ("1 PINHOLE 640 x 500 500 320 240", None, "'cameras.txt': line 1 holds 'x', but a whole number"),
+        ("1 PINHOLE 640 480 nan 500 320 240", None, "'cameras.txt': line 1 holds NaN"),
+        ("1 PINHOLE 0 480 500 500 320 240", None, "0 pixels wide"),
+        ("1 PINHOLE 640 480 -500 500 320 240", None, "camera 1 has the focal length"),
+        ("1 OPENCV_FISHEYE 640 480 500 500 320 240 0 0 0 0", None, "model OPENCV_FISHEYE; possible are SIMPLE_PINHOLE"),
+        ("1 MADE_UP 640 480 500", None, "model MADE_UP"),
+        (None, "", "'images.txt' holds no images"),
+        (None, "1 1 0 0 0 0 0 3 1\n", "'images.txt': line 1 has 9 words, but 10"),
+        (None, "1 2 0 0 0 0 0 3 1 a.png\n", "image 'a.png' has a quaternion of length 2"),
+        (None, "1 0 0 0 0 0 0 3 1 a.png\n", "quaternion of length 0"),
+        (None, "1 1 0 0 0 0 0 inf 1 a.png\n", "'images.txt': line 1 holds NaN or an infinite number .'inf'"),
+        (None, "1 1 0 0 0 0 0 3e300 1 a.png\n", "camera 'a': the matrix stands at"),
+        (None, "1 1 0 0 0 0 0 3 1 a.png\n\n1 1 0 0 0 0 0 4 1 a.png\n\n", "2 images are called 'a'"),
+        (None, "-1 1 0 0 0 0 0 3 1 a.png\n", "line 1 holds '-1'"),
+        (None, "1 1 0 0 0 0 0 3 1 \x07.png\n", "control character"),
+    ],
+)
+def test_what_is_wrong_in_a_text_model_is_said(tmp_path, cameras, images, said):
+    given = {key: value for key, value in (("cameras", cameras), ("images", images)) if value is not None}
+    text_model(tmp_path / "model", **given)
+    with pytest.raises(ValueError, match=f"^folder 'model': .*({said})"):
+        read_rig_file(tmp_path / "model", unit_m=1.0)
+
+
+def test_distortion_is_named_as_ignored(tmp_path, caplog):
+    write_with_colmap(tmp_path / "bent", {"a.png": np.eye(4)}, "OPENCV")
+    write_with_colmap(tmp_path / "straight", {"a.png": np.eye(4)}, "OPENCV", [500.0, 510, 320, 240, 0, 0, 0, 0])
+    with caplog.at_level(logging.WARNING):
+        read_rig_file(tmp_path / "straight", unit_m=1.0)
+        assert caplog.text == ""
+        read_rig_file(tmp_path / "bent", unit_m=1.0)
+    assert "distortion (OPENCV) is ignored" in caplog.text
+
+
+def test_poses_written_the_wrong_way_round_are_told(tmp_path):
+    c2w = orbit_rig([0, 15, -15, 30], [0, 5, 10, -5], [3, 3.5, 4, 5]).c2w[:, 0].numpy() + SOMEWHERE
+    write_with_colmap(tmp_path / "right", {f"{n}.png": matrix for n, matrix in enumerate(c2w)})
+    assert read_rig_file(tmp_path / "right", unit_m=1.0).views == 4
+    write_with_colmap(tmp_path / "wrong", {f"{n}.png": matrix for n, matrix in enumerate(np.linalg.inv(c2w))})
+    with pytest.raises(ValueError, match="look like camera-to-world ones"):
+        read_rig_file(tmp_path / "wrong", unit_m=1.0)
+
+
+def test_a_name_that_leads_elsewhere_is_only_a_name(tmp_path):
+    text_model(tmp_path / "model", images="1 1 0 0 0 0 0 3 1 ../../../etc/passwd.png\n")
+    assert read_rig_file(tmp_path / "model", unit_m=1.0).names == ("passwd",)
+    names = ("../../evil", "/etc/passwd", "C:\\evil", "con", "..", "a\u3000b")
+    rig = Rig(names, c2w_matrices(np.random.default_rng(3), 6, 2))
+    write_rig_file(rig, tmp_path / "out", "colmap")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["cameras.txt", "images.txt", "points3D.txt"]
+    assert not any(set(name.split("/")) & {"..", "", "~"} for name in poses_by_colmap(tmp_path / "out"))
+    np.testing.assert_allclose(read_rig_file(tmp_path / "out", unit_m=1.0).c2w, rig.c2w, atol=1e-9)
+
+
+# -- hostile files ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def binary_model(tmp_path):
+    write_rig_file(orbit_rig([0, 30, 60], [0], [3]), tmp_path / "model", "colmap", binary=True)
+    return tmp_path / "model"
+
+
+@pytest.mark.parametrize("file", ["cameras.bin", "images.bin"])
+def test_a_file_cut_anywhere_is_refused(binary_model, file):
+    content = (binary_model / file).read_bytes()
+    for length in range(len(content)):
+        (binary_model / file).write_bytes(content[:length])
+        with pytest.raises(ValueError, match=f"^folder 'model': '{file}': "):
+            read_rig_file(binary_model, unit_m=1.0)
+
+
+@pytest.mark.parametrize("file", ["cameras.bin", "images.bin"])
+@pytest.mark.parametrize("count", [2**64 - 1, 2**63, 2**32, 4])
+def test_a_count_beyond_the_file_is_refused_at_once(binary_model, file, count):
+    content = (binary_model / file).read_bytes()
+    (binary_model / file).write_bytes(struct.pack("<Q", count) + content[8:])
+    with pytest.raises(ValueError, match=f"'{file}': it (promises|ends too early)"):
+        read_rig_file(binary_model, unit_m=1.0)
+
+
+def test_more_points_than_the_file_has_are_refused(binary_model):
+    content = (binary_model / "images.bin").read_bytes()
+    first = 8 + 64 + len(b"cam01/000001.png\0")
+    for points in (1, 100, 2**40, 2**64 - 1):
+        (binary_model / "images.bin").write_bytes(content[:first] + struct.pack("<Q", points) + content[first + 8 :])
+        with pytest.raises(ValueError, match=r"'images.bin': "):
+            read_rig_file(binary_model, unit_m=1.0)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        (12, struct.pack("<d", math.nan), "NaN"),
+        (12, struct.pack("<d", math.inf), "NaN or a far too large"),
+        (12, struct.pack("<d", 5.0), "quaternion of length 5"),
+        (72, b"\xff", "not UTF-8"),
+        (72, b"\x07", "control character"),
+        (68, struct.pack("<i", 9), "camera 9, which the model does not have"),
+    ],
+)
+def test_broken_images_in_a_binary_file_are_named(binary_model, place, value, said):
+    content = bytearray((binary_model / "images.bin").read_bytes())
+    content[place : place + len(value)] = value
+    (binary_model / "images.bin").write_bytes(content)
+    with pytest.raises(ValueError, match=said):
+        read_rig_file(binary_model, unit_m=1.0)
+
+
+@pytest.mark.parametrize(
+    ("file", "filling"),
+    [
+        ("images.txt", b"\n"),
+        ("images.txt", b"#\n"),
+        ("images.txt", b"1 1 0 0 0 0 0 3 1 a.png\n"),
+        ("images.txt", b"x"),
+        ("cameras.txt", b"1 PINHOLE 640 480 500 500 320 240\n"),
+        ("images.bin", b"\0"),
+        ("images.bin", b"\1"),
+        ("cameras.bin", b"\0"),
+    ],
+)
+def test_200_mb_are_refused_in_bounded_time_and_memory(tmp_path, file, filling):
+    model = tmp_path / "model"
+    write_rig_file(orbit_rig([0, 30], [0], [3]), model, "colmap", binary=file.endswith("bin"))
+    with (model / file).open("wb") as target:
+        for _ in range(200):
+            target.write(filling * (2**20 // len(filling)))
+    start = time.process_time()
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=r"^folder 'model': "):
+            read_rig_file(model, unit_m=1.0)
+        assert tracemalloc.get_traced_memory()[1] < 200 * 2**20
+    finally:
+        tracemalloc.stop()
+    assert time.process_time() - start < 30
+
+
+def test_points_of_a_large_real_model_are_passed_over(tmp_path):
+    write_with_colmap(tmp_path / "t", {"a.png": np.eye(4), "b.png": np.eye(4)}, points=50_000, binary=False)
+    write_with_colmap(tmp_path / "b", {"a.png": np.eye(4), "b.png": np.eye(4)}, points=50_000)
+    for place in "tb":
+        assert read_rig_file(tmp_path / place, unit_m=1.0).names == ("a", "b")
+
+
+def test_a_file_of_the_model_can_be_given_for_its_folder(binary_model):
+    assert read_rig_file(binary_model / "images.bin", unit_m=1.0, format="colmap").views == 3
+
+
+def test_only_a_folder_with_cameras_and_images_looks_like_a_model(tmp_path, binary_model):
+    assert looks_like(binary_model, b"")
+    assert not looks_like(tmp_path, b"")
+    (binary_model / "cameras.bin").unlink()
+    assert not looks_like(binary_model, b"")
+    with pytest.raises(ValueError, match="there is no such file"):
+        read_rig_file(binary_model, unit_m=1.0, format="colmap")

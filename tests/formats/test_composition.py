@@ -1,0 +1,66 @@
+"""Conversions compose: a file rewritten from format to format holds what the last format says of the rig itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from syncam_core.cameras import Rig
+from syncam_core.formats import FORMATS, file_name, read_rig_file, write_rig_file
+
+# What the reader must be told; None: the file says it.
+UNITS = {"realestate10k": 1.0, "colmap": 1.0, "nerfstudio": 1.0, "nuke_chan": 1.0}
+STILL_ONLY = {"first_release"}
+
+rare = settings(deadline=None, max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def rig_of(seed: int, moving: bool) -> Rig:
+    generator = np.random.default_rng(seed)
+    frames = 3 if moving else 1
+    c2w = np.tile(np.eye(4), (3, frames, 1, 1))
+    c2w[..., :3, :3] = Rotation.random(3 * frames, random_state=generator).as_matrix().reshape(3, frames, 3, 3)
+    c2w[..., :3, 3] = generator.normal(size=(3, frames, 3)) * 5
+    return Rig(names=("cam01", "cam02", "cam03"), c2w=c2w)
+
+
+def through(rig: Rig, key: str, folder) -> Rig:
+    path = folder / file_name(rig, f"{key}_{len(list(folder.iterdir()))}", key)
+    write_rig_file(rig, path, key)
+    return read_rig_file(path, unit_m=UNITS.get(key))
+
+
+@pytest.mark.parametrize("moving", [False, True], ids=["still", "moving"])
+@pytest.mark.parametrize("key", list(FORMATS))
+@given(seed=st.integers(0, 2**32 - 1))
+@rare
+def test_a_rig_comes_back_from_every_format(tmp_path, key, moving, seed):
+    rig = rig_of(seed, moving)
+    if moving and key in STILL_ONLY:
+        with pytest.raises(ValueError, match="still cameras only"):
+            through(rig, key, tmp_path)
+        return
+    back = through(rig, key, tmp_path)
+    assert back.names == rig.names
+    torch.testing.assert_close(back.c2w, rig.c2w, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("moving", [False, True], ids=["still", "moving"])
+@pytest.mark.parametrize("first", list(FORMATS))
+def test_a_to_b_to_c_equals_a_to_c(tmp_path, first, moving):
+    keys = [key for key in FORMATS if not (moving and key in STILL_ONLY)]
+    if first not in keys:
+        with pytest.raises(ValueError, match="still cameras only"):
+            through(rig_of(7, moving), first, tmp_path)
+        return
+    from_first = through(rig_of(7, moving), first, tmp_path)
+    direct = {third: through(from_first, third, tmp_path) for third in keys}
+    for second in keys:
+        for third in keys:
+            composed = through(direct[second], third, tmp_path)
+            assert composed.names == direct[third].names, (first, second, third)
+            torch.testing.assert_close(composed.c2w, direct[third].c2w, atol=1e-6, rtol=0)

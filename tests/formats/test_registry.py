@@ -1,0 +1,188 @@
+"""The registry of formats: what a file is told to be, and what every format has in common."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from random_rigs import rigs, same_cameras
+
+from syncam_core.cameras import Rig, orbit_rig
+from syncam_core.formats import FORMATS, file_name, format_of, read_rig_file, write_rig_file
+
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+
+UNITLESS = ("realestate10k", "colmap", "nerfstudio", "nuke_chan")  # of their own
+MOVING = tuple(key for key in FORMATS if key != "first_release")
+
+
+def still() -> Rig:
+    return orbit_rig([0, 30, 60], [0, 10, 5], [3])
+
+
+def written(folder, key: str, rig: Rig | None = None) -> Path:
+    rig = rig or still()
+    path = folder / file_name(rig, "rig", key)
+    write_rig_file(rig, path, key)
+    return path
+
+
+def test_the_formats_are_the_contract():
+    assert set(FORMATS) == {
+        "rig_json", "syncamvideo", "first_release", "realestate10k", "colmap", "nerfstudio", "opencv", "blender",
+        "nuke_chan",
+    }  # fmt: skip
+    for module in FORMATS.values():
+        assert isinstance(module.NAME, str)
+        assert isinstance(module.SUFFIXES, tuple)
+        assert [*inspect.signature(module.looks_like).parameters] == ["path", "head"]
+        assert [*inspect.signature(module.read).parameters][:3] == ["path", "cameras", "unit_m"]
+        assert [*inspect.signature(module.write).parameters][:3] == ["rig", "path", "unit_m"]
+    assert len({module.NAME for module in FORMATS.values()}) == len(FORMATS)
+
+
+@pytest.mark.parametrize("key", list(FORMATS))
+def test_what_a_format_writes_is_told_from_its_content_whatever_it_is_called(tmp_path, key):
+    path = written(tmp_path, key)
+    assert format_of(path) == key
+    renamed = path.rename(tmp_path / "frame0.dat")
+    assert format_of(renamed) == key
+    unit_m = 1.0 if key in UNITLESS else None
+    torch.testing.assert_close(read_rig_file(renamed, unit_m=unit_m).c2w, still().c2w, atol=1e-6, rtol=0)
+    torch.testing.assert_close(read_rig_file(renamed, "3, 1", unit_m, key).c2w, still().c2w[[2, 0]], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("key", MOVING)
+def test_a_moving_rig_comes_back_from_every_format_that_can_hold_it(tmp_path_factory, key):
+    @settings(patient, max_examples=15)
+    @given(rigs(moving=True))
+    def check(rig):
+        path = tmp_path_factory.mktemp("rig") / file_name(rig, "rig", key)
+        write_rig_file(rig, path, key)
+        back = read_rig_file(path, unit_m=1.0 if key in UNITLESS else None)
+        same_cameras(Rig(rig.names, back.c2w), rig, metres=1e-6)
+        assert back.views == 1 or back.names == rig.names  # a single camera may be called after its file
+
+    check()
+
+
+@pytest.mark.parametrize("key", list(FORMATS))
+def test_the_unit_given_to_the_reader_scales_the_positions(tmp_path, key):
+    path = written(tmp_path, key)
+    metres = read_rig_file(path, unit_m=1.0)
+    twice = read_rig_file(path, unit_m=2.0)
+    torch.testing.assert_close(twice.c2w[..., :3, 3], 2 * metres.c2w[..., :3, 3])
+    torch.testing.assert_close(twice.c2w[..., :3, :3], metres.c2w[..., :3, :3])
+    for unit_m in (0, -1, math.nan, math.inf):
+        with pytest.raises(ValueError, match="unit_m"):
+            read_rig_file(path, unit_m=unit_m)
+
+
+@pytest.mark.parametrize("key", ["realestate10k", "colmap", "nuke_chan"])
+def test_a_format_without_a_unit_asks_for_it(tmp_path, key):
+    with pytest.raises(ValueError, match=r"unit.*'unit_m'"):
+        read_rig_file(written(tmp_path, key))
+
+
+def test_a_rig_json_is_in_metres_only(tmp_path):
+    with pytest.raises(ValueError, match="a rig JSON is in metres"):
+        write_rig_file(still(), tmp_path / "rig.json", "rig_json", unit_m=0.01)
+
+
+def test_a_rig_json_keeps_everything(tmp_path):
+    rig = Rig(("links", "rechts oben"), still().c2w[:2], colors=("#123456", "#654321"))
+    back = read_rig_file(written(tmp_path, "rig_json", rig))
+    assert (back.names, back.colors, back.lenses) == (rig.names, rig.colors, rig.lenses)
+    assert torch.equal(back.c2w, rig.c2w)
+
+
+def test_a_rig_json_that_says_its_format_is_one_whatever_its_metadata_hold(tmp_path):
+    path = tmp_path / "rig.json"
+    cameras = [{"azimuth": 0, "distance": 2}]
+    metadata = {"frames": [{"transform_matrix": 1}], "matrix_world": [], "R": 1, "t": 2, "frame0": {}}
+    path.write_text(json.dumps({"format": "syncam-rig", "metadata": metadata, "cameras": cameras}))
+    assert read_rig_file(path).views == 1
+
+
+def test_what_stands_behind_64_kb_is_found_too(tmp_path):
+    path = tmp_path / "rig.json"
+    path.write_text(json.dumps({"metadata": {"note": "x" * 100_000}, "cameras": [{"azimuth": 0, "distance": 2}]}))
+    assert read_rig_file(path).views == 1
+
+
+@pytest.mark.parametrize(("key", "message"), [("fbx", "'format' is 'fbx'"), ("", "'format' is ''"), (None, "'format' is 'None'")])  # fmt: skip
+def test_an_unknown_format_is_refused_with_those_that_are_possible(tmp_path, key, message):
+    path = written(tmp_path, "rig_json")
+    for call in (lambda: read_rig_file(path, format=key), lambda: write_rig_file(still(), path, key)):
+        with pytest.raises(ValueError, match=f"{message}; possible are rig_json, "):
+            call()
+
+
+@pytest.mark.parametrize("key", list(FORMATS))
+def test_what_is_no_file_is_refused_by_every_format(tmp_path, key):
+    for path in (tmp_path / "absent", tmp_path / ("x" * 5000), Path("a\0b"), Path(os.devnull)):
+        with pytest.raises(ValueError, match="there is no such file"):
+            read_rig_file(path, unit_m=1.0, format=key)
+
+
+def test_a_folder_without_cameras_says_what_could_be_there(tmp_path):
+    (tmp_path / "notes.txt").write_text("nothing")
+    with pytest.raises(ValueError, match=r"^folder .*images.txt.*pose files"):
+        read_rig_file(tmp_path)
+
+
+@pytest.mark.parametrize("key", list(FORMATS))
+def test_200_mb_are_refused_unread_by_every_format(tmp_path, key):
+    path = tmp_path / "big"
+    with path.open("wb") as file:
+        file.truncate(200 * 2**20)
+    start = time.process_time()
+    with pytest.raises(ValueError, match=r"larger than 16 MB|no such file"):
+        read_rig_file(path, unit_m=1.0, format=key)
+    assert time.process_time() - start < 1
+
+
+@pytest.mark.parametrize("filling", [b"\n", b" \n", b"#\n", b"0 " * 19 + b"\n", b"1 0 0 0 0 0 0 40\n", b"7", b"\0"])
+@pytest.mark.parametrize("key", ["auto", "realestate10k", "nuke_chan"])
+def test_16_mb_of_text_are_judged_in_seconds(tmp_path, key, filling):
+    path = tmp_path / "big.txt"
+    path.write_bytes(filling * (16 * 2**20 // len(filling)))
+    start = time.process_time()
+    with pytest.raises(ValueError, match=r"^file 'big.txt': "):
+        read_rig_file(path, unit_m=1.0, format=key)
+    assert time.process_time() - start < 10
+
+
+def test_a_folder_of_far_too_many_files_is_refused(tmp_path):
+    for number in range(10_001):
+        (tmp_path / f"{number}.txt").touch()
+    with pytest.raises(ValueError, match="more than 10000 files"):
+        read_rig_file(tmp_path, unit_m=1.0, format="realestate10k")
+
+
+@pytest.mark.parametrize("key", list(FORMATS))
+def test_a_place_that_cannot_be_written_to_is_a_sentence(tmp_path, key):
+    (tmp_path / "file").write_text("in the way")
+    for path in (tmp_path / "file" / "below", tmp_path / "a\0b"):
+        with pytest.raises(ValueError, match="cannot be"):
+            write_rig_file(still(), path, key)
+
+
+def test_asking_for_the_formats_imports_none_of_them():
+    code = (
+        "import sys, syncam_core.formats as formats; list(formats.FORMATS); "
+        "print([name for name in sys.modules if name in ('scipy', 'PIL', 'syncam_core.formats.colmap')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+    )
+    assert done.stdout.strip() == "[]"
