@@ -9,7 +9,9 @@ from . import (
     rig,
     rig_builders,
     rig_change,
+    rig_editor,
     rig_files,
+    rig_look,
     rig_motion,
     rig_sockets,
     sample,
@@ -17,7 +19,7 @@ from . import (
     views,
 )
 
-RIGS = (rig, rig_builders, rig_change, rig_motion, rig_files, rig_sockets)
+RIGS = (rig, rig_editor, rig_builders, rig_change, rig_motion, rig_files, rig_sockets, rig_look)
 MODULES = (*RIGS, encode, model, sample, views, score, demo)
 
 

@@ -9,6 +9,8 @@ from comfy_api.latest import io
 import nodes as host_nodes
 
 from ..syncam_core.cameras import encode_cameras, latent_frames_of
+from ..syncam_core.cameras.meter import warn
+from .node_text import say_on_node
 from .sentences import sentences_of, verdict
 from .sockets import CamerasType, RigType
 
@@ -47,6 +49,7 @@ class SynCamEncodeCameras(io.ComfyNode):
                     display_name="cameras", tooltip="Goes into SynCam Apply and into SynCam Empty Latent."
                 )
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -57,7 +60,11 @@ class SynCamEncodeCameras(io.ComfyNode):
     def execute(cls, rig, length) -> io.NodeOutput:
         cls.check(length)
         with sentences_of("SynCamEncodeCameras"):
-            return io.NodeOutput(encode_cameras(rig, length))
+            cameras = encode_cameras(rig, length)
+        warning = warn(rig)
+        if warning:
+            say_on_node(cls, warning)
+        return io.NodeOutput(cameras)
 
     @classmethod
     def check(cls, length: int) -> None:

@@ -56,12 +56,12 @@ def label_plate(text: str, color: str, picture_height: int, picture_width: int) 
     """
     small_view_size = max(SMALLEST_TEXT_PX, min(READABLE_TEXT_PX, picture_height / 10))
     size = round(max(picture_height * TEXT_TO_PICTURE_HEIGHT, small_view_size))
-    text, font = _with_font(_printable(text), size)
+    text, font = with_font(printable(text), size)
     ascent, descent = font.getmetrics()
     padding_x, padding_y = round(size * 0.5), round(size * 0.2)
     height = ascent + descent + 2 * padding_y
     widest = int(picture_width * WIDEST_PLATE)
-    text = _ellipsized(text, font, widest - 2 * padding_x)
+    text = ellipsized(text, font, widest - 2 * padding_x)
     if not text or height > picture_height * TALLEST_PLATE:
         return None
     width = min(widest, int(np.ceil(font.getlength(text))) + 2 * padding_x)
@@ -105,13 +105,13 @@ def draw_plate(
         under[...] = under * keep + ink
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """The text on one line: control, format and surrogate characters crash or confuse text layout."""
     spaced = "".join(c if not unicodedata.category(c).startswith("C") else " " for c in str(text)[:LONGEST_NAME])
     return " ".join(spaced.split())
 
 
-def _with_font(text: str, size: int) -> tuple[str, ImageFont.FreeTypeFont]:
+def with_font(text: str, size: int) -> tuple[str, ImageFont.FreeTypeFont]:
     """The text and the font that has most of its characters; without accents where even that one lacks some."""
     font = ImageFont.load_default(size)
     if not isinstance(font, ImageFont.FreeTypeFont):
@@ -140,7 +140,7 @@ def _pixels(font: ImageFont.FreeTypeFont, character: str) -> tuple[tuple[int, in
     return mask.size, bytes(mask)
 
 
-def _ellipsized(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+def ellipsized(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
     """The text, shortened until it is at most `width` pixels wide; empty where not even one letter fits."""
     if font.getlength(text) <= width:
         return text
@@ -163,16 +163,16 @@ def _readable(color: str) -> tuple[float, float, float]:
     digits = color.removeprefix("#")
     rgb = tuple(int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4))
     backdrop = tuple(PLATE_OPACITY * channel / 255 + (1 - PLATE_OPACITY) for channel in PLATE_RGB)
-    needed = LEAST_CONTRAST * (_luminance(backdrop) + 0.05) - 0.05
+    needed = LEAST_CONTRAST * (luminance(backdrop) + 0.05) - 0.05
     for step in range(101):
         white = step / 100
         mixed = tuple(channel + (1 - channel) * white for channel in rgb)
-        if _luminance(mixed) >= needed:
+        if luminance(mixed) >= needed:
             break
     return mixed
 
 
-def _luminance(rgb: tuple[float, ...]) -> float:
+def luminance(rgb: tuple[float, ...]) -> float:
     """Relative luminance of an sRGB colour (WCAG 2.2)."""
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

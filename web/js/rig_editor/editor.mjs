@@ -1,0 +1,556 @@
+// The editor: puts view, numbers, list and timeline around one store. Knows no host; rig_editor.js does.
+
+import { measure } from "../../lib/meter.mjs";
+import { MAX_VIEWS, bake, parseRig, writeRig } from "../../lib/rig.mjs";
+import {
+  anchorOf,
+  anchored,
+  hasRoom,
+  freeColor,
+  freeName,
+  isMoving,
+  newCamera,
+  poseAt,
+  tidy,
+  usesMatrices,
+} from "./camera.mjs";
+import { h, iconButton, ownHistory } from "./dom.mjs";
+import { listenForRigs } from "./exchange.mjs";
+import { createInspector } from "./inspector.mjs";
+import { Interaction } from "./interaction.mjs";
+import { pressed } from "./keys.mjs";
+import { createList } from "./list.mjs";
+import { Popover } from "./menu.mjs";
+import { Store } from "./store.mjs";
+import { addStyle } from "./style.mjs";
+import { textsOf } from "./texts.mjs";
+import { createTimeline, keyedDocument, lengthOf, withoutKeyframe } from "./timeline.mjs";
+import { camerasOf, createToolbar } from "./toolbar.mjs";
+import { View } from "./view.mjs";
+
+const MARK = "editor"; // metadata key of a state that nobody has edited
+const METER_DELAY_MS = 120;
+/**
+ * @typedef {object} EditorOptions
+ * @property {string} text the rig JSON to edit
+ * @property {string} standard the rig JSON of a fresh node
+ * @property {Record<string, any>} translations what the host serves at /i18n
+ * @property {string} locale
+ * @property {(text: string) => void} onChange called with the rig JSON after every edit
+ */
+
+/** @param {HTMLElement} element @param {EditorOptions} options */
+export const createEditor = (element, options) => new Editor(element, options);
+
+export class Editor {
+  /** @param {HTMLElement} element that the editor fills @param {EditorOptions} options */
+  constructor(element, options) {
+    addStyle();
+    this.element = element;
+    this.t = textsOf(options.translations, options.locale);
+    this.onChange = options.onChange;
+    this.standard = options.standard;
+    this.options = { snap: false };
+    this.mode = "free";
+    this.meter = null;
+    this.anchor = [0, 0, 0];
+    this.problem = "";
+    this.seed = "";
+    this.isLinked = false;
+    this.timelineWish = null; // shown or not as the user wants, or null: when something moves
+    this.store = new Store(parseRig(options.standard));
+    this.#build();
+    this.store.listen((what) => this.#changed(what));
+    this.load(options.text);
+    this.#watchSize();
+  }
+
+  // -- parts ---------------------------------------------------------------------------------------------------------
+
+  #build() {
+    const { element, t } = this;
+    element.classList.add("sc-editor");
+    element.replaceChildren();
+    this.popover = new Popover(element);
+    this.hint = h("div", { class: "sc-corner" }, h("i", { class: "sc-dot" }), h("span"));
+    this.stage = h(
+      "div",
+      {
+        class: "sc-stage",
+        tabIndex: 0,
+        role: "application",
+        "aria-label": t("view"),
+        "aria-description": t("viewHelp"),
+      },
+      this.hint,
+    );
+    ownHistory(this.stage);
+    this.note = h("div", { class: "sc-note", hidden: true });
+    this.live = h("div", { class: "sc-hidden", "aria-live": "polite" });
+    this.toolbar = createToolbar(this);
+    this.list = createList(this);
+    this.inspector = createInspector(this);
+    this.timeline = createTimeline(this);
+    this.drop = h("div", { class: "sc-drop", hidden: true, text: t("dropHere") });
+    element.append(
+      this.toolbar.element,
+      this.note,
+      this.stage,
+      this.list.element,
+      this.inspector.element,
+      this.timeline.element,
+      this.live,
+      this.drop,
+    );
+    element.addEventListener("keydown", (event) => pressed(this, event));
+    listenForRigs(this);
+  }
+
+  /** The view exists while there is room to see it, so a node that is hidden or gone holds no WebGL context. */
+  #watchSize() {
+    this.sizes = new ResizeObserver(() => {
+      if (this.stage.clientWidth < 8) return;
+      if (!this.view && !this.failed) this.#openView();
+      this.view?.draw();
+    });
+    this.sizes.observe(this.stage);
+  }
+
+  #openView() {
+    try {
+      this.view = new View(this.stage, this.store, (index) => this.verdictOf(index), this.anchor);
+    } catch {
+      this.failed = true;
+      this.#showNote();
+      return;
+    }
+    this.view.thumbnails.canvasOf = (index) => this.list.canvasOf(index);
+    this.interaction = new Interaction(this.view, this.store, this.options, () =>
+      this.stage.focus({ preventScroll: true }),
+    );
+    this.interaction.onlook = () => this.setMode("look");
+    this.setMode(this.mode);
+  }
+
+  /** Give the WebGL context back. Should the element be shown again, the view comes back, too. */
+  release() {
+    this.timeline.stop();
+    this.interaction?.dispose();
+    this.view?.dispose();
+    this.view = this.interaction = null;
+    clearTimeout(this.meterTimer);
+  }
+
+  // -- state ---------------------------------------------------------------------------------------------------------
+
+  /** Show a rig JSON that the host brings: a loaded workflow, a pasted node. Anything that is no rig is explained. */
+  load(text) {
+    let doc;
+    try {
+      doc = this.#read(text);
+      this.problem = "";
+    } catch (problem) {
+      this.problem = this.t("notARig", { problem: problem.message });
+      this.#showNote();
+      return;
+    }
+    this.written = text;
+    this.store.load(doc);
+    this.#showSeed();
+    this.view?.fit();
+  }
+
+  /** The document of a rig JSON, and the figure put to where its cameras look. */
+  #read(text) {
+    const doc = parseRig(text);
+    this.anchor = anchorOf(doc, doc.cameras.some(usesMatrices) ? (measured(doc)?.target ?? null) : null);
+    if (this.view) this.view.anchor = this.anchor;
+    return anchored(doc, this.anchor);
+  }
+
+  get isUntouched() {
+    return this.store.doc.metadata?.[MARK] === "untouched";
+  }
+
+  /**
+   * Tell the editor about the node's rig input.
+   *
+   * @param {boolean} linked
+   * @param {string} seed the connected rig's JSON as of the last run, or ""
+   */
+  connect(linked, seed) {
+    this.isLinked = linked;
+    this.seed = linked ? seed : "";
+    if (this.isUntouched) {
+      if (this.seed) this.#showSeed();
+      else if (this.shownSeed) this.load(this.standard);
+    }
+    this.#showNote();
+  }
+
+  /** An untouched editor shows the connected rig, and stays untouched: the node's state is not changed by looking. */
+  #showSeed() {
+    this.shownSeed = "";
+    if (!this.seed || !this.isUntouched) return;
+    try {
+      const { frames, cameras } = this.#read(this.seed);
+      this.shownSeed = this.seed;
+      this.store.load({ frames, cameras, metadata: { ...this.store.doc.metadata } });
+      this.view?.fit();
+    } catch (problem) {
+      this.problem = this.t("notARig", { problem: problem.message });
+    }
+  }
+
+  #takeOver() {
+    this.store.commit(this.#read(this.seed), { select: 0 });
+    this.view?.fit();
+  }
+
+  #changed(what) {
+    if (what.has("doc")) {
+      if (this.store.doc !== this.lastDoc) {
+        this.lastDoc = this.store.doc;
+        this.problem = "";
+        this.#measureSoon(METER_DELAY_MS);
+      }
+      if (!this.store.inGesture) {
+        if (this.store.canUndo || this.store.canRedo) this.#write();
+        this.view?.keepInSight();
+      }
+    }
+    this.#refresh(what);
+  }
+
+  /** Hand the rig JSON to the host: everything that the screen shows, and nothing else. */
+  #write() {
+    let { doc } = this.store;
+    // Undone to the beginning, a fresh editor is a fresh editor again; everything before that is an edit.
+    if (doc.metadata && MARK in doc.metadata && this.store.canUndo) {
+      const { [MARK]: _, ...metadata } = doc.metadata;
+      doc = { ...doc, metadata: Object.keys(metadata).length ? metadata : null };
+      this.store.doc = this.lastDoc = doc;
+    }
+    const text = this.isUntouched ? this.standard : writeRig(doc);
+    if (text === this.written) return;
+    this.written = text;
+    this.onChange(text);
+  }
+
+  #refresh(what) {
+    this.toolbar.update();
+    this.list.update(what);
+    this.inspector.update();
+    this.timeline.element.hidden = !this.showsTimeline;
+    this.timeline.update();
+    this.#showHint();
+    this.#showNote();
+    this.view?.draw();
+    if (what.has("selected")) this.#announceSoon();
+  }
+
+  get showsTimeline() {
+    return this.timelineWish ?? this.store.doc.cameras.some(isMoving);
+  }
+
+  // -- meter ---------------------------------------------------------------------------------------------------------
+
+  #measureSoon(delay) {
+    clearTimeout(this.meterTimer);
+    this.meterTimer = setTimeout(() => {
+      this.meter = measured(this.store.doc);
+      this.#refresh(new Set());
+    }, delay);
+  }
+
+  /** @returns {"inside" | "edge" | "outside" | ""} "" while it is not known */
+  verdictOf(index) {
+    return this.meter?.views[index]?.verdict ?? "";
+  }
+
+  #showHint() {
+    const { selected, camera } = this.store;
+    const verdict = this.verdictOf(selected);
+    this.hint.hidden = !verdict;
+    if (!verdict) return;
+    this.hint.firstChild.dataset.verdict = verdict;
+    this.hint.lastChild.textContent = `${camera.name} · ${this.t(verdict)}`;
+    this.hint.title = this.meter.views[selected].reason;
+  }
+
+  /** What a screen reader says about a camera. */
+  describe(index) {
+    const camera = this.store.doc.cameras[index];
+    const pose = poseAt(camera, this.store.frame);
+    const verdict = this.verdictOf(index);
+    return this.t("announce", {
+      ...{
+        name: camera.name,
+        azimuth: tidy(pose.azimuth, 1),
+        elevation: tidy(pose.elevation, 1),
+        distance: tidy(pose.distance, 2),
+      },
+      verdict: verdict ? this.t(verdict) : "",
+    });
+  }
+
+  #announceSoon() {
+    clearTimeout(this.liveTimer);
+    this.liveTimer = setTimeout(() => {
+      if (this.element.contains(document.activeElement)) this.live.textContent = this.describe(this.store.selected);
+    }, 250);
+  }
+
+  #showNote() {
+    const { t } = this;
+    const contents = [];
+    if (this.problem)
+      contents.push(
+        h("span", { text: this.problem }),
+        iconButton("close", t("cancel"), () => {
+          this.problem = "";
+          this.#showNote();
+        }),
+      );
+    else if (this.message) contents.push(h("span", { text: this.message }));
+    else if (this.failed) contents.push(h("span", { text: t("noWebgl") }));
+    else if (this.isLinked && !this.isUntouched) {
+      contents.push(h("span", { text: t("offer") }));
+      if (this.seed)
+        contents.push(
+          h("button", {
+            class: "sc-button sc-plain",
+            text: t("takeOver"),
+            onclick: () => this.#takeOver(),
+            data: { action: "take-over" },
+          }),
+        );
+    } else if (this.isLinked) contents.push(h("span", { text: this.shownSeed ? t("seeded") : t("waiting") }));
+    const name = contents.map((part) => part.textContent || part.title).join();
+    if (this.note.dataset.shown === name) return;
+    this.note.dataset.shown = name;
+    this.note.hidden = !contents.length;
+    this.note.classList.toggle("sc-bad", Boolean(this.problem));
+    this.note.setAttribute("role", this.problem ? "alert" : "status");
+    this.note.replaceChildren(...contents);
+  }
+
+  /** Say something that passes. */
+  say(message) {
+    this.message = message;
+    this.#showNote();
+    clearTimeout(this.messageTimer);
+    this.messageTimer = setTimeout(() => {
+      this.message = "";
+      this.#showNote();
+    }, 2500);
+  }
+
+  /** Say something that stays until the next change. */
+  complain(problem) {
+    this.problem = problem;
+    this.#showNote();
+  }
+
+  // -- what can be done ----------------------------------------------------------------------------------------------
+
+  get hasRoom() {
+    return hasRoom(this.store.doc.cameras);
+  }
+
+  setMode(mode) {
+    this.mode = mode;
+    this.view?.setMode(mode);
+    this.interaction?.modeChanged();
+    this.toolbar.update();
+  }
+
+  toggleSnap() {
+    this.options.snap = !this.options.snap;
+    this.toolbar.update();
+  }
+
+  toggleTimeline() {
+    this.timelineWish = !this.showsTimeline;
+    this.#refresh(new Set());
+  }
+
+  /** Put cameras after the chosen one. */
+  #insert(camera) {
+    const { doc, selected } = this.store;
+    if (!this.#checkRoom(1)) return;
+    this.store.commit({ ...doc, cameras: doc.cameras.toSpliced(selected + 1, 0, camera) }, { select: selected + 1 });
+  }
+
+  #checkRoom(more) {
+    if (hasRoom(this.store.doc.cameras, more)) return true;
+    this.complain(this.t("tooMany", { most: MAX_VIEWS }));
+    return false;
+  }
+
+  /** One more camera, beside the chosen one. */
+  addCamera() {
+    const { cameras } = this.store.doc;
+    const pose = poseAt(this.store.camera, this.store.frame);
+    const taken = (azimuth) =>
+      cameras.some((camera) => {
+        const other = poseAt(camera, this.store.frame);
+        return Math.abs(other.azimuth - azimuth) < 5 && Math.abs(other.elevation - pose.elevation) < 5;
+      });
+    let azimuth = pose.azimuth + 15;
+    for (let tries = 0; taken(azimuth) && tries < 24; tries += 1) azimuth += 15;
+    this.#insert(newCamera(cameras, { ...pose, azimuth: tidy(azimuth), roll: 0 }, "", this.store.camera.lens));
+  }
+
+  duplicate() {
+    const { camera, doc } = this.store;
+    this.#insert({ ...camera, name: freeName(doc.cameras, camera.name), color: freeColor(doc.cameras) });
+  }
+
+  /** Left becomes right. @param {boolean} copy whether the camera stays and gets a partner */
+  mirror(copy) {
+    const { camera, doc, selected } = this.store;
+    const keyframes = camera.keyframes.map(mirrored);
+    if (!copy) this.store.change(selected, { ...camera, keyframes });
+    else
+      this.#insert({ ...camera, keyframes, name: freeName(doc.cameras, camera.name), color: freeColor(doc.cameras) });
+  }
+
+  remove() {
+    const { doc, selected } = this.store;
+    if (doc.cameras.length < 2) return;
+    this.store.commit({ ...doc, cameras: doc.cameras.filter((_, index) => index !== selected) }, { select: selected });
+  }
+
+  /** Give the chosen camera another place in the order. */
+  move(by) {
+    const { doc, selected, camera } = this.store;
+    const to = Math.min(Math.max(selected + by, 0), doc.cameras.length - 1);
+    if (to === selected) return;
+    const cameras = doc.cameras.toSpliced(selected, 1).toSpliced(to, 0, camera);
+    this.store.commit({ ...doc, cameras }, { select: to });
+  }
+
+  /** Make a camera view 0, which all others are seen from. */
+  chooseReference(index) {
+    this.store.select(index);
+    this.move(-index);
+  }
+
+  /** @param {import("./generators.mjs").NamedPose[]} poses of the cameras to have instead */
+  replaceCameras(poses) {
+    const { doc, camera } = this.store;
+    this.store.commit({ ...doc, frames: null, cameras: camerasOf([], poses, camera.lens) }, { select: 0 });
+    this.view?.fit();
+  }
+
+  /** @param {import("./generators.mjs").NamedPose[]} poses of cameras to put beside those that are there */
+  addCameras(poses) {
+    const { doc, camera } = this.store;
+    if (!this.#checkRoom(poses.length)) return;
+    this.store.commit({ ...doc, cameras: camerasOf(doc.cameras, poses, camera.lens) }, { select: doc.cameras.length });
+    this.view?.fit();
+  }
+
+  /** @returns {boolean} whether the chosen camera has the name now */
+  rename(text) {
+    const { doc, selected, camera } = this.store;
+    const name = text.trim();
+    if (!name) return false;
+    if (doc.cameras.some((other, index) => index !== selected && other.name === name)) {
+      this.complain(this.t("nameTaken", { name }));
+      return false;
+    }
+    const renamed = {
+      ...doc,
+      cameras: doc.cameras.map((other, index) => (index === selected ? { ...camera, name } : other)),
+    };
+    try {
+      parseRig(writeRig(renamed));
+    } catch (problem) {
+      this.complain(problem.message);
+      return false;
+    }
+    this.store.commit(renamed);
+    return true;
+  }
+
+  seek(frame) {
+    this.store.seek(Math.min(frame, lengthOf(this.store.doc) - 1));
+  }
+
+  addKeyframe() {
+    this.store.commit(keyedDocument(this.store.doc, this.store.selected, this.store.frame));
+  }
+
+  deleteKeyframe() {
+    this.store.change(this.store.selected, withoutKeyframe(this.store.camera, this.store.frame));
+  }
+
+  /** Another length; keyframes beyond it go. */
+  setFrames(frames) {
+    const { doc } = this.store;
+    let cut = false;
+    const cameras = doc.cameras.map((camera) => {
+      const keyframes = camera.keyframes.filter((key) => key.frame < frames);
+      cut ||= keyframes.length < camera.keyframes.length;
+      if (keyframes.length === camera.keyframes.length) return camera;
+      return keyframes.length > 1
+        ? { ...camera, keyframes }
+        : { ...camera, keyframes: [{ ...camera.keyframes[0], frame: 0, ease: "none" }] };
+    });
+    this.store.commit({ ...doc, frames, cameras: cut ? cameras : doc.cameras });
+    this.seek(this.store.frame);
+  }
+
+  // -- files and the clipboard ---------------------------------------------------------------------------------------
+
+  get text() {
+    return writeRig(this.store.doc);
+  }
+
+  /** @returns {boolean} whether the text was a rig; if not, the editor says what is wrong with it */
+  importText(text) {
+    let doc;
+    try {
+      doc = this.#read(text);
+    } catch (problem) {
+      this.complain(this.t("notARig", { problem: problem.message }));
+      return false;
+    }
+    const { [MARK]: _, ...metadata } = doc.metadata ?? {};
+    this.store.commit(
+      { ...doc, metadata: doc.metadata && Object.keys(metadata).length ? metadata : null },
+      { select: 0 },
+    );
+    this.store.seek(0);
+    this.view?.fit();
+    return true;
+  }
+}
+
+/** What the meter says of a document; null where it cannot: no colours are better than wrong ones. */
+function measured({ cameras, ...rest }) {
+  try {
+    return measure(
+      bake({ ...rest, cameras }),
+      cameras.map((camera) => camera.lens),
+      cameras.map((camera) => camera.name),
+    );
+  } catch {
+    return null;
+  }
+}
+
+/** A keyframe seen in a mirror that stands upright in front of azimuth 0. */
+function mirrored(key) {
+  if (!key.c2w)
+    return {
+      ...key,
+      azimuth: 0 - key.azimuth,
+      roll: 0 - key.roll,
+      target: [0 - key.target[0], key.target[1], key.target[2]],
+    };
+  // M c2w M with M = diag(-1, 1, 1): what was a rotation stays one
+  return { ...key, c2w: key.c2w.map((value, index) => ((index % 4 === 0) !== index < 4 ? 0 - value : value)) };
+}

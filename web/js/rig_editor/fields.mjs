@@ -1,0 +1,175 @@
+// Number and text fields: typed, stepped with the arrow keys, or scrubbed by dragging the label.
+
+import { tidy } from "./camera.mjs";
+import { h, ownHistory } from "./dom.mjs";
+
+let made = 0;
+
+/**
+ * A number with a label and a unit.
+ *
+ * @param {{label: string, name: string, unit?: string, least?: number, most?: number, step?: number, digits?: number,
+ *   onchange: (value: number, how: "typed" | "stepped") => void, begin?: () => void, end?: () => void, title?: string}} options
+ * @returns {{element: HTMLElement, input: HTMLInputElement, show: (value: number | null) => void}}
+ */
+export function numberField({
+  label,
+  name,
+  unit = "",
+  least = -1e6,
+  most = 1e6,
+  step = 1,
+  digits = 3,
+  onchange,
+  begin,
+  end,
+  title,
+}) {
+  const id = `syncam-field-${(made += 1)}`;
+  let current = 0;
+  const input = h("input", {
+    id,
+    name,
+    type: "text",
+    inputMode: "decimal",
+    autocomplete: "off",
+    spellcheck: false,
+    role: "spinbutton",
+    "aria-valuemin": least,
+    "aria-valuemax": most,
+    "aria-label": unit ? `${title ?? label} (${unit})` : (title ?? label),
+  });
+  const caption = h("label", { htmlFor: id, title: title ?? label, text: label });
+  const element = h(
+    "div",
+    { class: "sc-field", data: { field: name } },
+    caption,
+    input,
+    unit && h("i", { text: unit, "aria-hidden": "true" }),
+  );
+  const limited = (value) => Math.min(most, Math.max(least, value));
+
+  const show = (value) => {
+    current = value ?? 0;
+    input.disabled = value === null;
+    input.setAttribute("aria-valuenow", tidy(current, digits));
+    if (document.activeElement !== input || !dirty) write();
+  };
+  let dirty = false;
+  const write = () => {
+    dirty = false;
+    delete input.dataset.typing;
+    input.removeAttribute("aria-invalid");
+    input.value = input.disabled ? "" : String(tidy(current, digits));
+    input.style.flexBasis = `${Math.max(input.value.length, 2) + 0.7}ch`; // the label gives way to the number
+  };
+  const accept = () => {
+    if (!dirty) return;
+    const value = Number(input.value.trim().replace(",", "."));
+    const valid = input.value.trim() !== "" && Number.isFinite(value);
+    if (!valid || value < least || value > most) {
+      // nothing is guessed: what was there comes back
+      write();
+      return;
+    }
+    dirty = false;
+    onchange(value, "typed");
+    write();
+  };
+  const move = (steps) => {
+    accept();
+    onchange(limited(tidy(current + steps * step, 6)), "stepped");
+    write();
+  };
+  input.addEventListener("input", () => {
+    dirty = true;
+    input.dataset.typing = "true";
+    const value = Number(input.value.trim().replace(",", "."));
+    if (input.value.trim() && value >= least && value <= most) input.removeAttribute("aria-invalid");
+    else input.setAttribute("aria-invalid", "true");
+  });
+  input.addEventListener("change", accept);
+  input.addEventListener("blur", accept);
+  input.addEventListener("focus", () => input.select());
+  input.addEventListener("keydown", (event) => {
+    const size = event.shiftKey ? 10 : event.altKey ? 0.1 : 1;
+    if (event.key === "Enter") accept();
+    else if (event.key === "Escape" && dirty) write();
+    else if (event.key === "ArrowUp") move(size);
+    else if (event.key === "ArrowDown") move(-size);
+    else if (event.key === "PageUp") move(10);
+    else if (event.key === "PageDown") move(-10);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+
+  let drag = null;
+  caption.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0 || input.disabled) return;
+    drag = { x: event.clientX, value: current, moved: false };
+    caption.setPointerCapture(event.pointerId);
+  });
+  caption.addEventListener("pointermove", (event) => {
+    if (!drag) return;
+    const moved = event.clientX - drag.x;
+    if (!drag.moved && Math.abs(moved) < 3) return;
+    if (!drag.moved) begin?.();
+    drag.moved = true;
+    const size = event.shiftKey ? 4 : event.altKey ? 0.2 : 1;
+    onchange(limited(tidy(drag.value + Math.round(moved / 3) * step * size, 6)), "stepped");
+    write();
+  });
+  for (const kind of ["pointerup", "pointercancel"]) {
+    caption.addEventListener(kind, () => {
+      if (drag?.moved) end?.();
+      drag = null;
+    });
+  }
+  caption.addEventListener("click", (event) => event.preventDefault());
+  caption.addEventListener("dblclick", () => input.focus());
+  return { element, input, show };
+}
+
+/** @param {{label: string, name: string, onchange: (text: string) => boolean}} options `onchange` may refuse */
+export function textField({ label, name, onchange }) {
+  const id = `syncam-field-${(made += 1)}`;
+  const input = h("input", { id, name, type: "text", autocomplete: "off", spellcheck: false, maxLength: 64 });
+  let current = "";
+  const show = (text) => {
+    current = text;
+    if (document.activeElement !== input) input.value = text;
+  };
+  const accept = () => {
+    if (input.value !== current && !onchange(input.value)) input.value = current;
+  };
+  input.addEventListener("change", accept);
+  input.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") input.value = current;
+    else if (event.key === "Enter") accept();
+    else return;
+    event.stopPropagation();
+  });
+  const element = h(
+    "div",
+    { class: "sc-field sc-word", data: { field: name } },
+    h("label", { htmlFor: id, text: label }),
+    input,
+  );
+  return { element, input, show };
+}
+
+/** @param {{label: string, name: string, choices: [string, string][], onchange: (value: string) => void}} options */
+export function choiceField({ label, name, choices, onchange }) {
+  const select = h("select", { name, "aria-label": label, title: label, onchange: () => onchange(select.value) });
+  select.append(...choices.map(([value, text]) => h("option", { value, text })));
+  ownHistory(select);
+  const element = h("div", { class: "sc-field sc-grow", data: { field: name } }, select);
+  return {
+    element,
+    input: select,
+    show: (value) => {
+      select.value = value;
+    },
+  };
+}

@@ -1,0 +1,96 @@
+// What the cameras film: a figure on a floor. Everything is in the rig's own axes: x right, y down, z away, metres.
+
+import * as THREE from "../../lib/three/three.mjs";
+
+export const FLOOR_Y = 0.72; // below the middle of the figure, which is where new cameras look
+export const FILMED = 0; // layer of what cameras see
+export const DRAWN = 1; // layer of what only the editor shows
+
+const COLORS = {
+  skin: "#e2b493",
+  hair: "#3a2c28",
+  shirt: "#d8643f",
+  trousers: "#2f4a6d",
+  shoe: "#23262d",
+  scarf: "#f2c14e",
+};
+
+const SOLE_Y = 0.95; // of the figure as it is modelled, 1.85 m tall
+const SCALE = FLOOR_Y / SOLE_Y; // 1.4 m, so that all of it is in a picture from 3 m through the usual lens
+
+/** @returns {THREE.Group} a person of 1.4 m who looks at azimuth 0 and raises the left arm, beside a box */
+export function figure() {
+  const group = new THREE.Group();
+  const material = Object.fromEntries(
+    Object.entries(COLORS).map(([name, color]) => [name, new THREE.MeshLambertMaterial({ color })]),
+  );
+  const part = (geometry, name, x, y, z, turn = [0, 0, 0]) => {
+    const mesh = new THREE.Mesh(geometry, material[name]);
+    mesh.position.set(x, y, z);
+    mesh.rotation.set(...turn);
+    group.add(mesh);
+  };
+  const limb = (length, radius) => new THREE.CapsuleGeometry(radius, length, 4, 12);
+  part(limb(0.36, 0.155), "shirt", 0, -0.3, 0);
+  part(limb(0.1, 0.14), "trousers", 0, 0.02, 0);
+  for (const side of [-1, 1]) {
+    part(limb(0.66, 0.078), "trousers", 0.095 * side, 0.43, 0);
+    part(limb(0.13, 0.06), "shoe", 0.1 * side, 0.885, -0.05, [Math.PI / 2, 0, 0]);
+  }
+  part(limb(0.5, 0.055), "shirt", -0.27, -0.17, 0, [0, 0, 0.24]); // the figure's right arm: on the left of the picture
+  part(new THREE.SphereGeometry(0.065, 12, 8), "skin", -0.36, 0.13, 0);
+  part(limb(0.5, 0.055), "shirt", 0.36, -0.68, 0, [0, 0, 0.72]); // the left arm waves
+  part(new THREE.SphereGeometry(0.065, 12, 8), "skin", 0.57, -0.92, 0);
+  part(new THREE.SphereGeometry(0.125, 20, 14), "skin", 0, -0.74, 0);
+  part(new THREE.SphereGeometry(0.132, 20, 14), "hair", 0, -0.765, 0.03);
+  part(new THREE.ConeGeometry(0.03, 0.07, 10), "skin", 0, -0.73, -0.145, [-Math.PI / 2, 0, 0]);
+  for (const side of [-1, 1]) part(new THREE.SphereGeometry(0.014, 8, 6), "shoe", 0.045 * side, -0.77, -0.112);
+  part(new THREE.TorusGeometry(0.1, 0.035, 8, 18), "scarf", 0, -0.6, 0, [Math.PI / 2, 0, 0]);
+  const box = new THREE.Mesh(new THREE.BoxGeometry(0.5, 0.5, 0.5), new THREE.MeshLambertMaterial({ color: "#7b8da3" }));
+  box.position.set(-1.1, SOLE_Y - 0.25, 0.9);
+  box.rotation.y = 0.4;
+  group.add(box);
+  group.scale.setScalar(SCALE);
+  return group;
+}
+
+/** @returns {THREE.Group} a floor with a line every metre, and a heavier one every five */
+export function floor() {
+  const group = new THREE.Group();
+  const plane = new THREE.Mesh(new THREE.CircleGeometry(40, 64), new THREE.MeshLambertMaterial({ color: "#5d646f" }));
+  plane.rotation.x = Math.PI / 2;
+  plane.position.y = FLOOR_Y + 0.002;
+  group.add(plane);
+  group.add(grid(1, 20, "#7d8694"), grid(5, 20, "#a5afbd"));
+  return group;
+}
+
+/** @returns {THREE.LineSegments} lines on the floor */
+export function grid(step, half, color, opacity = 1) {
+  const points = [];
+  for (let at = -half; at <= half; at += step) {
+    points.push(-half, FLOOR_Y, at, half, FLOOR_Y, at, at, FLOOR_Y, -half, at, FLOOR_Y, half);
+  }
+  return new THREE.LineSegments(lines(points), new THREE.LineBasicMaterial({ color, transparent: true, opacity }));
+}
+
+/** @param {number[]} points x y z of both ends of every line, in a row */
+export function lines(points) {
+  const geometry = new THREE.BufferGeometry();
+  geometry.setAttribute("position", new THREE.BufferAttribute(new Float32Array(points), 3));
+  return geometry;
+}
+
+/** @param {THREE.Object3D} object @param {number} layer */
+export function onLayer(object, layer) {
+  object.traverse((part) => part.layers.set(layer));
+  return object;
+}
+
+/** Free what the graphics card holds of everything below an object. */
+export function disposeAll(object) {
+  object.traverse((part) => {
+    part.geometry?.dispose();
+    for (const material of [part.material].flat()) material?.dispose();
+  });
+}
