@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import numpy as np
 import pytest
 import torch
@@ -144,7 +143,6 @@ def test_any_number_of_cameras_any_names_and_degenerate_rigs_are_drawn(count):
     draw_rig(Rig(names, torch.eye(4, dtype=torch.float64).expand(count, 1, 4, 4)), 640, 360)  # all in one place
     draw_rig(orbit_rig([7 * i for i in range(count)], [90], [1e5]), 640, 360)  # all straight above
     draw_rig(orbit_rig([7 * i for i in range(count)], [0], [1e-3]), 640, 360)  # inside of the figure
-
 
 
 def test_steps_are_round_numbers_and_ink_is_readable():
