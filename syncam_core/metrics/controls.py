@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..synthetic import Scene, render
+from ..synthetic import PLACE_RADIUS_M, Scene, render
 
 
 def mixed_seeds(
@@ -43,15 +43,16 @@ def unrelated_scenes(
     width: int,
     times: Tensor | Sequence[float],  # (frames,) seconds
     seed: int = 0,
+    place_radius_m: float = PLACE_RADIUS_M,  # as the scenes' own
 ) -> Tensor:  # (views, frames, height, width, 3)
     """Rendered truth in which every view films another scene of the same prompt.
 
-    Heading, phase and place of each are drawn from the seed: sharp pictures with the right colours, floor and cameras
-    that agree in nothing else.
+    Heading, phase and place of each are drawn from the seed, so give every scene its own: sharp pictures with the right
+    colours, floor and cameras that agree in nothing else.
     """
     views = []
     for view in range(rig.views):
-        drawn = Scene.random(1_000_003 * (seed + 1) + view)
+        drawn = Scene.random(1_000_003 * (seed + 1) + view, place_radius_m)
         free = {name: getattr(drawn, name) for name in ("heading_deg", "phase", "place_x_m", "place_z_m")}
         views.append(render(replace(scene, **free), rig.select([view]), height, width, times)[0])
     return torch.stack(views)

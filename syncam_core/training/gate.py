@@ -105,7 +105,10 @@ def run_gate(
     takes["full, views of different seeds"] = [
         mixed_seeds(both) for both in zip(takes["full"], takes["full, another seed"], strict=True)
     ]
-    takes["unrelated scenes"] = [unrelated_scenes(scene, rig, SIZE, SIZE, times) for scene, rig in pairs]
+    takes["unrelated scenes"] = [
+        unrelated_scenes(scene, rig, SIZE, SIZE, times, config.seed * config.scenes + number, config.place_radius_m)
+        for number, (scene, rig) in enumerate(pairs)
+    ]
     reference = demo_reference_c2w()
     scores = {
         name: score_scenes(zip(videos, rigs, strict=True), reference_c2w=reference) for name, videos in takes.items()
