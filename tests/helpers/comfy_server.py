@@ -21,6 +21,9 @@ import aiohttp
 PACK = Path(__file__).resolve().parents[2]
 
 
+TEXT_EVENT = b"\0\0\0\3"  # the host's number for words shown on a node
+
+
 @dataclass
 class Outcome:
     """How a queued prompt ended: its events, its outputs per node, and the errors in words."""
@@ -132,7 +135,8 @@ class Server:
             prompt_id = result["prompt_id"]
             async for message in socket_:
                 if message.type == aiohttp.WSMsgType.BINARY:
-                    outcome.previews.append(message.data)
+                    if message.data[:4] != TEXT_EVENT:
+                        outcome.previews.append(message.data)
                     continue
                 event = json.loads(message.data)
                 kind, data = event["type"], event.get("data") or {}

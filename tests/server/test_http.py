@@ -41,7 +41,7 @@ def test_every_node_of_the_pack_is_offered_with_the_contracted_inputs_and_output
     contract = {
         "SynCamRigOrbit": ("azimuths elevations distances", "rig"),
         "SynCamRigJSON": ("rig_json", "rig"),
-        "SynCamLoadRig": ("file cameras", "rig"),
+        "SynCamLoadRig": ("file cameras format unit_m", "rig"),
         "SynCamEncodeCameras": ("rig length", "cameras"),
         "SynCamLoadWeights": ("weights_name", "weights"),
         "SynCamApply": ("model weights cameras strength start_percent end_percent", "model"),
@@ -290,8 +290,9 @@ def test_twenty_jobs_in_a_row_do_not_grow_the_memory(server):
         outcome = server.run(small(azimuths=f"0, {seed + 1}", seed=100 + seed))
         assert outcome.status == "success", outcome.message
         used.append(server.memory_mb())
-    # The first jobs fill caches; from then on a leak of one latent or module per job would show.
-    assert used[-1] - used[7] < 20, used
+    # The first jobs fill caches; from then on a leak of one latent or module per job would show. (The allocator may give
+    # memory back in between, so no single job is the measure.)
+    assert max(used[12:]) - max(used[:8]) < 10, used
 
 
 def test_the_log_holds_no_warning_or_error_of_ours(server):

@@ -195,6 +195,7 @@ FREE = {
     "log_every": 7,
     "workers": 3,
     "in_memory": True,
+    "compile": "eager",
     "save_dtype": "float32",
     "validation": {"cache": "held"},
     "model.gradient_checkpointing": True,
