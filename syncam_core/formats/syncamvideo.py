@@ -176,13 +176,13 @@ def _row(text: str, place: str, index: int) -> list[float]:
     try:
         row = [float(word) for word in words]
     except ValueError as problem:
-        raise ValueError(f"{place} row {index} holds something that is not a number: [{text[:60]}].") from problem
+        raise ValueError(f"{place} row {index} holds something that is not a number: [{_shown(text)}].") from problem
     if not all(map(math.isfinite, row)):
-        raise ValueError(f"{place} row {index} holds NaN or an infinite number: [{text[:60]}].")
+        raise ValueError(f"{place} row {index} holds NaN or an infinite number: [{_shown(text)}].")
     if len(row) == 3:
         row.append(0.0 if index < 3 else 1.0)
     if len(row) != 4:
-        raise ValueError(f"{place} row {index} has {len(row)} numbers, but 3 or 4 are needed: [{text[:60]}].")
+        raise ValueError(f"{place} row {index} has {len(row)} numbers, but 3 or 4 are needed: [{_shown(text)}].")
     if abs(row[3] - (index == 3)) > 1e-6:
         raise ValueError(
             f"{place} row {index} ends with {row[3]:g}, but it must end with {int(index == 3)}; rows are forward, right, "
@@ -224,3 +224,8 @@ def _rows(document: dict[str, Any], frame: str, name: str) -> list[list[float]]:
     if name not in document[frame]:
         raise ValueError(f"{frame} has no camera {name!r}, but the first frame has; every frame needs every camera.")
     return parse_rows(document[frame][name], f"{frame}, {name[:60]}:")
+
+
+def _shown(text: str) -> str:
+    """The beginning of a row, without what would spoil the sentence: a damaged file may hold any character."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text[:60])

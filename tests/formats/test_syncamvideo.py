@@ -377,3 +377,10 @@ def test_a_file_in_metres_can_be_read_but_is_never_written(tmp_path):
         syncamvideo.write(orbit_rig([0]), path, unit_m=1.0)
     syncamvideo.write(orbit_rig([0]), path, unit_m=0.01)
     assert read_rig_file(path).c2w[0, 0, 2, 3] == -3
+
+
+def test_control_characters_of_a_damaged_row_do_not_reach_the_sentence():
+    document = {"frame0": {"cam01": "[1 0 0 0] [0 1 0 0] [0 0 1 0] [1\x7f\x7f 2 3 1] "}}
+    with pytest.raises(ValueError, match="row 3 holds something that is not a number") as refused:
+        rig_from_syncamvideo(document)
+    assert str(refused.value).isprintable()
