@@ -11,6 +11,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import settings
+
+# The same examples on every machine: what a run finds, the next one finds. scripts/fuzz_formats.py looks for new ones.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 PACK = Path(__file__).resolve().parent.parent
 

@@ -13,7 +13,7 @@ from syncam_core.formats import FORMATS, file_name, read_rig_file, write_rig_fil
 
 LONGEST_MESSAGE = 900
 
-thorough = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+thorough = settings(derandomize=True, deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
 
 TEXTS = [
     b"nan",
