@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..syncam_core.cameras import builders, choose_cameras, transforms
+from ..syncam_core.formats.files import natural
 from .rig_builders import CATEGORY, point_input, point_of, rig_output
 from .sentences import sentences_of, verdict
 from .sockets import RigType
@@ -43,7 +44,8 @@ class SynCamRigMerge(io.ComfyNode):
     @classmethod
     def execute(cls, rigs) -> io.NodeOutput:
         with sentences_of("SynCamRigMerge"):
-            return io.NodeOutput(transforms.merge_rigs([rig for rig in rigs.values() if rig is not None]))
+            in_order = [rigs[socket] for socket in sorted(rigs, key=natural) if rigs[socket] is not None]
+            return io.NodeOutput(transforms.merge_rigs(in_order))
 
 
 class SynCamRigReorder(io.ComfyNode):

@@ -335,3 +335,15 @@ def test_what_only_the_run_can_judge_is_refused_with_a_sentence(comfy, node, sai
         (values["rig"],) = comfy.run("SynCamRigRing", **defaults("SynCamRigRing"))
     with pytest.raises(ValueError, match="^" + re.escape(said)):
         comfy.run(node_id, **values)
+
+
+def test_merged_rigs_stand_in_the_order_of_their_sockets_however_a_prompt_lists_them(comfy):
+    rigs = {number: camera_named(comfy, f"camera {number}") for number in (10, 2, 0)}
+    merged = comfy.run("SynCamRigMerge", rigs={f"rig{number}": rig for number, rig in rigs.items()})[0]
+    assert merged.names == ("camera 0", "camera 2", "camera 10")
+
+
+def camera_named(comfy, name):
+    return comfy.run(
+        "SynCamRigCamera", azimuth=0.0, elevation=0.0, distance=3.0, roll=0.0, target="0, 0, 0", name=name
+    )[0]
