@@ -10,7 +10,6 @@ import nodes as host_nodes
 
 from ..syncam_core.cameras import encode_cameras, latent_frames_of
 from ..syncam_core.cameras.meter import warn
-from .node_text import say_on_node
 from .sentences import sentences_of, verdict
 from .sockets import CamerasType, RigType
 
@@ -49,7 +48,8 @@ class SynCamEncodeCameras(io.ComfyNode):
                     display_name="cameras", tooltip="Goes into SynCam Apply and into SynCam Empty Latent."
                 )
             ],
-            hidden=[io.Hidden.unique_id],
+            # The host sends what the node said again when it answers a run from its cache.
+            has_intermediate_output=True,
         )
 
     @classmethod
@@ -62,9 +62,8 @@ class SynCamEncodeCameras(io.ComfyNode):
         with sentences_of("SynCamEncodeCameras"):
             cameras = encode_cameras(rig, length)
         warning = warn(rig)
-        if warning:
-            say_on_node(cls, warning)
-        return io.NodeOutput(cameras)
+        # web/js/encode_warning.js shows it on the node; an empty list takes the last one away.
+        return io.NodeOutput(cameras, ui={"warning": [warning] if warning else []})
 
     @classmethod
     def check(cls, length: int) -> None:

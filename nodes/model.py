@@ -11,11 +11,13 @@ import comfy.utils
 import folder_paths
 from comfy_api.latest import io, ui
 
+from ..syncam_core.cameras.rig import MAX_VIEWS
 from ..syncam_core.view_sync.convert import convert
+from ..syncam_core.view_sync.coupling import COUPLINGS
 from ..syncam_core.view_sync.weights import FLOAT_DTYPES, WeightsError
-from .patch import apply_view_sync, load_view_sync
+from .patch import MEMORY_CHOICES, apply_view_sync, load_view_sync
 from .sentences import sentences_of, verdict
-from .sockets import CamerasType, WeightsType
+from .sockets import CamerasType, ControlType, WeightsType
 
 FOLDER = "syncam"
 STRONGEST = 2.0
@@ -176,12 +178,55 @@ class SynCamApply(io.ComfyNode):
                     step=0.001,
                     tooltip="Share of the sampling after which synchronization ends.",
                 ),
+                # Optional, so that jobs from before they were there still run.
+                io.Combo.Input(
+                    "coupling",
+                    options=list(COUPLINGS),
+                    default="joint",
+                    optional=True,
+                    tooltip="Which views look at each other. joint: all at once, as in the paper. anchor: each with the "
+                    "reference view, in the pairs that the released weights were trained on. nearest: each with its "
+                    "nearest cameras. routed: groups that change at every step. With two views all are the same.",
+                ),
+                io.Int.Input(
+                    "group_size",
+                    default=2,
+                    min=2,
+                    max=MAX_VIEWS,
+                    optional=True,
+                    tooltip="Views in a group of nearest and routed; the others do without.",
+                ),
+                io.Combo.Input(
+                    "memory",
+                    options=list(MEMORY_CHOICES),
+                    default="auto",
+                    optional=True,
+                    tooltip="auto: in pieces that cost no time, smaller ones where memory is short. low: the smallest "
+                    "pieces. whole: no pieces. The result is the same.",
+                ),
+                ControlType.Input(
+                    "control",
+                    optional=True,
+                    tooltip="From SynCam View Control: strength and range of each view, and which blocks synchronize.",
+                ),
             ],
             outputs=[io.Model.Output(display_name="model", tooltip="Sample a latent with one batch item per view.")],
         )
 
     @classmethod
-    def execute(cls, model, weights, cameras, strength=1.0, start_percent=0.0, end_percent=1.0) -> io.NodeOutput:
+    def execute(
+        cls,
+        model,
+        weights,
+        cameras,
+        strength=1.0,
+        start_percent=0.0,
+        end_percent=1.0,
+        coupling="joint",
+        group_size=2,
+        memory="auto",
+        control=None,
+    ) -> io.NodeOutput:
         for name, value, largest in (
             ("strength", strength, STRONGEST),
             ("start_percent", start_percent, 1.0),
@@ -195,7 +240,25 @@ class SynCamApply(io.ComfyNode):
                 f"SynCamApply: 'start_percent' is {start_percent}, after 'end_percent' {end_percent}; "
                 "set it to a smaller number."
             )
-        return io.NodeOutput(apply_view_sync(model, weights, cameras.poses, strength, start_percent, end_percent))
+        for name, value, choices in (("coupling", coupling, COUPLINGS), ("memory", memory, MEMORY_CHOICES)):
+            if value not in choices:
+                raise ValueError(f"SynCamApply: '{name}' is '{value}'; choose {', '.join(choices)}.")
+        if not 2 <= group_size <= MAX_VIEWS:
+            raise ValueError(f"SynCamApply: 'group_size' is {group_size}; give a number from 2 to {MAX_VIEWS}.")
+        return io.NodeOutput(
+            apply_view_sync(
+                model,
+                weights,
+                cameras.poses,
+                strength,
+                start_percent,
+                end_percent,
+                coupling,
+                group_size,
+                memory,
+                control,
+            )
+        )
 
 
 def unknown_weights(weights_name: str) -> str:

@@ -1,8 +1,9 @@
 """Putting view synchronization into a host model: loading the module, and running it inside Wan's blocks.
 
 The module is a ModelPatcher of its own, attached to the model, so that the host loads, offloads, clones and counts it.
-Whatever one forward needs travels in that forward's ``transformer_options``; what is set on the blocks keeps no state,
-so clones, devices and interleaved runs cannot disturb each other.
+Whatever one forward needs travels in that forward's ``transformer_options``, and what is computed once for a sampling in
+that sampling's; what is set on the blocks keeps no state, so clones, devices and interleaved runs cannot disturb each
+other.
 """
 
 from __future__ import annotations
@@ -11,21 +12,31 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import comfy.model_management
 import comfy.model_patcher
 import comfy.ops
 import torch
-from comfy.ldm.modules.attention import optimized_attention
-from comfy.ldm.wan.model import WanAttentionBlock, repeat_e
+from comfy.ldm.wan.model import WanAttentionBlock
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-from ..syncam_core.view_sync.module import Rope, ViewSync, view_rope
+from ..syncam_core.view_sync.coupling import groups_of
+from ..syncam_core.view_sync.module import ViewSync, fold_output, view_rope
 from ..syncam_core.view_sync.weights import read_weights
+from .block import Step, replaced, synchronized_block, unwrapped
+from .company import refuse_parts, refuse_strangers, windows_over_time
+from .once import Once
+from .sentences import sentences_of
 
 KEY = "syncam_view_sync"
+ONCE = "syncam_once"  # in the transformer_options of one sampling
+GIVEN = "syncam_given"  # a conditioning's clean latents, see SynCamDualGuider
+MEMORY_CHOICES = ("auto", "whole", "low")
+MOST_TOKENS = 32768  # one view of 81 frames at 832 x 480: a GPU is as fast with it as with more
+LEAST_TOKENS = 2048
+PIECE_WIDTHS = 12  # what a block holds of a piece at its peak, in vectors of the stream
 KNOWN_SIZES = {(1536, 30): "Wan2.1 1.3B", (5120, 40): "Wan2.1 14B"}
 
 
@@ -37,12 +48,14 @@ def load_view_sync(path: str, disable_dynamic: bool = False) -> comfy.model_patc
     weights = read_weights(path)
     dtype = torch.float32 if weights.dtype == torch.float64 else weights.dtype
     offload_device = comfy.model_management.unet_offload_device()
-    module = ViewSync(weights.dim, weights.depth, offload_device, dtype, comfy.ops.manual_cast)
+    folded = dtype.itemsize > 1  # a product of matrices kept in 8 bits would not be those matrices
+    module = ViewSync(weights.dim, weights.depth, offload_device, dtype, comfy.ops.manual_cast, folded)
     comfy.model_management.archive_model_dtypes(module)
     # The host rebinds CoreModelPatcher at start-up, so it is looked up now.
     patcher_class = comfy.model_patcher.ModelPatcher if disable_dynamic else comfy.model_patcher.CoreModelPatcher
     patcher = patcher_class(module, comfy.model_management.get_torch_device(), offload_device)
-    tensors = {key: tensor.to(dtype) for key, tensor in weights.tensors.items()}
+    tensors = fold_output(weights.tensors) if folded else weights.tensors
+    tensors = {key: tensor.to(dtype) for key, tensor in tensors.items()}
     module.load_state_dict(tensors, strict=True, assign=patcher.is_dynamic())
     module.eval().requires_grad_(False)
     patcher.cached_patcher_init = (load_view_sync, (path,))
@@ -56,20 +69,34 @@ def apply_view_sync(
     strength: float = 1.0,
     start_percent: float = 0.0,
     end_percent: float = 1.0,
+    coupling: str = "joint",
+    group_size: int = 2,
+    memory: str = "auto",
+    control=None,  # syncam_core.view_sync.control.ViewControl
 ) -> comfy.model_patcher.ModelPatcher:
     """A clone of ``model`` whose blocks synchronize the views of ``poses`` while sampling is in the percent range.
+
+    ``coupling`` and ``group_size`` are those of :func:`groups_of`. ``memory`` says in which pieces the blocks work:
+    "whole" in one, "low" in the smallest, "auto" in pieces that cost no time, smaller ones where memory is short.
+    ``control`` has a strength and range of its own for each view, and says which blocks synchronize.
 
     Applying again replaces the earlier one. Whoever replaced a block before keeps being asked first and gets the
     synchronized block as its original. Raises ``ValueError`` if model and weights do not belong together.
     """
     check_model(model, weights)
-    wrapper = ViewSyncWrapper(weights, poses, strength, start_percent, end_percent)
+    if control is not None:
+        with sentences_of("SynCamApply"):
+            control = control.spread(poses.shape[0], len(weights.model.blocks))
+        control = None if control.changes_nothing else control
+    wrapper = ViewSyncWrapper(
+        weights, poses, strength, start_percent, end_percent, coupling, group_size, memory, control
+    )
     patched = model.clone()
     patched.set_additional_models(KEY, [weights])
     for kind in (WrappersMP.APPLY_MODEL, WrappersMP.OUTER_SAMPLE):
         patched.remove_wrappers_with_key(kind, KEY)
     patched.add_wrapper_with_key(WrappersMP.APPLY_MODEL, KEY, wrapper)
-    patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, functools.partial(check_before_loading, poses))
+    patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, wrapper.around_sampling)
     present = block_replacements(patched.model_options["transformer_options"])
     for index in range(len(wan_of(patched.model).blocks)):
         previous = present.get(("double_block", index))
@@ -83,19 +110,6 @@ def view_sync_of(model: comfy.model_patcher.ModelPatcher) -> ViewSyncWrapper | N
     return next(iter(model.get_wrappers(WrappersMP.APPLY_MODEL, KEY)), None)
 
 
-class Step(NamedTuple):
-    """What the blocks need during one forward; lives in that forward's ``transformer_options``."""
-
-    blocks: Any  # the transformer's own blocks
-    module: ViewSync
-    poses: Tensor  # (views, latent frames, 12)
-    strength: float
-    rope: Rope
-    heads: int
-    context_img_len: int | None  # image tokens at the front of the text, which the host does not tell block patches
-    blocks_run: list[int]
-
-
 @dataclass(frozen=True, eq=False)
 class ViewSyncWrapper:
     """The host's APPLY_MODEL wrapper: decides once per forward whether and with what the blocks synchronize."""
@@ -105,17 +119,45 @@ class ViewSyncWrapper:
     strength: float
     start_percent: float
     end_percent: float
+    coupling: str = "joint"
+    group_size: int = 2
+    memory: str = "auto"
+    control: Any = None  # with one number per view
+
+    def around_sampling(self, executor, noise: Tensor, *args, **kwargs):
+        """The host's OUTER_SAMPLE wrapper: refuse what cannot work before any model is loaded, and lay out where this
+        sampling keeps what it computes once."""
+        guider = executor.class_obj
+        check_latent((kwargs.get("latent_shapes") or [noise.shape])[0], self.poses)
+        refuse_strangers(guider.model_patcher.model, guider.model_options, len(self.poses), is_block_patch)
+        if "context_handler" in guider.model_options:
+            # The host takes these options back when the sampling ends.
+            guider.model_options["context_handler"] = windows_over_time(guider.model_options["context_handler"])
+        seed = kwargs.get("seed", args[6] if len(args) > 6 else None)
+        # The host has cloned these options for this sampling alone.
+        guider.model_options.setdefault("transformer_options", {})[ONCE] = Once(seed=seed or 0)
+        return executor(noise, *args, **kwargs)
 
     def __call__(
         self, executor, x, t, c_concat=None, c_crossattn=None, control=None, transformer_options=None, **kwargs
     ):
         options = dict(transformer_options or {})
         base = executor.class_obj
-        if self.strength == 0 or not self.covers(base.model_sampling, float(t.flatten()[0])):
+        given = kwargs.pop(GIVEN, None)
+        if given is not None:
+            x = torch.where(given[:, -1:] > 0.5, given[:, :-1].to(x), x)
+        strength = self.strength_at(base.model_sampling, float(t.flatten()[0]))
+        refuse_strangers(base, None, len(self.poses))
+        active = any(strength)
+        if not active and not replaced(wan_of(base).blocks):
             return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
         # The host stacks whole conditionings, in any order: (chunk view), so views never change chunk.
-        check_latent(x.shape, self.poses, chunks=len(options.get("cond_or_uncond", [0])))
-        options[KEY] = step = self.prepare(base, x, kwargs.get("clip_fea"))
+        poses = self.poses_of(options)
+        chunks = len(options.get("cond_or_uncond", [0]))
+        refuse_parts(torch.Size([x.shape[0], 0]), len(poses) * chunks, 0)  # the latent was checked before the sampling
+        check_latent(x.shape, poses, chunks=chunks)
+        step = self.prepare(base, x, t, poses, chunks, strength, options, kwargs.get("clip_fea"))
+        step = options[KEY] = step._replace(attends_only=not active)
         output = executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
         if not step.blocks_run and not any(isinstance(p, BlockPatch) for p in block_replacements(options).values()):
             raise ValueError(
@@ -124,27 +166,92 @@ class ViewSyncWrapper:
             )
         return output
 
-    def covers(self, model_sampling, sigma: float) -> bool:
-        # Asked at run time, so that a shift set after this patch counts.
-        first, last = (model_sampling.percent_to_sigma(p) for p in (self.start_percent, self.end_percent))
-        return float(last) <= sigma <= float(first)
+    def strength_at(self, model_sampling, sigma: float) -> list[float]:
+        """The strength of every view, 0 outside its percent range."""
 
-    def prepare(self, base, x: Tensor, clip_fea: Tensor | None) -> Step:
+        def covers(start: float, end: float) -> bool:
+            # Asked at run time, so that a shift set after this patch counts.
+            return float(model_sampling.percent_to_sigma(end)) <= sigma <= float(model_sampling.percent_to_sigma(start))
+
+        views = self.poses.shape[0]
+        if self.strength == 0 or not covers(self.start_percent, self.end_percent):
+            return [0.0] * views
+        if self.control is None:
+            return [self.strength] * views
+        own = zip(self.control.strengths, self.control.starts, self.control.ends, strict=True)
+        return [self.strength * factor if covers(start, end) else 0.0 for factor, start, end in own]
+
+    def poses_of(self, options: dict) -> Tensor:
+        """The cameras of the frames that this forward sees."""
+        window = options.get("context_window")
+        return self.poses if window is None else window.get_tensor(self.poses, dim=1)
+
+    def prepare(
+        self,
+        base,
+        x: Tensor,
+        t: Tensor,
+        poses: Tensor,
+        chunks: int,
+        strength: list[float],
+        options: dict,
+        clip_fea: Tensor | None,
+    ) -> Step:
         wan = wan_of(base)
+        once: Once = options.get(ONCE) or Once()
         # The host pads latents that do not divide into patches.
         height, width = (math.ceil(size / patch) for size, patch in zip(x.shape[-2:], wan.patch_size[1:], strict=True))
+        step = step_number(options, float(t.flatten()[0]))
+        groups = groups_of(self.coupling, self.poses, self.group_size, step, once.seed)
+        largest = max(len(group.members) for group in groups)
         # With several GPUs each device has its own clone of the attached module.
         attached = base.current_patcher.get_additional_models_with_key(KEY) if base.current_patcher else []
+        window = options.get("context_window")
         return Step(
             blocks=wan.blocks,
             module=(attached or [self.weights])[0].model,
-            poses=self.poses.to(x.device),
-            strength=self.strength,
-            rope=view_rope(self.poses.shape[0], height, width, wan.dim // wan.num_heads, x.device),
+            poses=poses,
+            groups=groups,
+            strength=strength[0] if len(set(strength)) == 1 else torch.tensor(strength * chunks, device=x.device),
+            only_blocks=None if self.control is None else self.control.blocks and frozenset(self.control.blocks),
+            rope=once.get(
+                ("rope", largest, height, width, x.device),
+                lambda: view_rope(largest, height, width, wan.dim // wan.num_heads, x.device),
+            ),
             heads=wan.num_heads,
             context_img_len=None if clip_fea is None else clip_fea.shape[-2],
+            most_tokens=self.most_tokens(wan, x, once),
+            once=once,
+            # Groups that change with every step would only fill the memory.
+            cameras=None if self.coupling == "routed" else (groups, window and frames_of(window)),
             blocks_run=[],
+            rows=x.shape[0],
+            grid=(math.ceil(x.shape[2] / wan.patch_size[0]), height, width),
         )
+
+    def most_tokens(self, wan, x: Tensor, once: Once) -> int:
+        """Rows of the stream to work on at once; decided at the beginning of a sampling and kept."""
+        if self.memory == "whole":
+            return x.numel()
+        if self.memory == "low":
+            return LEAST_TOKENS
+        dtype = wan.dtype or x.dtype
+
+        def fitting() -> int:
+            free = comfy.model_management.get_free_memory(x.device)
+            return max(LEAST_TOKENS, min(MOST_TOKENS, int(free / 4 / (PIECE_WIDTHS * wan.dim * dtype.itemsize))))
+
+        return once.get(("most_tokens", x.device), fitting)
+
+
+def frames_of(window) -> tuple[tuple[int, ...], int | None]:
+    return tuple(window.index_list), getattr(window, "causal_anchor_index", None)
+
+
+def step_number(options: dict, sigma: float) -> int:
+    """Which step of the schedule a forward belongs to; samplers may also ask between the steps."""
+    sigmas = options.get("sample_sigmas")
+    return 0 if sigmas is None else int((sigmas.cpu() - sigma).abs().argmin())
 
 
 @dataclass(frozen=True)
@@ -155,60 +262,34 @@ class BlockPatch:
     previous: Callable | None = None
 
     def __call__(self, args: dict, extra: dict) -> dict:
-        original = functools.partial(self.run, extra["original_block"])
+        # Older add-ons with a forward of their own hand the options over beside the block.
+        options = args.get("transformer_options") or extra.get("transformer_options") or {}
+        original = functools.partial(self.run, extra["original_block"], options)
         if self.previous is None:
             return original(args)
         return self.previous(args, {**extra, "original_block": original})
 
-    def run(self, original_block: Callable, args: dict) -> dict:
-        step = args["transformer_options"].get(KEY)
+    def run(self, original_block: Callable, options: dict, args: dict) -> dict:
+        options = args.get("transformer_options") or options
+        step = options.get(KEY)
         if step is None:
             return original_block(args)
         step.blocks_run.append(self.index)
-        return {"img": synchronized_block(self.index, args, step)}
-
-
-def synchronized_block(index: int, args: dict, step: Step) -> Tensor:
-    """Wan's attention block with the views synchronized between its self-attention and its cross-attention.
-
-    Only the block's own submodules are called, so that whatever is patched into them counts. Source: the host's
-    ``WanAttentionBlock.forward``; with a zero projector the result equals it bit for bit, which a test holds.
-    """
-    block, x, time, options = unwrapped(step.blocks[index]), args["img"], args["vec"], args["transformer_options"]
-    grid = check_grid(x, step.poses, options["grid_sizes"])
-    if time.ndim < 4:
-        time = time.unsqueeze(1)
-    weight = comfy.model_management.cast_to(block.modulation, dtype=x.dtype, device=x.device)
-    shift, scale, gate, ffn_shift, ffn_scale, ffn_gate = (
-        repeat_e(row, x) for row in (weight.unsqueeze(0) + time).unbind(2)
-    )
-
-    x = x.contiguous()
-    y = block.self_attn(torch.addcmul(shift, block.norm1(x), 1 + scale), args["pe"], transformer_options=options)
-    x = torch.addcmul(x, y, gate)
-    del y
-
-    attention = functools.partial(host_attention, options)
-    delta = step.module.blocks[index](x, time, step.poses, grid, step.rope, step.heads, attention)
-    x = torch.add(x, delta, alpha=step.strength)
-    del delta
-
-    x = x + block.cross_attn(
-        block.norm3(x), args["txt"], context_img_len=step.context_img_len, transformer_options=options
-    )
-    for patch in options.get("patches", {}).get("attn2_patch", []):
-        x = patch({"x": x, "transformer_options": options})
-    y = block.ffn(torch.addcmul(ffn_shift, block.norm2(x), 1 + ffn_scale))
-    return torch.addcmul(x, y, ffn_gate)
-
-
-def host_attention(options: dict, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
-    return optimized_attention(q, k, v, heads=heads, transformer_options=options)
+        x = args["img"]
+        refuse_parts(x.shape, step.rows, math.prod(step.grid))
+        if step.only_blocks is not None and self.index not in step.only_blocks and not replaced(step.blocks):
+            return original_block(args)
+        if step.only_blocks is not None and self.index not in step.only_blocks:
+            step = step._replace(attends_only=True)
+        check_grid(x, step.grid)
+        return {"img": synchronized_block(self.index, args, step, step.grid, options)}
 
 
 def check_model(model: comfy.model_patcher.ModelPatcher, weights: comfy.model_patcher.ModelPatcher) -> None:
     wan = wan_of(model.model)
     blocks = [unwrapped(block) for block in getattr(wan, "blocks", [])]
+    if blocks:
+        refuse_strangers(model.model, None, 1)
     # A subclass with a forward of its own (audio, pose, ...) does more than this patch would repeat.
     if not blocks or any(type(block).forward is not WanAttentionBlock.forward for block in blocks):
         raise ValueError(
@@ -243,34 +324,20 @@ def check_latent(shape: torch.Size, poses: Tensor, chunks: int = 1, node: str = 
         )
 
 
-def check_before_loading(poses: Tensor, executor, noise: Tensor, *args, **kwargs):
-    """The host's OUTER_SAMPLE wrapper: refuse what cannot work before any model is loaded."""
-    check_latent((kwargs.get("latent_shapes") or [noise.shape])[0], poses)
-    if "context_handler" in executor.class_obj.model_options:
+def check_grid(x: Tensor, grid: tuple[int, int, int]) -> None:
+    if math.prod(grid) != x.shape[1]:
         raise ValueError(
-            "SynCamApply: context windows do not work with synchronized views; remove the context windows node and "
-            "sample the whole length."
+            f"SynCamApply: the model works on {x.shape[1]} tokens, but 'cameras' describes {grid[0]} latent frames of "
+            f"{grid[1] * grid[2]}; remove reference or time conditioning that adds frames to the latent."
         )
-    return executor(noise, *args, **kwargs)
 
 
-def check_grid(x: Tensor, poses: Tensor, grid_sizes) -> tuple[int, int, int]:
-    grid = tuple(int(size) for size in grid_sizes)
-    if math.prod(grid) != x.shape[1] or grid[0] != poses.shape[1]:
-        raise ValueError(
-            f"SynCamApply: the model works on {x.shape[1]} tokens in a {grid} grid, but 'cameras' describes "
-            f"{poses.shape[1]} latent frames; remove reference or time conditioning that adds frames to the latent."
-        )
-    return grid
+def is_block_patch(replacement) -> bool:
+    return isinstance(replacement, BlockPatch)
 
 
 def block_replacements(options: dict) -> dict:
     return options.get("patches_replace", {}).get("dit", {})
-
-
-def unwrapped(module):
-    """The module inside a ``torch.compile`` wrapper, or the module itself."""
-    return getattr(module, "_orig_mod", module)
 
 
 def wan_of(base_model):

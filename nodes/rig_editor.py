@@ -9,6 +9,7 @@ from comfy_api.latest import io
 
 from ..syncam_core.cameras import rig_from_json, rig_to_json
 from ..syncam_core.cameras.rig_json import rig_from_document
+from .rig_routes import add_routes_to_host
 from .sentences import sentences_of, verdict
 from .sockets import RigType
 
@@ -106,3 +107,4 @@ def is_untouched(state: Any) -> bool:
 
 
 NODES = (SynCamRigEditor,)
+add_routes_to_host()  # while the pack is loaded: the host collects its routes afterwards

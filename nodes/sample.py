@@ -10,9 +10,14 @@ from comfy_api.latest import io
 from comfy_extras.nodes_model_advanced import ModelSamplingSD3
 
 from ..syncam_core.video.layout import grid_shape
+from ..syncam_core.view_sync.noise import NOISES, noise_of_views, read_noise_order
+from .given import EMPTY_LATENT_RATIOS, given_views
 from .patch import check_latent, view_sync_of
+from .resume import Job, going_on
+from .sentences import sentences_of, verdict
 
-EMPTY_LATENT_RATIOS = ("downscale_ratio_spacial", "downscale_ratio_temporal")
+# What weights were trained on, by the width of their model: frames, width and height in pixels.
+TRAINED_ON = {1536: (81, 832, 480), 128: (17, 64, 64)}  # the authors' weights, the demo model
 
 
 class SynCamSampler(io.ComfyNode):
@@ -24,7 +29,9 @@ class SynCamSampler(io.ComfyNode):
             category="SynCam",
             description=(
                 "Samples all views together with the authors' settings (50 steps, CFG 5, shift 5, euler, simple) and "
-                "shows a live preview of all views. The seed gives each view its own noise, as in the original."
+                "shows a live preview of all views. The seed gives each view its own noise, as in the original. Views "
+                "from SynCam Given Views come out as they went in. Queued again unchanged after an interruption, it goes "
+                "on where it stopped."
             ),
             search_aliases=["syncammaster sampler", "multi view ksampler"],
             inputs=[
@@ -33,7 +40,9 @@ class SynCamSampler(io.ComfyNode):
                     "positive", tooltip="One prompt for all views: what happens, not how it is filmed."
                 ),
                 io.Conditioning.Input("negative", tooltip="What should not be in any view."),
-                io.Latent.Input("latent", tooltip="One batch item per view, from SynCam Empty Latent."),
+                io.Latent.Input(
+                    "latent", tooltip="One batch item per view, from SynCam Empty Latent or SynCam Given Views."
+                ),
                 io.Int.Input(
                     "seed",
                     default=0,
@@ -80,16 +89,66 @@ class SynCamSampler(io.ComfyNode):
                     step=0.01,
                     tooltip="Less than 1 starts from the given latent instead of pure noise.",
                 ),
+                # Optional, so that jobs from before they were there still run.
+                io.Combo.Input(
+                    "noise",
+                    options=list(NOISES),
+                    default="independent",
+                    optional=True,
+                    tooltip="independent: every view its own noise, as the weights were trained. shared: all the same. "
+                    "mixed: some of both.",
+                ),
+                io.Float.Input(
+                    "noise_mix",
+                    default=0.5,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    optional=True,
+                    tooltip="For mixed noise: how far any two views' noise is the same, from 0 (independent) to 1 "
+                    "(shared).",
+                ),
+                io.String.Input(
+                    "noise_order",
+                    default="",
+                    optional=True,
+                    tooltip="Which draw of noise each view takes, like '2, 0, 1': a camera that moves to another place "
+                    "in the rig keeps its noise. Empty: 0, 1, 2, ...",
+                ),
             ],
             outputs=[
                 io.Latent.Output(display_name="latent", tooltip="One batch item per view, for SynCam Decode Views.")
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
+    def validate_inputs(cls, noise_order=None):
+        return verdict(cls.check, noise_order) if isinstance(noise_order, str) else True
+
+    @classmethod
     def execute(
-        cls, model, positive, negative, latent, seed, steps, cfg, sampler_name, scheduler, shift=5.0, denoise=1.0
+        cls,
+        model,
+        positive,
+        negative,
+        latent,
+        seed,
+        steps,
+        cfg,
+        sampler_name,
+        scheduler,
+        shift=5.0,
+        denoise=1.0,
+        noise="independent",
+        noise_mix=0.5,
+        noise_order="",
     ) -> io.NodeOutput:
+        settings = (
+            *(seed, steps, cfg, sampler_name, scheduler, shift, denoise),
+            *(noise, noise_mix, noise_order),
+        )
+        job = Job(getattr(cls.hidden, "unique_id", None), model, (positive, negative, latent), settings)
         for name, value in (("cfg", cfg), ("shift", shift)):
             if not 0 <= value <= 100:  # a linked value, or NaN
                 raise ValueError(f"SynCamSampler: '{name}' is {value}; give a number from 0 to 100.")
@@ -101,30 +160,65 @@ class SynCamSampler(io.ComfyNode):
         synchronization = view_sync_of(model)
         if synchronization is not None:
             check_latent(samples.shape, synchronization.poses, node="SynCamSampler")
-        samples = comfy.sample.sample(
-            model,
-            comfy.sample.prepare_noise(samples, seed, latent.get("batch_index")),
-            steps,
-            cfg,
-            sampler_name,
-            scheduler,
-            positive,
-            negative,
-            samples,
-            denoise=denoise,
-            noise_mask=latent.get("noise_mask"),
-            callback=all_views_callback(model, steps),
-            disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
-            seed=seed,
-        )
+            say_on_node(cls, untrained(samples.shape, synchronization.weights.model.dim))
+        with sentences_of("SynCamSampler"):
+            order = read_noise_order(noise_order, len(samples))
+            own = comfy.sample.prepare_noise(samples, seed, order or latent.get("batch_index"))
+            start = noise_of_views(own, seed, noise, noise_mix)
+        sigmas = comfy.samplers.KSampler(
+            model, steps, model.load_device, sampler_name, scheduler, denoise, model.model_options
+        ).sigmas
+        with going_on(job, comfy.samplers.sampler_object(sampler_name), sampler_name) as (sampler, first_step):
+            result = comfy.sample.sample_custom(
+                model,
+                start,
+                cfg,
+                sampler,
+                sigmas,
+                positive,
+                negative,
+                samples,
+                noise_mask=latent.get("noise_mask"),
+                callback=all_views_callback(model, steps, first_step),
+                disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
+                seed=seed,
+            )
+        # The host's way through the model's own scale and back rounds; what is given comes out as it went in.
+        for view in given_views(latent, samples.shape):
+            result[view] = samples[view].to(result)
         kept = {key: value for key, value in latent.items() if key not in EMPTY_LATENT_RATIOS}
-        return io.NodeOutput({**kept, "samples": samples})
+        return io.NodeOutput({**kept, "samples": result})
+
+    @classmethod
+    def check(cls, noise_order: str) -> None:
+        with sentences_of("SynCamSampler"):
+            read_noise_order(noise_order, None)
 
 
-def all_views_callback(model, steps: int):
+def untrained(shape, dim: int) -> str:
+    """What a latent (views, channels, frames, height, width) has that the weights do not know, in one line, or ""."""
+    given = (4 * shape[2] - 3, 8 * shape[4], 8 * shape[3])
+    trained = TRAINED_ON.get(dim, given)
+    if given == trained:
+        return ""
+    return "{} frames of {} x {}; the weights know {} of {} x {}, views may agree less here".format(*given, *trained)
+
+
+def say_on_node(node: type, text: str) -> None:
+    """Show a text on the node while it runs, as the host's own nodes show their progress; needs a server."""
+    from server import PromptServer
+
+    server, unique_id = getattr(PromptServer, "instance", None), getattr(node.hidden, "unique_id", None)
+    if text and server is not None and unique_id is not None:
+        server.send_progress_text(text, unique_id)
+
+
+def all_views_callback(model, steps: int, first_step: int = 0):
     """The host's progress callback, with one picture of all views in a grid in place of view 0 alone."""
     previewer = latent_preview.get_previewer(model.load_device, model.model.latent_format)
     bar = comfy.utils.ProgressBar(steps)
+    if first_step:
+        bar.update_absolute(first_step, steps)
 
     def callback(step: int, x0, x, total_steps: int) -> None:
         preview = preview_of_views(previewer, x0) if previewer else None

@@ -5,3 +5,4 @@ from comfy_api.latest import io
 RigType = io.Custom("SYNCAM_RIG")  # syncam_core.cameras.Rig
 CamerasType = io.Custom("SYNCAM_CAMERAS")  # syncam_core.cameras.CameraEncoding
 WeightsType = io.Custom("SYNCAM_WEIGHTS")  # the host's ModelPatcher around a syncam_core.view_sync.ViewSync
+ControlType = io.Custom("SYNCAM_CONTROL")  # syncam_core.view_sync.control.ViewControl

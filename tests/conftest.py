@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import shutil
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -101,6 +102,42 @@ def import_pack():
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+# For one module each: while Playwright is open, nothing else in this process can run an event loop.
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium; without one on the machine the test is skipped."""
+    # dev.py sets it to nothing where a browser is there but cannot be driven.
+    path = os.environ.get("SYNCAM_CHROMIUM", shutil.which("chromium"))
+    if not path:
+        pytest.skip("no Chromium on this machine; install one, or name it in SYNCAM_CHROMIUM")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
+        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def library_page(browser):
+    """A blank page without a server, on which `import("/name.mjs")` loads web/lib/name.mjs."""
+
+    def answer(route):
+        name = route.request.url.rsplit("/", 1)[1]
+        if name.endswith(".mjs"):
+            source = (PACK / "web" / "lib" / name).read_text(encoding="utf-8")
+            route.fulfill(body=source, content_type="text/javascript")
+        else:
+            route.fulfill(body="<!doctype html><title>blank</title>", content_type="text/html")
+
+    page = browser.new_page()
+    page.route("**/*", answer)
+    page.goto("http://blank.test/")
+    yield page
+    page.close()
 
 
 @pytest.fixture(scope="session")

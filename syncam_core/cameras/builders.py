@@ -68,9 +68,11 @@ def orbit_rig(
 ) -> Rig:
     """Static cameras around the origin, named cam01, cam02, ...; a list of one number counts for every camera.
 
-    Raises ValueError for lists whose lengths neither agree nor are 1, and for numbers that `orbit_c2w` refuses.
+    Lists, arrays and tensors are accepted. Raises ValueError for lists whose lengths neither agree nor are 1, and for
+    numbers that `orbit_c2w` refuses.
     """
-    lists = {"azimuths": azimuths_deg, "elevations": elevations_deg, "distances": distances_m}
+    given = {"azimuths": azimuths_deg, "elevations": elevations_deg, "distances": distances_m}
+    lists = {name: [float(number) for number in numbers] for name, numbers in given.items()}
     for name, numbers in lists.items():
         if not numbers:
             raise ValueError(f"'{name}' is empty; give one number, or one for each camera.")
@@ -214,9 +216,10 @@ def bullet_time_rig(
     """A dense arc of `sweep_deg` degrees centred on an azimuth, for a frozen moment that a cut sweeps through.
 
     The camera in the middle is view 0, so that no camera is farther than half the sweep from its reference; sorted
-    by name the cameras follow the arc. Raises ValueError as `arc_rig` does.
+    by name the cameras follow the arc. A single camera stands in the middle. Raises ValueError as `arc_rig` does.
     """
-    start, end = azimuth_deg - sweep_deg / 2, azimuth_deg + sweep_deg / 2
+    half = sweep_deg / 2 if count > 1 else 0.0
+    start, end = azimuth_deg - half, azimuth_deg + half
     return arc_rig(count, start, end, elevation_deg, distance_m, rise_deg, push_in_m, "middle", target)
 
 

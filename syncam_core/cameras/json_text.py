@@ -9,6 +9,7 @@ from typing import Any
 
 _EXPLAINED = {
     "Expecting value": "a value is missing or is not written as JSON",
+    "Unexpected UTF-8 BOM (decode using utf-8-sig)": "a value is missing or is not written as JSON",
     "Expecting property name enclosed in double quotes": "a key in double quotes is expected",
     "Illegal trailing comma before end of object": "there is a comma too many",
     "Illegal trailing comma before end of array": "there is a comma too many",

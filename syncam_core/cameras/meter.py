@@ -13,8 +13,9 @@ take the short way round.
 smallest sum of squared distances from them. Cameras that miss it by more than 5 degrees are left out, as long as more
 than half of the cameras remain ("common"). Where all cameras stand on one line and look along it, such as a close-up
 and a wide view, the point could be anywhere on it: the world's origin if it lies before all of them, else 3 m before
-the foremost camera, or midway between cameras that face each other ("axis"). Otherwise, for parallel or scattered axes, there is none ("none"): distances then differ by the way
-along the mean viewing direction, and every view counts as being at the edge at best.
+the foremost camera, or midway between cameras that face each other ("axis"). Otherwise, for parallel or scattered axes
+and for cameras that all stand on one spot, there is none ("none"): distances then differ by the way along the mean
+viewing direction, and every view counts as being at the edge at best.
 
 **Overlap** of two cameras: the share of what one sees that the other sees as well, the mean of both ways. "What it
 sees" are 240 points: a grid of 10 x 6 in its picture (832 x 480, by its own lens) at 4 depths evenly spaced within
@@ -34,9 +35,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import torch
 
 from .encoding import UNIT_M
-from .rig import Lens
+from .rig import Lens, camera_problem
 
 AZIMUTH_LIMIT_DEG, ELEVATION_LIMIT_DEG = 30.0, 15.0  # trained pairs lie below both
 EDGE = 1.1  # up to a tenth beyond a limit is the edge, farther is outside
@@ -51,6 +53,7 @@ STILL = 1e-6  # smaller changes of a matrix are rounding
 
 LEAST_CROSSING_DEG = 0.05  # axes closer to parallel do not say where they cross
 ON_AXIS_DEG, ON_AXIS_M = 0.5, 0.01
+AT_POINT_M = 1e-3  # a camera this near to a point does not look at it: rounding would say from where
 ASSUMED_DISTANCE_M = 3.0  # the nearest of the authors' example cameras
 KNOWN_DISTANCES_M = (3.0, 9.0)  # of the parts of the training data whose distances are published
 
@@ -212,7 +215,7 @@ def measure(
         pairs=tuple(pairs),
         best_reference=_best_reference(judged, pairs),
         bridges=tuple(_bridges(judged, pairs, target)),
-        notes=tuple(_notes(judged, kind)),
+        notes=tuple(_notes(judged, kind, centre[:, 0])),
     )
 
 
@@ -237,9 +240,17 @@ def warn(
     """A short sentence about what of a rig the released weights have not seen, to be shown before sampling.
 
     Empty where all of it is inside of their training range. Poses hold no lens and no horizon: the lens counts as the
-    training's, and up is the direction in which all cameras stand level.
+    training's, and up is the direction in which all cameras stand level. Poses that are no rigid cameras are said to be
+    that.
     """
-    rig = rig_or_poses if hasattr(rig_or_poses, "c2w") else _rig_of_poses(getattr(rig_or_poses, "poses", rig_or_poses))
+    rig = rig_or_poses
+    if not hasattr(rig, "c2w"):
+        c2w = _c2w_of_poses(getattr(rig, "poses", rig))
+        for view, poses in enumerate(c2w, start=1):
+            problem = camera_problem(torch.from_numpy(poses))
+            if problem:
+                return f"View {view}, latent frame {problem[0]}, {problem[1]}"
+        rig = _rig_of_poses(c2w)
     meter = measure(rig)
     if meter.verdict == "inside":
         return ""
@@ -387,10 +398,11 @@ def _least_squares(
 
 
 def _aim_off(centre: np.ndarray, forward: np.ndarray, point: np.ndarray) -> np.ndarray:  # (...) degrees
-    """The angle between the viewing direction and the point."""
+    """The angle between the viewing direction and the point; 180 for a camera that stands at it."""
     to_point = point - centre
     across = np.linalg.norm(np.cross(forward, to_point), axis=-1)
-    return np.degrees(np.arctan2(across, (forward * to_point).sum(-1)))
+    angle = np.degrees(np.arctan2(across, (forward * to_point).sum(-1)))
+    return np.where(np.linalg.norm(to_point, axis=-1) > AT_POINT_M, angle, 180.0)
 
 
 def _on_one_axis(centre: np.ndarray, forward: np.ndarray) -> tuple[str, np.ndarray | None]:
@@ -400,7 +412,7 @@ def _on_one_axis(centre: np.ndarray, forward: np.ndarray) -> tuple[str, np.ndarr
     if (turned > LEAST_CROSSING_DEG).any() or (aside > ON_AXIS_M).any():
         return "none", None
     origin = np.zeros(3)
-    if (np.linalg.norm(centre, axis=-1) > STILL).all() and (_aim_off(centre, forward, origin) <= ON_AXIS_DEG).all():
+    if (_aim_off(centre, forward, origin) <= ON_AXIS_DEG).all():
         return "axis", origin
     along = (centre - centre[0]) @ forward[0]
     start = along[ahead].max()
@@ -456,7 +468,7 @@ def _overlaps(
         rotation, centre = c2w[:, moment, :3, :3], c2w[:, moment, :3, 3]
         for view in range(views):
             reach = ASSUMED_DISTANCE_M if distance is None else float(distance[view, moment])
-            reach = reach if reach > 1e-3 else ASSUMED_DISTANCE_M
+            reach = reach if reach > AT_POINT_M else ASSUMED_DISTANCE_M
             points = grid * [half_width[view] * reach, half_height[view] * reach, reach]
             points = points @ rotation[view].T  # about its centre: world coordinates may be large
             there = (points + (centre[view] - centre)[:, None]) @ rotation  # (views, points, 3)
@@ -578,12 +590,18 @@ def _hundredths(number: float) -> float:
     return math.floor(number * 100 + 0.5) / 100
 
 
-def _notes(views: Sequence[ViewMeter], kind: str) -> list[str]:
+def _notes(views: Sequence[ViewMeter], kind: str, centre: np.ndarray) -> list[str]:
     notes = []
+    on_one_spot = bool((np.linalg.norm(centre - centre[0], axis=-1) <= ON_AXIS_M).all())
     if kind == "axis":
         notes.append(
             "The cameras look along one line: the point at which they look is assumed, only distance differences are "
             "certain."
+        )
+    elif kind == "none" and on_one_spot:
+        notes.append(
+            "All cameras stand on one spot and look different ways, at no common point. If that is not meant, their "
+            "matrices may be world-to-camera; invert them."
         )
     elif kind == "none":
         notes.append(
@@ -702,13 +720,18 @@ def _hops(size: float, most: float) -> int:
 # ---- poses without a rig
 
 
-def _rig_of_poses(given: Any) -> Any:
+def _c2w_of_poses(given: Any) -> np.ndarray:  # (views, latent frames, 4, 4), metres, in the axes of view 0
     poses = np.asarray(given, dtype=np.float64)
     views, latent_frames = poses.shape[:2]
     c2w = np.zeros((views, latent_frames, 4, 4))
     c2w[:, :, :3] = poses.reshape(views, latent_frames, 3, 4)
     c2w[:, :, :3, 3] *= UNIT_M
     c2w[:, :, 3, 3] = 1
+    return c2w
+
+
+def _rig_of_poses(c2w: np.ndarray) -> Any:
+    views = len(c2w)
     upright = np.eye(4)
     upright[:3, :3] = _upright(c2w[:, 0, :3, 0], c2w[0, 0, :3, 1], c2w[0, 0, :3, 2])
     return SimpleNamespace(

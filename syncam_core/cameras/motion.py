@@ -18,6 +18,7 @@ from numpy import ndarray
 from .encoding import latent_frames_of
 from .keyframes import eased
 from .rig import Rig
+from .selection import positions_of
 
 MOVES = {  # what one unit of 'amount' is, and which way it counts
     "pan": "degrees to the right",
@@ -89,7 +90,7 @@ def move_cameras(
     A rig that moves over more than `length` frames already keeps its frames; the moves are over at `length`.
 
     Raises ValueError for a length that is not 4n+1 or below 5, a rig that moves over fewer frames, a move that ends
-    after the last frame, and a camera that would pass through its target or over its top.
+    after the last frame, a camera that does not exist, and one that would pass through its target or over its top.
     """
     check_motion_length(length)
     if rig.is_static:
@@ -101,7 +102,7 @@ def move_cameras(
         )
     else:
         c2w = rig.c2w.numpy().copy()
-    chosen = list(range(rig.views)) if cameras is None else list(cameras)
+    chosen = positions_of(cameras, rig.views)
     for move in moves:
         amounts = move.amount * _progress(move, length, c2w.shape[1])
         body = None
@@ -174,8 +175,10 @@ def _risen(c2w: ndarray, amounts: ndarray, target: ndarray) -> ndarray:
     elevation = np.degrees(np.arctan2(height, ground)) + amounts
     worst = float(elevation[np.abs(elevation).argmax()])
     if abs(worst) > 90 + 1e-9:
+        verb, past, end = ("rise", "over the top of", "above") if worst > 0 else ("sink", "under", "below")
         raise ValueError(
-            f"would rise to an elevation of {worst:.6g} degrees, over the top of its target; 90 is straight above it."
+            f"would {verb} to an elevation of {worst:.6g} degrees, {past} its target; {math.copysign(90, worst):g} is "
+            f"straight {end} it, so use a smaller amount."
         )
     return _turned_about(c2w, _turns(_level_right(c2w, target), -amounts), target)
 

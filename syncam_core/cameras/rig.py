@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .selection import positions_of
+
 MAX_VIEWS = 64
 MAX_NAME_LENGTH = 64
 ROTATION_TOLERANCE = 1e-3  # camera files are written with as few as 6 decimals
@@ -95,14 +97,12 @@ class Rig:
 
         Raises ValueError for an index outside the rig, a repeated one, or none at all.
         """
-        for index in indices:
-            if not 0 <= index < self.views:
-                raise ValueError(f"camera number {index} does not exist; the rig has cameras 0 to {self.views - 1}.")
+        chosen = positions_of(indices, self.views)
         return Rig(
-            names=tuple(self.names[index] for index in indices),
-            c2w=self.c2w[list(indices)],
-            colors=tuple(self.colors[index] for index in indices),
-            lenses=tuple(self.lenses[index] for index in indices),
+            names=tuple(self.names[index] for index in chosen),
+            c2w=self.c2w[chosen],
+            colors=tuple(self.colors[index] for index in chosen),
+            lenses=tuple(self.lenses[index] for index in chosen),
         )
 
 

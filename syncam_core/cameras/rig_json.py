@@ -496,4 +496,6 @@ def _shown(value: Any) -> str:
         return f"the text {value[:40]!r}"
     if value is None or isinstance(value, bool):
         return json.dumps(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        value = int(value)  # JSON has one kind of number: 1e3 and 1000 are the same, here as in JavaScript
     return str(value)[:40]

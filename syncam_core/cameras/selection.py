@@ -27,6 +27,15 @@ def choose_cameras(wanted: str, names: Sequence[str]) -> list[int]:
     return chosen or list(range(len(names)))
 
 
+def positions_of(cameras: Sequence[int] | None, views: int) -> list[int]:
+    """The positions of cameras in a rig of `views`; None means all. Raises ValueError for one that does not exist."""
+    chosen = list(range(views)) if cameras is None else [int(camera) for camera in cameras]
+    for camera in chosen:
+        if not 0 <= camera < views:
+            raise ValueError(f"camera number {camera} does not exist; the rig has cameras 0 to {views - 1}.")
+    return chosen
+
+
 def _entries(wanted: str, names: Sequence[str]) -> list[str]:
     entries = []
     for part in re.split("[,;，；、]", wanted):

@@ -1,7 +1,7 @@
 """Rigs made from rigs: moved, turned, scaled, aimed at a point, merged, put into another order.
 
-Every function returns a new rig. `cameras` are the positions of those that change; None means all of them. A rig
-that moves is changed in every frame alike.
+Every function returns a new rig. `cameras` are the positions of those that change, counted from 0; None means all of
+them, and ValueError is raised for one that does not exist. A rig that moves is changed in every frame alike.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .builders import look_at_c2w, orbit_c2w
 from .rig import MAX_NAME_LENGTH, MAX_VIEWS, PALETTE, Rig
-from .selection import choose_cameras
+from .selection import choose_cameras, positions_of
 
 OTHERS = ("follow", "are left out")
 
@@ -25,7 +25,7 @@ OTHERS = ("follow", "are left out")
 def translate_rig(rig: Rig, offset_m: Sequence[float], cameras: Sequence[int] | None = None) -> Rig:
     """Cameras moved by an offset in world axes: right, down, away. Their directions stay."""
     c2w = rig.c2w.clone()
-    c2w[_chosen(rig, cameras), :, :3, 3] += _vector(offset_m, "the offset")
+    c2w[positions_of(cameras, rig.views), :, :3, 3] += _vector(offset_m, "the offset")
     return dataclasses.replace(rig, c2w=c2w)
 
 
@@ -46,7 +46,7 @@ def turn_rig(
     """
     turn = orbit_c2w(azimuth_deg, elevation_deg, 1.0, roll_deg)[:3, :3]
     centre = _vector(pivot, "the pivot")
-    c2w, chosen = rig.c2w.clone(), _chosen(rig, cameras)
+    c2w, chosen = rig.c2w.clone(), positions_of(cameras, rig.views)
     c2w[chosen, :, :3, :3] = turn @ rig.c2w[chosen, :, :3, :3]
     c2w[chosen, :, :3, 3] = (rig.c2w[chosen, :, :3, 3] - centre) @ turn.mT + centre
     return dataclasses.replace(rig, c2w=c2w)
@@ -67,7 +67,7 @@ def scale_rig(
             f"'scale' is {factor:g}, but it must be a number above 0; 1 leaves the cameras where they are."
         )
     centre = _vector(pivot, "the pivot")
-    c2w, chosen = rig.c2w.clone(), _chosen(rig, cameras)
+    c2w, chosen = rig.c2w.clone(), positions_of(cameras, rig.views)
     c2w[chosen, :, :3, 3] = (c2w[chosen, :, :3, 3] - centre) * factor + centre
     return dataclasses.replace(rig, c2w=c2w)
 
@@ -79,7 +79,7 @@ def retarget_rig(rig: Rig, target: Sequence[float], cameras: Sequence[int] | Non
     """
     _vector(target, "the target")
     c2w = rig.c2w.clone()
-    for view in _chosen(rig, cameras):
+    for view in positions_of(cameras, rig.views):
         for frame, pose in enumerate(rig.c2w[view]):
             try:
                 c2w[view, frame] = look_at_c2w(pose[:3, 3].tolist(), target, _roll_deg(pose), _heading_deg(pose))
@@ -149,10 +149,6 @@ def _free_name(name: str, taken: set[str]) -> str:
         endings = (f" {number}" for number in itertools.count(2))
         candidates = (name[: MAX_NAME_LENGTH - len(ending)] + ending for ending in endings)
     return next(candidate for candidate in candidates if candidate not in taken)
-
-
-def _chosen(rig: Rig, cameras: Sequence[int] | None) -> list[int]:
-    return list(range(rig.views)) if cameras is None else list(cameras)
 
 
 def _vector(numbers: Sequence[float], what: str) -> Tensor:  # (3,) float64

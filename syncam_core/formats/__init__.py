@@ -15,7 +15,7 @@ from typing import Any
 
 from ..cameras.json_text import parse_json
 from ..cameras.rig import Rig
-from .files import MAX_BYTES, file_text, head_of
+from .files import MAX_BYTES, file_text, head_of, printable
 
 __all__ = ["FORMATS", "file_name", "format_of", "read_rig_file", "write_rig_file"]
 
@@ -73,7 +73,7 @@ def read_rig_file(
         return _read(path, cameras, unit_m, format)
     except ValueError as problem:
         kind = "folder" if _is_folder(path) else "file"
-        raise ValueError(f"{kind} {path.name[:100]!r}: {problem}") from problem
+        raise ValueError(f"{kind} {path.name[:100]!r}: {printable(str(problem))}") from problem
 
 
 def format_of(path: str | os.PathLike[str]) -> str | None:
@@ -145,6 +145,10 @@ def _read(path: Path, cameras: str, unit_m: float | None, format: str) -> Rig:
         raise ValueError(
             "there is no such file in it as a COLMAP model has (images.txt or images.bin, also in sparse/0), and no "
             "pose files of one format (.txt, .chan); give the folder that holds them."
+        )
+    if path.stem in ("cameras", "images", "points3D") and FORMATS["colmap"].looks_like(path.parent, b""):
+        raise ValueError(
+            "it is a part of a COLMAP model; give the folder that holds it, or choose the 'format' colmap."
         )
     return _read_json(path, cameras, unit_m)
 

@@ -7,7 +7,8 @@
 
 `matrix_world` is the camera object's own: camera to world, camera axes x right, y up, z back (the camera looks along
 -z), world z up; for a moving camera a list of them, one for each frame. `unit_scale` is the scene's (metres per Blender
-unit) and must be there, unless the reader is told the unit. Without a lens a camera has the default one.
+unit) and must be there, unless the reader is told the unit. Without a lens a camera has the default one. Scripts that name the
+lens as Blender does, `lens` and `sensor_width`, are understood.
 """
 
 from __future__ import annotations
@@ -26,15 +27,16 @@ from .json_cameras import (
     Z_UP_TO_RIG,
     as_list,
     as_object,
+    first_poses,
     in_metres,
     in_units,
     is_matrix,
     lens_of,
-    looks_inverted,
     metres_per_unit,
     pose,
     read_json,
     refuse_foreign,
+    refuse_inverted,
     rig_of,
     write_json,
 )
@@ -62,12 +64,17 @@ def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
     ]
     names = camera_names(entries)
     chosen = chosen_of(cameras, names)
-    poses = [in_metres(_matrices(entries[index], f"cameras[{index}]"), unit) for index in chosen]
-    if looks_inverted(torch.stack([camera[0] for camera in poses]), OPENGL_FORWARD):
-        raise ValueError(
-            "the matrices look like world-to-camera ones (only their inverses look at a common point); matrix_world "
-            "maps camera to world, so export it without inverting it."
-        )
+
+    def pose_of(index: int) -> Tensor:  # (frames, 4, 4)
+        return in_metres(_matrices(entries[index], f"cameras[{index}]"), unit)
+
+    refuse_inverted(
+        first_poses(lambda index: pose_of(index)[0], range(len(entries))),
+        OPENGL_FORWARD,
+        "like world-to-camera ones",
+        "matrix_world maps camera to world, so export it without inverting it",
+    )
+    poses = [pose_of(index) for index in chosen]
     lenses = [_lens(entries[index], f"cameras[{index}]") for index in chosen]
     return rig_of(
         [names[index] for index in chosen], [Z_UP_TO_RIG @ camera @ FLIP_YZ for camera in poses], lenses, _HINT
@@ -93,7 +100,7 @@ def write(rig: Rig, path: Path, unit_m: float = 1.0) -> None:
 
 def _matrices(entry: dict[str, Any], place: str) -> Tensor:  # (frames, 4, 4)
     if "matrix_world" not in entry:
-        raise ValueError(f"{place} has no matrix_world.")
+        raise ValueError(f"{place} has no matrix_world: a 4x4 matrix, or for a moving camera one for each frame.")
     given, at = entry["matrix_world"], f"{place}.matrix_world"
     if is_matrix(given):
         return torch.tensor([pose(given, at)], dtype=torch.float64)
@@ -103,6 +110,9 @@ def _matrices(entry: dict[str, Any], place: str) -> Tensor:  # (frames, 4, 4)
 
 def _lens(entry: dict[str, Any], place: str) -> Lens:
     default = Lens()
-    if "lens_mm" in entry and "sensor_width_mm" not in entry:
+    focal, sensor = (entry.get(f"{key}_mm", entry.get(key)) for key in ("lens", "sensor_width"))
+    if focal is not None and sensor is None:
         raise ValueError(f"{place} has lens_mm but no sensor_width_mm; the angle of view needs both.")
-    return lens_of(entry.get("lens_mm", default.focal_mm), entry.get("sensor_width_mm", default.sensor_width_mm), place)
+    return lens_of(
+        default.focal_mm if focal is None else focal, default.sensor_width_mm if sensor is None else sensor, place
+    )

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..cameras.rig import Lens, Rig, camera_problem, default_names
+from ..cameras.rig import MAX_VIEWS, Lens, Rig, camera_problem, default_names
 from .files import MAX_FRAMES
-from .json_cameras import OPENCV_FORWARD, in_metres, in_units, looks_inverted, number, positive, rig_of
+from .json_cameras import OPENCV_FORWARD, in_metres, in_units, number, positive, refuse_inverted, rig_of
 
 NUMBERS = 19
 ROWS = ("frames", "cameras")
@@ -45,13 +45,16 @@ def rig_from_cameractrl(lists: Sequence[Any], rows: str = "frames", unit_m: floa
         lenses += [_lens(float(fx), place) for fx in (focal if rows == "cameras" else focal[:1])]
     if not poses:
         raise ValueError("there is no pose list; connect at least one.")
-    if looks_inverted(torch.stack([camera[0] for camera in poses[:64]]), OPENCV_FORWARD):
+    refuse_inverted(
+        [camera[0] for camera in poses[:MAX_VIEWS]],
+        OPENCV_FORWARD,
+        "like camera-to-world ones",
+        "pose lists hold world-to-camera matrices, so invert each of them first",
+    )
+    if len(poses) > MAX_VIEWS:
         raise ValueError(
-            "the matrices look like camera-to-world ones (only their inverses look at a common point); pose lists hold "
-            "world-to-camera matrices, so invert each of them first."
+            f"there are {len(poses)} cameras, but at most {MAX_VIEWS} are possible; use rows as frames, or fewer."
         )
-    if len(poses) > 64:
-        raise ValueError(f"there are {len(poses)} cameras, but at most 64 are possible; use rows as frames, or fewer.")
     return rig_of(default_names(len(poses)), poses, lenses, _HINT)
 
 

@@ -10,7 +10,8 @@ its axes stay as they are. https://colmap.github.io/format.html
 Photos of one moment are one view each. Where the names of the images say camera and frame, the cameras move:
 `cam01/000001.png` (a folder per camera, as COLMAP itself wants it) or `cam01_0001.png`.
 
-What a rig does not hold is lost: points, the distortion and the principal point of a lens, and fy beside fx.
+What a rig does not hold is lost: points, the distortion and the principal point of a lens, and fy beside fx. A fisheye
+or a panorama has its pose read, and is drawn with the default lens.
 """
 
 from __future__ import annotations
@@ -40,7 +41,16 @@ from .files import (
     open_file,
     rows_of,
 )
-from .json_cameras import in_metres, in_units, looks_inverted, metres_per_unit, rig_of, write_text
+from .json_cameras import (
+    OPENCV_FORWARD,
+    first_poses,
+    in_metres,
+    in_units,
+    metres_per_unit,
+    refuse_inverted,
+    rig_of,
+    write_text,
+)
 from .realestate10k import checked_size, lens_of
 
 NAME = "COLMAP (folder)"
@@ -66,9 +76,24 @@ _MODELS = {
     9: ("RADIAL_FISHEYE", 5),
     10: ("THIN_PRISM_FISHEYE", 12),
     11: ("RAD_TAN_THIN_PRISM_FISHEYE", 16),
+    12: ("SIMPLE_DIVISION", 4),
+    13: ("DIVISION", 5),
+    14: ("SIMPLE_FISHEYE", 3),
+    15: ("FISHEYE", 4),
+    16: ("EUCM", 6),
+    17: ("EQUIRECTANGULAR", 2),
 }
 # First of the parameters that bend the picture. The models left out here have no focal length that compares to a lens's.
-_DISTORTION_FROM = {"SIMPLE_PINHOLE": 3, "PINHOLE": 4, "SIMPLE_RADIAL": 3, "RADIAL": 3, "OPENCV": 4}
+_DISTORTION_FROM = {
+    "SIMPLE_PINHOLE": 3,
+    "PINHOLE": 4,
+    "SIMPLE_RADIAL": 3,
+    "RADIAL": 3,
+    "OPENCV": 4,
+    "FULL_OPENCV": 4,
+    "SIMPLE_DIVISION": 3,
+    "DIVISION": 4,
+}
 _COUNTS = dict(_MODELS.values())
 
 _HINT = "COLMAP's poses are world-to-camera."
@@ -116,11 +141,12 @@ def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
     chosen = [grouped[index] for index in chosen_of(cameras, [name for name, _ in grouped])]
 
     poses = [in_metres(_c2w([images[index] for index in members]), scale) for _, members in chosen]
-    if looks_inverted(torch.stack([camera[0] for camera in poses]), (0.0, 0.0, 1.0)):
-        raise ValueError(
-            "the poses look like camera-to-world ones (only their inverses look at a common point); COLMAP's are "
-            "world-to-camera, so invert each of them first."
-        )
+    refuse_inverted(
+        first_poses(lambda camera: in_metres(_c2w([images[camera[1][0]]])[0], scale), grouped),
+        OPENCV_FORWARD,
+        "like camera-to-world ones",
+        "COLMAP's are world-to-camera, so invert each of them first",
+    )
     lenses = [_lens(lenses_of, images[members[0]]) for _, members in chosen]
     _say_distorted([lenses_of[images[members[0]].camera] for _, members in chosen])
     return rig_of([name for name, _ in chosen], poses, lenses, _HINT)
@@ -300,11 +326,13 @@ def _lens(cameras: dict[int, _Camera], image: _Image) -> Lens:
     camera = cameras.get(image.camera)
     if camera is None:
         raise ValueError(f"image {image.name[:60]!r} is of camera {image.camera}, which the model does not have.")
-    if camera.model not in _DISTORTION_FROM:
+    if camera.model not in _COUNTS:
         raise ValueError(
-            f"camera {image.camera} has the model {camera.model}; possible are {', '.join(_DISTORTION_FROM)}. Undistort "
-            "the images with COLMAP first."
+            f"camera {image.camera} has the model {camera.model!r}, which is not known; possible are "
+            f"{', '.join(_COUNTS)}."
         )
+    if camera.model not in _DISTORTION_FROM:
+        return Lens()
     if not camera.width > 0:
         raise ValueError(f"camera {image.camera} has a picture {camera.width} pixels wide, but at least 1 is needed.")
     try:
@@ -314,9 +342,18 @@ def _lens(cameras: dict[int, _Camera], image: _Image) -> Lens:
 
 
 def _say_distorted(cameras: Sequence[_Camera]) -> None:
-    bent = {camera.model for camera in cameras if any(camera.parameters[_DISTORTION_FROM[camera.model] :])}
+    flat = [camera for camera in cameras if camera.model in _DISTORTION_FROM]
+    bent = {camera.model for camera in flat if any(camera.parameters[_DISTORTION_FROM[camera.model] :])}
+    round_ = {camera.model for camera in cameras} - _DISTORTION_FROM.keys()
+    log = logging.getLogger(__name__)
+    if round_:
+        log.warning(
+            "SynCam: the COLMAP model's cameras are no pinhole cameras (%s); their poses are read, and they are drawn "
+            "with the default lens.",
+            ", ".join(sorted(round_)),
+        )
     if bent:
-        logging.getLogger(__name__).warning(
+        log.warning(
             "SynCam: the COLMAP model's lens distortion (%s) is ignored; a rig holds focal lengths only.",
             ", ".join(sorted(bent)),
         )

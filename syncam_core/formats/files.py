@@ -95,6 +95,11 @@ def every_file_looks(folder: Path, suffixes: Sequence[str], looks_like: Callable
     return bool(files) and all(looks_like(file, head_of(file)) for file in files[:MAX_VIEWS])
 
 
+def printable(text: str) -> str:
+    """A text without what would spoil a sentence: a damaged file may hold any character."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
 def are_numbers(words: Sequence[str]) -> bool:
     """Whether all words are numbers, finite or not."""
     try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from ..cameras.rig import MAX_VIEWS, Lens, Rig, camera_problem
 from .files import MAX_BYTES, file_text
 
 MAX_ITEMS = 60_000  # of a list: 64 cameras over 900 frames
+ONE_SPOT_M = 0.01
 
 OPENCV_FORWARD = (0.0, 0.0, 1.0)  # x right, y down, z forward
 OPENGL_FORWARD = (0.0, 0.0, -1.0)  # x right, y up, z back; Blender's cameras, too
@@ -237,6 +240,24 @@ def in_units(matrices: Tensor, unit_m: float) -> Tensor:
     return scaled
 
 
+def refuse_inverted(c2w: Sequence[Tensor], forward: Sequence[float], what: str, advice: str) -> None:
+    """Raises ValueError for matrices that `looks_inverted`: `what` they look like, and what to do about it."""
+    if c2w and looks_inverted(torch.stack([*c2w]), forward):
+        raise ValueError(
+            f"the matrices look {what} (only their inverses look at a common point); {advice}; if they are meant so, "
+            "bring them as a rig JSON, which is not judged."
+        )
+
+
+def first_poses(read_pose: Callable[[Any], Tensor], entries: Iterable[Any]) -> list[Tensor]:
+    """The poses (4, 4) of the first MAX_VIEWS entries of a file, chosen ones or not; broken ones are left out."""
+    found = []
+    for entry in itertools.islice(entries, MAX_VIEWS):
+        with contextlib.suppress(ValueError):  # reported when it is one of those to be read
+            found.append(read_pose(entry))
+    return found
+
+
 def looks_inverted(c2w: Tensor, forward: Sequence[float]) -> bool:
     """Whether camera-to-world matrices are beyond doubt world-to-camera ones.
 
@@ -244,21 +265,42 @@ def looks_inverted(c2w: Tensor, forward: Sequence[float]) -> bool:
 
     The cameras of a scene look at it together. If three or more viewing rays meet in a point in front of all cameras
     only once the matrices are inverted, and then ten times more exactly than any hand aims, they are world-to-camera.
-    Parallel cameras, cameras at one place and those that look away from each other say nothing either way. (An orbit
-    read as its inverse misses by 1 to 10 %; the six digits of a file cost 0.02 %.)
+    (An orbit read as its inverse misses by 1 to 10 %; the six digits of a file cost 0.02 %.) Parallel cameras say
+    nothing either way.
+
+    An orbit around the world's origin, read as its inverse, is a set of cameras on one spot. So is a panorama, which
+    may be meant; but only by a rare accident on the axis that a camera at rest looks along, as the inverses are.
     """
     usable = (c2w.abs() < 1e12).all((1, 2))
-    c2w = c2w[usable][:MAX_VIEWS]
-    if len(c2w) < 3 or not (torch.linalg.det(c2w[:, :3, :3]).abs() > 0.5).all():
+    c2w = c2w[usable]
+    c2w = c2w[torch.linalg.det(c2w[:, :3, :3]).abs() > 0.5][:MAX_VIEWS]
+    if len(c2w) < 3:
         return False
-    as_given, as_inverse = _ray_miss(c2w, forward), _ray_miss(torch.linalg.inv(c2w), forward)
-    return as_given is not None and as_inverse is not None and as_given > 0.005 and as_inverse < 0.0005
+    as_given = _ray_miss(c2w, forward)
+    if as_given is None:
+        return False
+    if as_given == math.inf and _spread_m(c2w) < ONE_SPOT_M and not _on_axis(c2w, forward):
+        return False
+    as_inverse = _ray_miss(torch.linalg.inv(c2w), forward)
+    return as_inverse is not None and as_given > 0.005 and as_inverse < 0.0005
+
+
+def _spread_m(c2w: Tensor) -> float:
+    position = c2w[:, :3, 3]
+    return float((position - position.mean(0)).norm(dim=1).max())
+
+
+def _on_axis(c2w: Tensor, forward: Sequence[float]) -> bool:
+    """Whether the cameras' common spot lies ahead of a camera at rest in the origin, in the middle of its picture."""
+    spot, axis = c2w[:, :3, 3].mean(0), torch.tensor(forward, dtype=c2w.dtype)
+    ahead = float(spot @ axis)
+    return ahead > ONE_SPOT_M and float((spot - ahead * axis).norm()) < 0.0005 * ahead
 
 
 def _ray_miss(c2w: Tensor, forward: Sequence[float]) -> float | None:
     """How far viewing rays pass by their nearest common point, as a share of the distance to it.
 
-    None where the point lies behind a camera, for nearly parallel rays, and for cameras within a centimetre.
+    Infinite where the point lies behind a camera, and for cameras on one spot; None for nearly parallel rays.
     """
     direction = c2w[:, :3, :3] @ torch.tensor(forward, dtype=c2w.dtype)
     direction = direction / direction.norm(dim=1, keepdim=True).clamp_min(1e-12)
@@ -267,12 +309,13 @@ def _ray_miss(c2w: Tensor, forward: Sequence[float]) -> float | None:
         torch.eye(3, dtype=c2w.dtype) - direction[:, :, None] * direction[:, None]
     )  # removes the part along the ray
     system = across.mean(0)
-    spread_m = (position - position.mean(0)).norm(dim=1).max()
-    if spread_m < 0.01 or torch.linalg.eigvalsh(system)[0] < 1e-3:
+    if torch.linalg.eigvalsh(system)[0] < 1e-3:
         return None
+    if _spread_m(c2w) < ONE_SPOT_M:
+        return math.inf
     point = torch.linalg.solve(system, (across @ position[:, :, None]).mean(0))[:, 0]
     depth = ((point - position) * direction).sum(1)
     if depth.min() <= 0:
-        return None
+        return math.inf
     miss = (across @ (point - position)[:, :, None])[:, :, 0].norm(dim=1)
     return float((miss / depth).max())

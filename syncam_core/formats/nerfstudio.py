@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..cameras.rig import Lens, Rig
 from .files import chosen_of
@@ -35,14 +36,15 @@ from .json_cameras import (
     Z_UP_TO_RIG,
     as_list,
     as_object,
+    first_poses,
     in_metres,
     in_units,
-    looks_inverted,
     metres_per_unit,
     number,
     pose,
     positive,
     read_json,
+    refuse_inverted,
     rig_of,
     shown,
     write_json,
@@ -96,15 +98,15 @@ def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
     chosen = [names[index] for index in chosen_of(cameras, names)]
     _refuse_uneven({name: found[name] for name in chosen})
     order = {name: [index for _, index in sorted(found[name].items())] for name in chosen}
-    poses = {
-        name: in_metres(torch.tensor([_matrix(frames[index], index) for index in indices], dtype=torch.float64), unit)
-        for name, indices in order.items()
-    }
-    if looks_inverted(torch.stack([camera[0] for camera in poses.values()]), OPENGL_FORWARD):
-        raise ValueError(
-            "the matrices look like world-to-camera ones (only their inverses look at a common point); "
-            "transform_matrix maps camera to world, so invert each of them first."
-        )
+    refuse_inverted(
+        first_poses(
+            lambda index: _poses(frames, [index], unit)[0], (min(times.items())[1] for times in found.values())
+        ),
+        OPENGL_FORWARD,
+        "like world-to-camera ones",
+        "transform_matrix maps camera to world, so invert each of them first",
+    )
+    poses = {name: _poses(frames, indices, unit) for name, indices in order.items()}
     return rig_of(
         chosen,
         [Z_UP_TO_RIG @ camera @ FLIP_YZ for camera in poses.values()],
@@ -149,6 +151,10 @@ def write(rig: Rig, path: Path, unit_m: float = 1.0, image_size: tuple[int, int]
             )
     head = {"camera_model": "OPENCV", **(intrinsics[0] if shared else {}), "syncam": {"unit_m": unit_m}}
     write_json(path, head, "frames", frames)
+
+
+def _poses(frames: list[dict[str, Any]], indices: Sequence[int], unit: float) -> Tensor:  # (indices, 4, 4)
+    return in_metres(torch.tensor([_matrix(frames[index], index) for index in indices], dtype=torch.float64), unit)
 
 
 def _matrix(frame: dict[str, Any], index: int) -> list[list[float]]:

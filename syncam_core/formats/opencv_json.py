@@ -8,7 +8,7 @@
        {"name": "right", "c2w": [[1, 0, 0, 0.5], [0, 1, 0, 0], [0, 0, 1, -3]]}]}
 
 Camera axes are OpenCV's: x right, y down, z forward. R and t map world to camera, x_camera = R x_world + t; instead of
-R, the Rodrigues vector `rvec` may stand. `c2w` maps camera to world. A moving camera has lists of these, one for each
+R, the Rodrigues vector `rvec` may stand, and `tvec` instead of t. `c2w` maps camera to world. A moving camera has lists of these, one for each
 frame. `unit_m` is the unit of t and c2w in metres and must be there, unless the reader is told it. `up` is the world's
 up axis: "-y" (the default), "y" or "z". K with `width`, or `sensor_width_mm` with it, gives the lens; without K it is
 the default one. `format` and `version` may be left out; other keys (distortion, ...) are not read.
@@ -30,11 +30,11 @@ from .json_cameras import (
     Z_UP_TO_RIG,
     as_list,
     as_object,
+    first_poses,
     in_metres,
     in_units,
     is_matrix,
     lens_of,
-    looks_inverted,
     metres_per_unit,
     number,
     numbers,
@@ -42,6 +42,7 @@ from .json_cameras import (
     positive,
     read_json,
     refuse_foreign,
+    refuse_inverted,
     rig_of,
     rotation_rows,
     shown,
@@ -59,17 +60,16 @@ _WORLDS = {
     "z": Z_UP_TO_RIG,
 }
 _HINT = "Camera axes are OpenCV's (x right, y down, z forward)."
-_ROTATION = re.compile(rb'"(R|rvec)"\s*:')
-_TRANSLATION = re.compile(rb'"t"\s*:')
+_KEY = re.compile(rb'"(R|rvec|tvec|K)"\s*:')
 
 
 def looks_like(path: Path, head: bytes) -> bool:
-    """Whether a file begins like this format: by its name, or with cameras that have R and t."""
+    """Whether a file begins like this format: by its name, or with cameras that have R, rvec, tvec or K."""
     if f'"{FORMAT}"'.encode() in head:
         return True
     if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") or b'"format"' in head:
         return False
-    return b'"cameras"' in head and bool(_ROTATION.search(head)) and bool(_TRANSLATION.search(head))
+    return b'"cameras"' in head and bool(_KEY.search(head))
 
 
 def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
@@ -85,12 +85,17 @@ def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
     ]
     names = camera_names(entries)
     chosen = chosen_of(cameras, names)
-    poses = {index: in_metres(_c2w(entries[index], f"cameras[{index}]"), unit) for index in chosen}
-    if looks_inverted(torch.stack([camera[0] for camera in poses.values()]), OPENCV_FORWARD):
-        raise ValueError(
-            "the matrices look inverted (only their inverses look at a common point); R and t map world to camera, "
-            "c2w maps camera to world."
-        )
+
+    def pose_of(index: int) -> Tensor:  # (frames, 4, 4)
+        return in_metres(_c2w(entries[index], f"cameras[{index}]"), unit)
+
+    refuse_inverted(
+        first_poses(lambda index: pose_of(index)[0], range(len(entries))),
+        OPENCV_FORWARD,
+        "inverted",
+        "R and t map world to camera, c2w maps camera to world",
+    )
+    poses = {index: pose_of(index) for index in chosen}
     return rig_of(
         [names[index] for index in chosen],
         [_WORLDS[up] @ poses[index] for index in chosen],
@@ -144,17 +149,18 @@ def camera_names(entries: list[dict[str, Any]]) -> list[str]:
 
 def _c2w(entry: dict[str, Any], place: str) -> Tensor:  # (frames, 4, 4), in the file's world and unit
     rotations = [key for key in ("R", "rvec") if key in entry]
+    translations = [key for key in ("t", "tvec") if key in entry]
     if "c2w" in entry:
-        if rotations or "t" in entry:
-            other = [*rotations, "t"][0]
+        if rotations or translations:
+            other = [*rotations, *translations][0]
             raise ValueError(f"{place} has both c2w and {other}; give either c2w, or R and t.")
         given = entry["c2w"]
         matrices = {f"{place}.c2w": given} if is_matrix(given) else _each(given, f"{place}.c2w")
         return torch.tensor([pose(matrix, at) for at, matrix in matrices.items()], dtype=torch.float64)
-    if len(rotations) != 1 or "t" not in entry:
-        raise ValueError(f"{place} needs either R and t, or rvec and t, or c2w.")
+    if len(rotations) != 1 or len(translations) != 1:
+        raise ValueError(f"{place} needs either R and t (world to camera), or rvec and tvec, or c2w (camera to world).")
     rotation = _rotation(entry, place)
-    translation = _translations(entry["t"], f"{place}.t")
+    translation = _translations(entry[translations[0]], f"{place}.{translations[0]}")
     if len(rotation) != len(translation):
         raise ValueError(
             f"{place} has {len(rotation)} rotations but {len(translation)} translations; give one of each per frame."

@@ -27,11 +27,22 @@ from .files import (
     camera_paths,
     every_file_looks,
     file_text,
+    files_in,
     first_rows,
+    head_of,
     number,
     rows_of,
 )
-from .json_cameras import in_metres, in_units, looks_inverted, metres_per_unit, rig_of, write_text
+from .json_cameras import (
+    OPENCV_FORWARD,
+    first_poses,
+    in_metres,
+    in_units,
+    metres_per_unit,
+    refuse_inverted,
+    rig_of,
+    write_text,
+)
 
 NAME = "RealEstate10K / CameraCtrl (.txt)"
 SUFFIXES = (".txt",)
@@ -67,11 +78,14 @@ def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
         except ValueError as problem:
             raise ValueError(f"{file.name!r}: {problem}" if file != path else str(problem)) from problem
         names.append(name)
-    if looks_inverted(torch.stack([camera[0] for camera in poses]), (0.0, 0.0, 1.0)):
-        raise ValueError(
-            "the matrices look like camera-to-world ones (only their inverses look at a common point); the format "
-            "holds world-to-camera matrices, so invert each of them first."
-        )
+    refuse_inverted(
+        first_poses(
+            lambda file: in_metres(_first_pose(file), scale), files_in(path, SUFFIXES) if path.is_dir() else ()
+        ),
+        OPENCV_FORWARD,
+        "like camera-to-world ones",
+        "the format holds world-to-camera matrices, so invert each of them first",
+    )
     return rig_of(names, poses, lenses)
 
 
@@ -152,6 +166,16 @@ def _read_file(path: Path) -> tuple[Tensor, float]:  # w2c (frames, 4, 4), fx of
         frame, what = problem
         raise ValueError(f"line {lines[frame]}: the matrix {what} {_HINT}")
     return w2c, first_fx
+
+
+def _first_pose(path: Path) -> Tensor:  # c2w (4, 4)
+    """Raises ValueError where none of the first two lines is a row of poses."""
+    row = next(filter(_is_row, first_rows(head_of(path), 2)), [])
+    w2c = torch.eye(4, dtype=torch.float64)
+    w2c[:3] = torch.tensor(pose_of_row(row)[1], dtype=torch.float64).view(3, 4)
+    if camera_problem(w2c[None]):
+        raise ValueError("holds no rigid pose.")
+    return _inverse(w2c)
 
 
 def _inverse(matrices: Tensor) -> Tensor:  # (..., 4, 4) rigid

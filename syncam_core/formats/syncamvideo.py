@@ -8,7 +8,6 @@ Y right, Z up, left-handed, centimetres. SynCamVideo's cameras stand still over 
 
 from __future__ import annotations
 
-import contextlib
 import math
 import re
 from pathlib import Path
@@ -18,12 +17,14 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import Rig, camera_problem
-from .files import MAX_FRAMES, chosen_of
+from .files import MAX_FRAMES, chosen_of, printable
 from .json_cameras import (
     UNREAL_FORWARD,
-    looks_inverted,
+    first_poses,
+    in_metres,
     positive,
     read_json,
+    refuse_inverted,
     write_json,
 )
 
@@ -146,19 +147,18 @@ def _shortest(number: float) -> str:
 
 def refuse_inverse_rows(place: str, cameras: dict[str, Any]) -> None:
     """Refuse cameras whose matrices are beyond doubt world-to-camera ones. `place` has a gap for the camera's name."""
-    matrices = []
-    for name, text in cameras.items():
-        with contextlib.suppress(ValueError):  # a broken camera is reported when it is one of those to be read
-            matrices.append(parse_rows(text, place.format(name[:60])))
-    if not matrices:
-        return
-    c2w = torch.tensor(matrices, dtype=torch.float64).mT  # in Unreal's axes: columns forward, right, up, position
-    c2w[:, :3, 3] /= CENTIMETRES
-    if looks_inverted(c2w, UNREAL_FORWARD):
-        raise ValueError(
-            "the matrices look like world-to-camera ones (only their inverses look at a common point); the format "
-            "holds camera-to-world matrices, so invert each of them first."
-        )
+
+    def c2w(camera: tuple[str, Any]) -> Tensor:  # in Unreal's axes: columns forward, right, up, position
+        name, text = camera
+        rows = torch.tensor(parse_rows(text, place.format(name[:60])), dtype=torch.float64)
+        return in_metres(rows.T, 1 / CENTIMETRES)
+
+    refuse_inverted(
+        first_poses(c2w, cameras.items()),
+        UNREAL_FORWARD,
+        "like world-to-camera ones",
+        "the format holds camera-to-world matrices, so invert each of them first",
+    )
 
 
 def parse_rows(text: Any, place: str) -> list[list[float]]:
@@ -176,13 +176,17 @@ def _row(text: str, place: str, index: int) -> list[float]:
     try:
         row = [float(word) for word in words]
     except ValueError as problem:
-        raise ValueError(f"{place} row {index} holds something that is not a number: [{_shown(text)}].") from problem
+        raise ValueError(
+            f"{place} row {index} holds something that is not a number: [{printable(text[:60])}]."
+        ) from problem
     if not all(map(math.isfinite, row)):
-        raise ValueError(f"{place} row {index} holds NaN or an infinite number: [{_shown(text)}].")
+        raise ValueError(f"{place} row {index} holds NaN or an infinite number: [{printable(text[:60])}].")
     if len(row) == 3:
         row.append(0.0 if index < 3 else 1.0)
     if len(row) != 4:
-        raise ValueError(f"{place} row {index} has {len(row)} numbers, but 3 or 4 are needed: [{_shown(text)}].")
+        raise ValueError(
+            f"{place} row {index} has {len(row)} numbers, but 3 or 4 are needed: [{printable(text[:60])}]."
+        )
     if abs(row[3] - (index == 3)) > 1e-6:
         raise ValueError(
             f"{place} row {index} ends with {row[3]:g}, but it must end with {int(index == 3)}; rows are forward, right, "
@@ -224,8 +228,3 @@ def _rows(document: dict[str, Any], frame: str, name: str) -> list[list[float]]:
     if name not in document[frame]:
         raise ValueError(f"{frame} has no camera {name!r}, but the first frame has; every frame needs every camera.")
     return parse_rows(document[frame][name], f"{frame}, {name[:60]}:")
-
-
-def _shown(text: str) -> str:
-    """The beginning of a row, without what would spoil the sentence: a damaged file may hold any character."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text[:60])

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from pathlib import Path
 
 import meter_cases
 import pytest
@@ -13,7 +10,6 @@ import pytest
 from syncam_core.cameras import orbit_rig, rig_from_json
 from syncam_core.cameras.meter import measure, to_document
 
-LIBRARY = Path(__file__).resolve().parents[2] / "web" / "lib" / "meter.mjs"
 MEASURE = """async ([baked, lenses, names]) => {
     const { measure } = await import("/meter.mjs");
     return measure({ ...baked, c2w: Float64Array.from(baked.c2w) }, lenses, names);
@@ -21,26 +17,8 @@ MEASURE = """async ([baked, lenses, names]) => {
 
 
 @pytest.fixture(scope="module")
-def page():
-    # dev.py sets it to nothing where a browser is there but cannot be driven.
-    path = os.environ.get("SYNCAM_CHROMIUM", shutil.which("chromium"))
-    if not path:
-        pytest.skip("no Chromium on this machine; install one, or name it in SYNCAM_CHROMIUM")
-    from playwright.sync_api import sync_playwright
-
-    def answer(route):
-        if route.request.url.endswith("/meter.mjs"):
-            route.fulfill(body=LIBRARY.read_text(encoding="utf-8"), content_type="text/javascript")
-        else:
-            route.fulfill(body="<!doctype html><title>blank</title>", content_type="text/html")
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        page = browser.new_page()
-        page.route("**/*", answer)
-        page.goto("http://blank.test/")
-        yield page
-        browser.close()
+def page(library_page):
+    return library_page
 
 
 def in_javascript(page, rig, names=True):

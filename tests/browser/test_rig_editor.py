@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from syncam_core.cameras import builders, rig_from_json
 from syncam_core.cameras.presets import preset_rig
 from syncam_core.cameras.rig_json import rig_from_document
+from syncam_core.formats import read_rig_file, write_rig_file
 
 PACK = Path(__file__).resolve().parents[2]
 READY = (
@@ -340,27 +342,117 @@ def test_everything_can_be_done_with_keys_alone(page):
     assert errors(page) == []
 
 
+def drop(page, *files: tuple[str, str | bytes]) -> None:
+    """Drop files (name, content) on the view, as the browser does."""
+    given = [[name, list(text.encode() if isinstance(text, str) else text)] for name, text in files]
+    page.evaluate(
+        """(files) => {
+            const data = new DataTransfer();
+            for (const [name, bytes] of files) data.items.add(new File([new Uint8Array(bytes)], name));
+            const stage = document.querySelector('.sc-stage');
+            for (const kind of ['dragenter', 'dragover', 'drop'])
+                stage.dispatchEvent(new DragEvent(kind, { dataTransfer: data, bubbles: true, cancelable: true }));
+        }""",
+        given,
+    )
+
+
+def files_of(path: Path) -> list[tuple[str, bytes]]:
+    return [(file.name, file.read_bytes()) for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
+
+
+def shows_what_python_reads(page, rig) -> None:
+    """The cameras of the document, and those that are drawn, are those of a rig, by name and by matrix."""
+    page.wait_for_function(
+        f"names => {EDITOR}.store.doc.cameras.map(camera => camera.name).join() == names", arg=",".join(rig.names)
+    )
+    shown = rig_from_document(state(page))
+    assert shown.c2w.equal(rig.c2w)
+    assert (shown.names, shown.colors) == (rig.names, rig.colors)
+    settled(page)
+    drawn = page.evaluate(f"{EDITOR}.view.world.items.map(item => item.body.matrix.clone().transpose().elements)")
+    for view, matrix in enumerate(drawn):
+        assert matrix == pytest.approx(rig.c2w[view, 0].flatten().tolist(), abs=1e-6)
+    # and the numbers beside them: where a camera stands, seen from its target
+    for view, fields in enumerate(screen(page)):
+        azimuth, elevation, distance = (float(fields[key]) for key in ("azimuth", "elevation", "distance"))
+        target = [float(fields[f"target{axis}"]) for axis in range(3)]
+        place = builders.orbit_c2w(azimuth, elevation, distance, 0, target)[:3, 3]
+        assert (place - rig.c2w[view, 0, :3, 3]).abs().max() < 2e-3  # three digits are shown
+
+
+def test_a_dropped_camera_file_of_another_program_is_opened_as_python_reads_it(page, request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    ten = folder / "camera_extrinsics.json"
+    write_rig_file(preset_rig("authors ten cameras"), ten, "syncamvideo")
+    drop(page, *files_of(ten))
+    shows_what_python_reads(page, read_rig_file(ten))
+    assert in_app(page, "return app.graph._nodes.length") == 1
+
+    transforms = folder / "transforms.json"
+    write_rig_file(builders.arc_rig(3, -20, 40, 10, 4), transforms, "nerfstudio")
+    document = json.loads(transforms.read_text(encoding="utf-8"))
+    del document["syncam"]  # as others write it: without a unit
+    transforms.write_text(json.dumps(document), encoding="utf-8")
+    drop(page, *files_of(transforms), ("0001.png", b"\x89PNG"))
+    question = page.get_by_role("dialog", name="Open a file")
+    question.wait_for()
+    assert len(state(page)["cameras"]) == 10  # nothing is guessed
+    unit = question.get_by_role("textbox", name="Metres per unit")
+    assert unit.evaluate("field => field == document.activeElement")
+    page.keyboard.type("many")
+    page.keyboard.press("Enter")
+    assert unit.get_attribute("aria-invalid") == "true"
+    picture(page, tmp_path_factory, f"unit_{'vue' if '2.0' in request.node.name else 'classic'}")
+    unit.fill("0,5")
+    page.keyboard.press("Enter")
+    shows_what_python_reads(page, read_rig_file(transforms, unit_m=0.5))
+    page.locator(".sc-stage").focus()
+    page.keyboard.press("Control+z")
+    assert len(state(page)["cameras"]) == 10
+    assert errors(page) == []
+
+
+def test_several_files_moving_cameras_and_the_menu_open_files_too(open_page, tmp_path):
+    page = open_page()
+    add_editor(page)
+    model = tmp_path / "model"
+    write_rig_file(builders.ring_rig(4, 10), model, "colmap")
+    drop(page, *files_of(model), ("points3D.txt", "# none"))
+    page.get_by_role("textbox", name="Metres per unit").fill("1")
+    page.get_by_role("textbox", name="Cameras", exact=True).fill("3, 1")
+    page.click(".sc-form [data-action=apply]")
+    shows_what_python_reads(page, read_rig_file(model, "3, 1", 1))
+
+    moving = tmp_path / "shot.chan"
+    keyframes = [{"frame": 0, "azimuth": 0, "distance": 3}, {"frame": 8, "azimuth": 40, "distance": 2}]
+    write_rig_file(rig_from_document({"cameras": [{"name": "shot", "keyframes": keyframes}]}), moving, "nuke_chan")
+    page.click("[data-action=more]")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("menuitem", name="Open a file").click()
+    chooser.value.set_files(moving)
+    page.get_by_role("textbox", name="Metres per unit").fill("1")
+    page.keyboard.press("Enter")
+    shows_what_python_reads(page, read_rig_file(moving, unit_m=1))
+    assert page.locator(".sc-time").is_visible()
+    assert len(page.evaluate(f"{EDITOR}.store.camera.keyframes")) == 9
+    assert errors(page) == []
+
+
 def test_a_dropped_file_is_opened_and_a_bad_one_is_explained(page):
     file = PACK / "tests" / "browser" / "test_rig_editor.py"
     rig = {
         "cameras": [{"name": "a", "azimuth": 5, "distance": 2}, {"c2w": [[1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 1, -4]]}]
     }
-    drop = """([text, name]) => {
-        const data = new DataTransfer();
-        data.items.add(new File([text], name, { type: 'application/json' }));
-        const stage = document.querySelector('.sc-stage');
-        for (const kind of ['dragenter', 'dragover', 'drop'])
-            stage.dispatchEvent(new DragEvent(kind, { dataTransfer: data, bubbles: true, cancelable: true }));
-    }"""
-    page.evaluate(drop, [json.dumps(rig), "rig.json"])
+    drop(page, ("rig.json", json.dumps(rig)))
     page.wait_for_function(f"{EDITOR}.store.doc.cameras[0].name == 'a'")
     assert rig_from_document(state(page)).c2w.equal(rig_from_json(json.dumps(rig)).c2w)
     assert [node["type"] for node in in_app(page, "return app.graph.serialize().nodes")] == ["SynCamRigEditor"]
 
-    page.evaluate(drop, [file.read_text(encoding="utf-8"), "test.py"])
+    drop(page, ("test.py", file.read_text(encoding="utf-8")))
     page.get_by_role("alert").wait_for()
-    assert "This is not a rig JSON" in page.get_by_role("alert").inner_text()
-    page.evaluate(drop, ['{"cameras": [{"azimuth": 5}]}', "rig.json"])
+    assert "This cannot be opened: file 'test.py'" in page.get_by_role("alert").inner_text()
+    drop(page, ("rig.json", '{"cameras": [{"azimuth": 5}]}'))
     page.get_by_text("cameras[0] has no distance beside azimuth").wait_for()
     assert state(page)["cameras"][0]["name"] == "a"
     page.locator(".sc-stage").focus()
@@ -447,9 +539,13 @@ def test_playing_ends_by_itself_and_nothing_is_drawn_afterwards(open_page):
 GENERATED = {
     "Ring…": lambda: builders.ring_rig(8),
     "Arc…": lambda: builders.arc_rig(5, -30, 30),
+    "Bullet-time arc…": lambda: builders.bullet_time_rig(),
     "Line…": lambda: builders.line_rig(5, 0.5),
+    "Grid wall…": lambda: builders.grid_rig(3, 2),
     "Stereo pair…": lambda: builders.stereo_rig(method="toed-in"),
     "Dome…": lambda: builders.dome_rig(12),
+    "Close-up and wide…": lambda: builders.close_wide_rig(),
+    "Authors: all ten cameras": lambda: preset_rig("authors ten cameras"),
     "Authors: azimuth 30°": lambda: preset_rig("authors az"),
     "Authors: elevation 20°": lambda: preset_rig("authors el"),
     "Authors: distance 4 and 5 m": lambda: preset_rig("authors dis"),
@@ -472,6 +568,108 @@ def test_generators_and_presets_make_the_cameras_that_the_nodes_make(open_page):
         assert (made.c2w - wanted.c2w).abs().max() < 1e-7, name
         assert made.names == wanted.names, name
         assert made.colors == wanted.colors, name
+    assert errors(page) == []
+
+
+PLACE = {"azimuth": 25, "elevation": -15, "distance": 4}
+BUILT = [
+    ("ring", {"count": 7, "from": 10, "elevation": 35, "distance": 2.5}, lambda: builders.ring_rig(7, 35, 2.5, 10)),
+    (
+        "arc",
+        {"count": 4, "from": -70, "to": 50, "elevation": 5, "distance": 4, "rise": 20, "pushIn": 1.5},
+        lambda: builders.arc_rig(4, -70, 50, 5, 4, 20, 1.5),
+    ),
+    (
+        "bullet",
+        {**PLACE, "count": 10, "sweep": 90, "rise": 12, "pushIn": -0.5},
+        lambda: builders.bullet_time_rig(10, 90, 25, -15, 4, 12, -0.5),
+    ),
+    *(
+        (
+            "line",
+            {**PLACE, "count": 4, "spacing": 0.7, "direction": direction, "parallel": aim == "parallel"},
+            lambda direction=direction, aim=aim: builders.line_rig(4, 0.7, direction, aim, 25, -15, 4),
+        )
+        for direction in builders.DIRECTIONS
+        for aim in builders.AIMS
+    ),
+    *(
+        (
+            "grid",
+            {**PLACE, "columns": 4, "rows": 3, "columnSpacing": 0.4, "rowSpacing": 0.6, "parallel": aim == "parallel"},
+            lambda aim=aim: builders.grid_rig(4, 3, 0.4, 0.6, aim, 25, -15, 4),
+        )
+        for aim in builders.AIMS
+    ),
+    *(
+        (
+            "stereo",
+            {**PLACE, "elevation": el, "interaxial": 0.3, "convergence": 1.25, "parallel": method == "parallel"},
+            lambda el=el, method=method: builders.stereo_rig(0.3, 1.25, method, 25, el, 4),
+        )
+        for el in (-15, 40, 90)
+        for method in builders.STEREO_METHODS
+    ),
+    ("dome", {**PLACE, "count": 9, "spread": 70}, lambda: builders.dome_rig(9, 70, 25, -15, 4)),
+    (
+        "closeWide",
+        {"close": 0.8, "wide": 6, "azimuth": 25, "elevation": -15},
+        lambda: builders.close_wide_rig(0.8, 6, 25, -15),
+    ),
+]
+
+
+def test_every_field_of_every_generator_does_what_it_does_in_python(open_page):
+    page = open_page()
+    modules = "/extensions/ComfyUI-SynCam"
+    made = page.evaluate(
+        f"""async (cases) => {{
+            const {{ GENERATORS }} = await import('{modules}/js/rig_editor/generators.mjs');
+            const {{ camerasOf }} = await import('{modules}/js/rig_editor/toolbar.mjs');
+            const {{ writeRig }} = await import('{modules}/lib/rig.mjs');
+            const lens = {{ focal_mm: 24, sensor_width_mm: 23.76 }};
+            return cases.map(([rule, values]) => {{
+                const {{ fields, make }} = GENERATORS[rule];
+                if (fields.map(field => field[0]).sort().join() != Object.keys(values).sort().join())
+                    throw new Error(`${{rule}} has the fields ${{fields.map(field => field[0])}}`);
+                return writeRig({{ frames: null, cameras: camerasOf([], make(values), lens), metadata: null }});
+            }});
+        }}""",
+        [[rule, values] for rule, values, _ in BUILT],
+    )
+    for (rule, values, expected), text in zip(BUILT, made, strict=True):
+        rig, wanted = rig_from_json(text), expected()
+        assert (rig.c2w - wanted.c2w).abs().max() < 1e-7, (rule, values)
+        assert (rig.names, rig.colors) == (wanted.names, wanted.colors), (rule, values)
+
+
+def test_a_stereo_pair_converges_where_the_form_says_and_bad_numbers_are_explained(page):
+    choose(page, "add", "Stereo pair…")
+    type_into(page, "convergence", "1.5")
+    type_into(page, "interaxial", "0.2")
+    page.click("[data-action=replace-all]")
+    made, wanted = rig_from_document(state(page)), builders.stereo_rig(0.2, 1.5, "toed-in")
+    assert (made.c2w - wanted.c2w).abs().max() < 1e-7
+    assert state(page)["cameras"][0]["target"] == pytest.approx([0, 0, -1.5], abs=1e-9)
+    choose(page, "add", "Stereo pair…")
+    page.check(".sc-form input[name=parallel]")
+    assert page.locator(".sc-form input[name=convergence]").is_disabled()
+    page.keyboard.press("Escape")
+    before = state(page)
+    for generator, fields, sentence in (
+        ("Arc…", {"rise": "170"}, "elevation"),
+        ("Arc…", {"pushIn": "3"}, "distance"),
+        ("Arc…", {"from": "0", "to": "360"}, "The arc ends where it starts"),
+        ("Grid wall…", {"columns": "9", "rows": "8"}, "at most 64 cameras"),
+        ("Close-up and wide…", {"close": "5"}, "must be nearer"),
+    ):
+        choose(page, "add", generator)
+        for name, text in fields.items():
+            type_into(page, name, text)
+        page.click("[data-action=replace-all]")
+        assert sentence in page.get_by_role("alert").inner_text()
+        assert state(page) == before
+        page.keyboard.press("Escape")
     assert errors(page) == []
 
 
@@ -674,9 +872,57 @@ def test_the_editor_speaks_the_language_of_the_host(open_page, locale, azimuth, 
     add_editor(page)
     assert page.locator(".sc-field[data-field=azimuth] label").inner_text() == azimuth
     assert in_app(page, "return app.graph._nodes[0].title") == title
-    page.click("[data-action=add]")
-    page.wait_for_timeout(200)
+    english = english_in(page)
+    page.click("[data-action=timeline]")
     picture(page, tmp_path_factory, f"editor_{locale}")
+    english |= english_in(page)
+    assert cut_off(page) == []
+    for opener in ("add", "more"):
+        page.click(f"[data-action={opener}]")
+        picture(page, tmp_path_factory, f"{opener}_{locale}")
+        english |= english_in(page)
+        assert cut_off(page) == []
+        page.keyboard.press("Escape")
+    for place in range(3, 11):  # the generators' forms
+        page.click("[data-action=add]")
+        page.get_by_role("menuitem").filter(has_text="…").nth(place - 3).click()
+        picture(page, tmp_path_factory, f"form_{place - 3}_{locale}")
+        english |= english_in(page)
+        assert cut_off(page) == []
+        page.keyboard.press("Escape")
+    drop(page, ("shot.chan", "1 0 0 3 0 0 0 40\n"))
+    page.get_by_role("dialog").wait_for()
+    picture(page, tmp_path_factory, f"unit_{locale}")
+    english |= english_in(page)
+    assert cut_off(page) == []
+    assert english == set()
+    assert errors(page) == []
+
+
+def english_in(page) -> set[str]:
+    """Words of English in what is shown or said; names of cameras and keys, units and axes belong to no language."""
+    texts = page.evaluate(
+        """() => [...document.querySelectorAll('.sc-editor, .sc-editor *')].flatMap(element => [
+            ...[...element.childNodes].filter(node => node.nodeType == Node.TEXT_NODE).map(node => node.data),
+            ...['aria-label', 'aria-description', 'title', 'placeholder'].map(name => element.getAttribute(name) ?? ''),
+        ])"""
+    )
+    known = "front right shot chan JSON WebGL Ctrl Shift Alt Del Delete cm mm"
+    return {word for text in texts for word in re.findall(r"[A-Za-z]{2,}", text)} - {*known.split()}
+
+
+def cut_off(page) -> list[str]:
+    """Labels, buttons and menu entries whose words do not fit into them, and parts that lie over each other."""
+    return page.evaluate(
+        """() => {
+            const shown = [...document.querySelectorAll('.sc-editor *')].filter(element => element.offsetParent);
+            const words = shown.filter(element => element.matches('label, button, h4, p, option, .sc-corner, .sc-menu'));
+            const clipped = words.filter(element => element.scrollWidth > element.clientWidth + 1);
+            const rows = shown.filter(element => element.matches('.sc-bar, .sc-fields, .sc-strip, .sc-form'));
+            const wide = rows.filter(element => element.scrollWidth > element.clientWidth + 1);
+            return [...clipped, ...wide].map(element => `${element.className} ${element.innerText}`);
+        }"""
+    )
 
 
 def test_all_languages_have_the_same_words_with_the_same_gaps(open_page):

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +13,6 @@ from syncam_core.cameras import PALETTE, orbit_c2w, rig_from_json, rig_to_json
 from syncam_core.cameras import rig as rig_module
 from syncam_core.cameras import rig_json as rig_json_module
 from syncam_core.cameras.keyframes import EASES, INTERPOLATIONS
-
-LIBRARIES = Path(__file__).resolve().parents[2] / "web" / "lib"
 
 # For every text what the library makes of it, as text: the transport between page and test would lose half characters.
 READ = """async (texts) => {
@@ -36,27 +31,8 @@ READ = """async (texts) => {
 
 
 @pytest.fixture(scope="module")
-def page():
-    # dev.py sets it to nothing where a browser is there but cannot be driven.
-    path = os.environ.get("SYNCAM_CHROMIUM", shutil.which("chromium"))
-    if not path:
-        pytest.skip("no Chromium on this machine; install one, or name it in SYNCAM_CHROMIUM")
-    from playwright.sync_api import sync_playwright
-
-    def answer(route):
-        name = route.request.url.rsplit("/", 1)[1]
-        if name.endswith(".mjs"):
-            route.fulfill(body=(LIBRARIES / name).read_text(encoding="utf-8"), content_type="text/javascript")
-        else:
-            route.fulfill(body="<!doctype html><title>blank</title>", content_type="text/html")
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        page = browser.new_page()
-        page.route("**/*", answer)
-        page.goto("http://blank.test/")
-        yield page
-        browser.close()
+def page(library_page):
+    return library_page
 
 
 def read_all(page, texts: list[str]) -> list[dict]:

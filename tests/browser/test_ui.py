@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -15,21 +14,6 @@ READY = (
     "window.comfyAPI?.app?.app?.graph && window.comfyAPI.app.app.extensionManager"
     " && LiteGraph.registered_node_types['SynCamSampler'] && !document.querySelector('#splash-loader')"
 )
-
-
-@pytest.fixture(scope="module")
-def browser():
-    # dev.py sets it to nothing where a browser is there but cannot be driven.
-    path = os.environ.get("SYNCAM_CHROMIUM", shutil.which("chromium"))
-    if not path:
-        pytest.skip("no Chromium on this machine; install one, or name it in SYNCAM_CHROMIUM")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
-        browser = playwright.chromium.launch(executable_path=path, args=flags)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(params=[False, True], ids=["classic nodes", "nodes 2.0"])
@@ -103,15 +87,41 @@ def test_the_demo_is_in_the_template_browser_loads_without_red_nodes_runs_and_sh
     assert page.ours == []
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in WORKFLOWS.glob("*.json")))
-def test_every_ui_workflow_is_the_same_prompt_as_its_api_file(page, name):
-    workflow = json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
-    expected = json.loads((WORKFLOWS / "api" / f"{name}.json").read_text(encoding="utf-8"))
-    prompt = in_app(page, "await app.loadGraphData(argument); return (await app.graphToPrompt()).output", workflow)
-    shown = {key: node for key, node in prompt.items() if node["class_type"] != "MarkdownNote"}
-    assert {k: (n["class_type"], n["inputs"]) for k, n in shown.items()} == {
-        k: (n["class_type"], n["inputs"]) for k, n in expected.items()
-    }
+def test_every_ui_workflow_is_the_same_prompt_as_its_api_file_and_misses_no_node(page):
+    for path in sorted(WORKFLOWS.glob("*.json")):
+        workflow = json.loads(path.read_text(encoding="utf-8"))
+        expected = json.loads((WORKFLOWS / "api" / path.name).read_text(encoding="utf-8"))
+        prompt, missing = in_app(
+            page,
+            "await app.loadGraphData(argument);"
+            "const missing = app.graph._nodes.filter(n => !LiteGraph.registered_node_types[n.type]);"
+            "return [(await app.graphToPrompt()).output, missing.map(n => n.type)]",
+            workflow,
+        )
+        assert missing == [], path.name
+        shown = {key: node for key, node in prompt.items() if node["class_type"] != "MarkdownNote"}
+        assert {k: (n["class_type"], n["inputs"]) for k, n in shown.items()} == {
+            k: (n["class_type"], n["inputs"]) for k, n in expected.items()
+        }, path.name
+    assert page.ours == []
+
+
+@pytest.mark.parametrize("node_id", ["SynCamRigRing", "SynCamSaveViews", "SynCamRigEditor"])
+def test_the_help_panel_of_a_node_shows_its_picture(page, request, tmp_path_factory, node_id):
+    in_app(
+        page,
+        "app.graph.clear(); const node = LiteGraph.createNode(argument); node.pos = [500, 200]; app.graph.add(node);"
+        "app.canvas.ds.reset(); app.canvas.select(node)",
+        node_id,
+    )
+    page.get_by_test_id("info-button").first.click()
+    page.wait_for_function(
+        "id => [...document.querySelectorAll('img')].some(i => i.src.includes(`/docs/`) && i.src.includes(id)"
+        " && i.naturalWidth > 500 && i.clientWidth > 200)",
+        arg=node_id,
+    )
+    renderer = "vue" if "2.0" in request.node.name else "classic"
+    picture(page, tmp_path_factory, f"help_{node_id}_{renderer}")
     assert page.ours == []
 
 

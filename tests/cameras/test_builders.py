@@ -438,3 +438,14 @@ def test_a_point_is_three_numbers(text):
 def test_a_text_that_is_no_point_is_refused_by_its_name(text, said):
     with pytest.raises(ValueError, match=f"'target' .*{said}|'target' {said}"):
         parse_point(text, "target")
+
+
+def test_a_bullet_time_arc_of_one_camera_is_its_middle():
+    (c2w,) = bullet_time_rig(1, 120, 20, 10, 4, rise_deg=30, push_in_m=1).c2w[:, 0].numpy()
+    assert np.allclose(c2w, orbit_c2w(20, 10, 4), atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array, torch.tensor])
+def test_angles_may_be_lists_arrays_or_tensors(kind):
+    rig = orbit_rig(kind([0.0, 30.0]), kind([10.0]), kind([3.0, 4.0]))
+    assert torch.equal(rig.c2w[1, 0], orbit_c2w(30, 10, 4))

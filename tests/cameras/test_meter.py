@@ -244,3 +244,21 @@ def _numbers(value):
             yield from _numbers(one)
     elif isinstance(value, (int, float)):
         yield value
+
+
+@pytest.mark.parametrize("distances", [[3, 3, 3, 3, 3], [3, 4, 5, 3.5, 6]])
+def test_a_ring_around_the_origin_read_as_world_to_camera_is_no_rig_that_looks_at_a_point(distances):
+    ring = orbit_rig([0, 72, 144, 216, 288], [0, 5, 10, 5, 0], distances)
+    right, inverted = measure(ring), measure(Rig(ring.names, torch.linalg.inv(ring.c2w)))
+    assert (right.target_kind, inverted.target_kind) == ("common", "none")
+    # where the distances agree, the inverses stand on one spot, and rounding must not decide where they look
+    assert any("world-to-camera" in note for note in inverted.notes) == (len(set(distances)) == 1)
+    assert not any("world-to-camera" in note for note in right.notes)
+
+
+def test_poses_that_are_no_cameras_are_said_to_be_that():
+    poses = encode_cameras(orbit_rig([0, 20]), 5).poses.clone()
+    poses[1, 1] = 0
+    assert warn(poses).startswith("View 2, latent frame 1, is not a rotation:")
+    poses[1, 1] = poses[0, 0] * torch.tensor([-1.0, 1, 1, 1] * 3)
+    assert warn(poses).startswith("View 2, latent frame 1, is mirrored")

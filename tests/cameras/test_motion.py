@@ -275,3 +275,15 @@ def test_a_rig_that_moves_over_fewer_frames_is_refused_with_both_numbers():
     moving = move_cameras(camera_rig(), [Move("pan", 10)], 41)
     with pytest.raises(ValueError, match=r"'length' is 81, .*41 frames already"):
         move_cameras(moving, [Move("pan", 10)], 81)
+
+
+@pytest.mark.parametrize(
+    ("amount", "said"),
+    [
+        (81, "would rise to an elevation of 91 degrees, over the top of its target; 90 is straight above it"),
+        (-101, "would sink to an elevation of -91 degrees, under its target; -90 is straight below it"),
+    ],
+)
+def test_a_rise_past_the_top_or_the_bottom_is_refused_with_the_side_that_it_passes(amount, said):
+    with pytest.raises(ValueError, match=said):
+        move_cameras(camera_rig(0, 10, 3), [Move("rise", amount)], LENGTH)

@@ -7,6 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncam_core.cameras import choose_cameras
+from syncam_core.cameras.builders import ring_rig
+from syncam_core.cameras.motion import Move, move_cameras
+from syncam_core.cameras.transforms import retarget_rig, scale_rig, translate_rig, turn_rig
 
 TEN = [f"cam{number:02d}" for number in range(1, 11)]
 
@@ -68,3 +71,21 @@ def test_any_text_chooses_existing_cameras_once_or_is_refused(wanted):
     assert sentence is None or "'cameras'" in sentence
     assert len(set(chosen)) == len(chosen) > 0
     assert set(chosen) <= set(range(10))
+
+
+CHANGES = {
+    "select": lambda rig, cameras: rig.select(cameras),
+    "translate": lambda rig, cameras: translate_rig(rig, (1, 0, 0), cameras),
+    "turn": lambda rig, cameras: turn_rig(rig, 10, cameras=cameras),
+    "scale": lambda rig, cameras: scale_rig(rig, 2, cameras=cameras),
+    "retarget": lambda rig, cameras: retarget_rig(rig, (0, 1, 0), cameras),
+    "move": lambda rig, cameras: move_cameras(rig, [Move("pan", 5)], 5, cameras),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("position", [3, -1])
+def test_every_change_of_a_rig_refuses_a_camera_that_does_not_exist(change, position):
+    said = f"camera number {position} does not exist; the rig has cameras 0 to 2."
+    with pytest.raises(ValueError, match=said):
+        CHANGES[change](ring_rig(3), [0, position])

@@ -16,7 +16,7 @@ from camera_cases import angle_of_view, orbit_in_the_rig, orbit_with_z_up, rigs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from syncam_core.cameras import orbit_rig
+from syncam_core.cameras import Lens, orbit_rig
 from syncam_core.formats import blender_json, read_rig_file
 
 patient = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -95,14 +95,32 @@ def test_the_registry_tells_it_from_its_content(path):
     assert read_rig_file(path).names == ("Camera",)
 
 
-def test_inverted_matrices_are_explained(path):
+@pytest.mark.parametrize("point", [(7, 3, 1), (0, 0, 0)])
+def test_inverted_matrices_are_explained(path, point):
     cameras = []
     for azimuth, elevation in ((0, 5), (30, 10), (60, 20), (-50, 30)):
         matrix = orbit_with_z_up(azimuth, elevation, 3)
-        matrix[:3, 3] += [7, 3, 1]
+        matrix[:3, 3] += point
         cameras.append({"matrix_world": np.linalg.inv(matrix).tolist()})
     with pytest.raises(ValueError, match=r"world-to-camera.*without inverting"):
         read(path, document(*cameras))
+    with pytest.raises(ValueError, match=r"world-to-camera.*without inverting"):
+        read(path, document(*cameras), cameras="1, 3")
+
+
+def test_a_level_panorama_is_not_taken_for_inverse_matrices(path):
+    cameras = []
+    for azimuth in (0, 60, 120, 180):
+        matrix = orbit_with_z_up(azimuth, 0, 3)
+        matrix[:3, 3] = [0, 0, 1.6]
+        cameras.append({"matrix_world": matrix.tolist()})
+    assert read(path, document(*cameras)).views == 4
+
+
+@pytest.mark.parametrize("suffix", ["_mm", ""])
+def test_a_lens_by_blenders_own_names_is_read(path, suffix):
+    camera = {"matrix_world": EYE, f"lens{suffix}": 50, f"sensor_width{suffix}": 36}
+    assert read(path, document(camera)).lenses == (Lens(50, 36),)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,25 @@ MODELS = {
     "OPENCV": [500.0, 510, 320, 240, 0.1, 0.01, 0.001, 0.0],
 }
 
+MORE_PINHOLES = {
+    "FULL_OPENCV": [500.0, 510, 320, 240, *[0.1] * 8],
+    "SIMPLE_DIVISION": [500.0, 320, 240, -0.1],
+    "DIVISION": [500.0, 510, 320, 240, -0.1],
+}
+NO_PINHOLES = {
+    "SIMPLE_RADIAL_FISHEYE": [500.0, 320, 240, 0.1],
+    "RADIAL_FISHEYE": [500.0, 320, 240, 0.1, 0.1],
+    "OPENCV_FISHEYE": [500.0, 510, 320, 240, 0.1, 0, 0, 0],
+    "FOV": [500.0, 510, 320, 240, 0.5],
+    "THIN_PRISM_FISHEYE": [500.0, 510, 320, 240, *[0.1] * 8],
+    "RAD_TAN_THIN_PRISM_FISHEYE": [500.0, 510, 320, 240, *[0.1] * 12],
+    "SIMPLE_FISHEYE": [500.0, 320, 240],
+    "FISHEYE": [500.0, 510, 320, 240],
+    "EUCM": [500.0, 510, 320, 240, 0.5, 1],
+    "EQUIRECTANGULAR": [640.0, 480],
+}
+EVERY_MODEL = {**MODELS, **MORE_PINHOLES, **NO_PINHOLES}
+
 
 def write_with_colmap(folder, images, model: str = "PINHOLE", parameters=None, points: int = 0, binary=True) -> None:
     """A model written by COLMAP's library. images: {name: c2w (4, 4)}."""
@@ -43,13 +62,15 @@ def write_with_colmap(folder, images, model: str = "PINHOLE", parameters=None, p
     model = pycolmap.Reconstruction()
     model.add_camera_with_trivial_rig(camera)
     for number, (name, c2w) in enumerate(images.items(), start=1):
-        rotation = np.asarray(c2w)[:3, :3].T
-        w2c = pycolmap.Rigid3d(pycolmap.Rotation3d(rotation), -rotation @ np.asarray(c2w)[:3, 3])
         image = pycolmap.Image(name=name, camera_id=1, image_id=number)
         image.points2D = pycolmap.Point2DList([pycolmap.Point2D([x, 7.0]) for x in range(points)])
-        model.add_image_with_trivial_frame(image, w2c)
+        model.add_image_with_trivial_frame(image, rigid(np.linalg.inv(c2w)))
     os.makedirs(folder, exist_ok=True)
     (model.write_binary if binary else model.write_text)(folder)
+
+
+def rigid(matrix: np.ndarray) -> pycolmap.Rigid3d:
+    return pycolmap.Rigid3d(pycolmap.Rotation3d(matrix[:3, :3]), matrix[:3, 3])
 
 
 def poses_by_colmap(folder) -> dict[str, np.ndarray]:
@@ -199,6 +220,65 @@ def test_more_images_than_views_can_be_chosen_from(tmp_path):
     np.testing.assert_allclose(rig.c2w[:, 0], c2w[[42, 7]], atol=1e-9)
 
 
+@pytest.mark.parametrize("binary", [True, False])
+@pytest.mark.parametrize("model", sorted(EVERY_MODEL.keys() & pycolmap.CameraModelId.__members__.keys()))
+def test_every_camera_model_of_colmap_has_its_poses_read_and_its_lens_where_it_is_one(tmp_path, model, binary):
+    c2w = c2w_matrices(np.random.default_rng(1), 2, 1)[:, 0]
+    images = dict(zip(["my photo.jpg", "other one.jpg"], c2w, strict=True))
+    write_with_colmap(tmp_path / "model", images, model, EVERY_MODEL[model], binary=binary)
+    rig = read_rig_file(tmp_path / "model", unit_m=1.0)
+    assert rig.names == ("my photo", "other one")
+    np.testing.assert_allclose(rig.c2w[:, 0], c2w, atol=1e-9)
+    lens = rig.lenses[0]
+    assert lens.focal_mm / lens.sensor_width_mm == pytest.approx(24 / 23.76 if model in NO_PINHOLES else 500 / 640)
+
+
+def test_cameras_that_are_no_pinholes_are_named(tmp_path, caplog):
+    write_with_colmap(tmp_path / "round", {"a.png": np.eye(4)}, "OPENCV_FISHEYE", [500.0, 510, 320, 240, 0, 0, 0, 0])
+    with caplog.at_level(logging.WARNING):
+        read_rig_file(tmp_path / "round", unit_m=1.0)
+    assert "no pinhole cameras (OPENCV_FISHEYE); their poses are read" in caplog.text
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_cameras_that_colmap_holds_together_as_a_rig_are_where_colmap_puts_them(tmp_path, binary):
+    """rigs and frames of COLMAP 3.12: the second camera's poses follow from the first one's."""
+    model, folder = pycolmap.Reconstruction(), tmp_path / "model"
+    sensors = [pycolmap.sensor_t(pycolmap.SensorType.CAMERA, number) for number in (1, 2)]
+    for sensor in sensors:
+        model.add_camera(
+            pycolmap.Camera(camera_id=sensor.id, model="PINHOLE", width=640, height=480, params=MODELS["PINHOLE"])
+        )
+    rig = pycolmap.Rig(rig_id=1)
+    rig.add_ref_sensor(sensors[0])
+    second_from_first = np.eye(4)
+    second_from_first[:3, :3] = Rotation.from_euler("y", 20, degrees=True).as_matrix()
+    second_from_first[:3, 3] = [0.3, 0, 0.1]
+    rig.add_sensor(sensors[1], rigid(second_from_first))
+    model.add_rig(rig)
+    c2w = c2w_matrices(np.random.default_rng(3), 1, 3)[0]
+    for number, pose in enumerate(c2w, start=1):
+        frame = pycolmap.Frame(frame_id=number, rig_id=1)
+        for sensor in sensors:
+            frame.add_data_id(pycolmap.data_t(sensor, 10 * number + sensor.id))
+        frame.rig_from_world = rigid(np.linalg.inv(pose))
+        model.add_frame(frame)
+        for sensor in sensors:
+            image = pycolmap.Image(
+                name=f"cam{sensor.id}/{number:04d}.png", camera_id=sensor.id, image_id=10 * number + sensor.id
+            )
+            image.frame_id = number
+            model.add_image(image)
+        model.register_frame(number)
+    folder.mkdir()
+    (model.write_binary if binary else model.write_text)(folder)
+    assert (folder / f"rigs.{'bin' if binary else 'txt'}").is_file()
+    read = read_rig_file(folder, unit_m=1.0)
+    assert read.names == ("cam1", "cam2")
+    np.testing.assert_allclose(read.c2w[0], c2w, atol=1e-9)
+    np.testing.assert_allclose(read.c2w[1], c2w @ np.linalg.inv(second_from_first), atol=1e-9)
+
+
 # -- what is wrong ---------------------------------------------------------------------------------------------------
 
 
@@ -219,8 +299,8 @@ def text_model(folder, cameras: str = "1 PINHOLE 640 480 500 500 320 240", image
         ("1 PINHOLE 640 480 nan 500 320 240", None, "'cameras.txt': line 1 holds NaN"),
         ("1 PINHOLE 0 480 500 500 320 240", None, "0 pixels wide"),
         ("1 PINHOLE 640 480 -500 500 320 240", None, "camera 1 has the focal length"),
-        ("1 OPENCV_FISHEYE 640 480 500 500 320 240 0 0 0 0", None, "model OPENCV_FISHEYE; possible are SIMPLE_PINHOLE"),
-        ("1 MADE_UP 640 480 500", None, "model MADE_UP"),
+        ("1 MADE_UP 640 480 500", None, "model 'MADE_UP', which is not known; possible are SIMPLE_PINHOLE, PINHOLE"),
+        ("1 PINHOL\x13 640 480 500 500 320 240", None, r"model 'PINHOL.x13', which is not known"),
         (None, "", "'images.txt' holds no images"),
         (None, "1 1 0 0 0 0 0 3 1\n", "'images.txt': line 1 has 9 words, but 10"),
         (None, "1 2 0 0 0 0 0 3 1 a.png\n", "image 'a.png' has a quaternion of length 2"),
@@ -249,13 +329,15 @@ def test_distortion_is_named_as_ignored(tmp_path, caplog):
     assert "distortion (OPENCV) is ignored" in caplog.text
 
 
-def test_poses_written_the_wrong_way_round_are_told(tmp_path):
-    c2w = orbit_rig([0, 15, -15, 30], [0, 5, 10, -5], [3, 3.5, 4, 5]).c2w[:, 0].numpy() + SOMEWHERE
+@pytest.mark.parametrize("place", [SOMEWHERE, 0.0], ids=["somewhere", "origin"])
+def test_poses_written_the_wrong_way_round_are_told(tmp_path, place):
+    c2w = orbit_rig([0, 15, -15, 30], [0, 5, 10, -5], [3, 3.5, 4, 5]).c2w[:, 0].numpy() + place
     write_with_colmap(tmp_path / "right", {f"{n}.png": matrix for n, matrix in enumerate(c2w)})
     assert read_rig_file(tmp_path / "right", unit_m=1.0).views == 4
     write_with_colmap(tmp_path / "wrong", {f"{n}.png": matrix for n, matrix in enumerate(np.linalg.inv(c2w))})
-    with pytest.raises(ValueError, match="look like camera-to-world ones"):
-        read_rig_file(tmp_path / "wrong", unit_m=1.0)
+    for cameras in ("", "0, 2"):
+        with pytest.raises(ValueError, match="look like camera-to-world ones"):
+            read_rig_file(tmp_path / "wrong", cameras, unit_m=1.0)
 
 
 def test_a_name_that_leads_elsewhere_is_only_a_name(tmp_path):
@@ -359,6 +441,12 @@ def test_points_of_a_large_real_model_are_passed_over(tmp_path):
     write_with_colmap(tmp_path / "b", {"a.png": np.eye(4), "b.png": np.eye(4)}, points=50_000)
     for place in "tb":
         assert read_rig_file(tmp_path / place, unit_m=1.0).names == ("a", "b")
+
+
+def test_a_file_of_the_model_is_told_apart_from_the_model_itself(binary_model):
+    for name in ("images.bin", "cameras.bin", "points3D.bin"):
+        with pytest.raises(ValueError, match=f"^file '{name}': it is a part of a COLMAP model; give the folder"):
+            read_rig_file(binary_model / name, unit_m=1.0)
 
 
 def test_a_file_of_the_model_can_be_given_for_its_folder(binary_model):

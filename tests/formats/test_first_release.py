@@ -117,11 +117,12 @@ def test_the_registry_tells_it_from_its_content(path):
     assert read_rig_file(path).views == 36
 
 
-def test_world_to_camera_matrices_are_explained(path):
+@pytest.mark.parametrize("point", [(4, 1, 9), (0, 0, 0)])
+def test_world_to_camera_matrices_are_explained(path, point):
     inverse = {}
     for azimuth in (0, 20, 40, 60):
         c2w = orbit_in_the_rig(azimuth, 10, 3)
-        c2w[:3, 3] += [4, 1, 9]
+        c2w[:3, 3] += point
         right, down, forward, centre = c2w[:3].T[:, [2, 0, 1]] * [1, 1, -1]  # Unreal's world axes
         rows = np.column_stack([[forward, right, -down, 100 * centre], [0, 0, 0, 1]])
         inverse[f"C_{azimuth:02d}_18mm"] = " ".join(f"[{' '.join(map(str, row))}]" for row in np.linalg.inv(rows))

@@ -210,14 +210,17 @@ def test_how_the_world_was_made_does_not_change_the_matrices(path):
     assert torch.equal(read(path, scene("a.png", "b.png", offset=[1, 1, 1], **head)).c2w, plain.c2w)
 
 
-def test_world_to_camera_matrices_are_explained(path):
+@pytest.mark.parametrize("point", [(7, 3, 1), (1, 2, 1.2), (0, 0, 0)])
+def test_world_to_camera_matrices_are_explained_whichever_of_them_are_wanted(path, point):
     frames = []
     for index, (azimuth, elevation) in enumerate(((0, 5), (30, 10), (60, 20), (-50, 30))):
         c2w = orbit_with_z_up(azimuth, elevation, 3)
-        c2w[:3, 3] += [7, 3, 1]
+        c2w[:3, 3] += point
         frames.append({"file_path": f"{index}.png", "transform_matrix": np.linalg.inv(c2w).tolist()})
     with pytest.raises(ValueError, match=r"world-to-camera.*invert each"):
         read(path, {"frames": frames})
+    with pytest.raises(ValueError, match=r"world-to-camera.*invert each"):
+        read(path, {"frames": frames}, cameras="0, 2")
     for frame in frames:
         frame["transform_matrix"] = np.linalg.inv(frame["transform_matrix"]).tolist()
     assert read(path, {"frames": frames}).views == 4

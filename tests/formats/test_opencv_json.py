@@ -81,6 +81,15 @@ def test_a_rodrigues_vector_may_stand_instead_of_r(path, shape):
     np.testing.assert_allclose(rig.c2w[0, 0], np.linalg.inv(w2c), atol=1e-12)
 
 
+def test_opencvs_own_names_for_a_pose_are_understood(path):
+    rvec = np.array([0.1, -0.7, 0.3])
+    given = {"rvec": rvec.tolist(), "tvec": [[0.5], [1], [3]]}
+    path.write_text(json.dumps({"unit_m": 1, "cameras": [given]}))
+    w2c = np.eye(4)
+    w2c[:3, :3], w2c[:3, 3] = Rotation.from_rotvec(rvec).as_matrix(), [0.5, 1, 3]
+    np.testing.assert_allclose(read_rig_file(path).c2w[0, 0], np.linalg.inv(w2c), atol=1e-12)
+
+
 def test_lists_are_frames_and_a_still_camera_stands_beside_them(path):
     turns = Rotation.from_euler("y", [[0], [10], [20]], degrees=True).as_matrix()
     rig = read(
@@ -146,19 +155,21 @@ def test_the_registry_tells_it_from_its_content(path):
     assert read_rig_file(path).c2w[0, 0, 2, 3] == -3
 
 
-def orbits_inverted(key: str) -> list[dict]:
+def orbits_inverted(key: str, point) -> list[dict]:
     cameras = [orbit_in_the_rig(az, el, 3) for az, el in ((0, 0), (30, 5), (60, 20), (-40, 10))]
     for c2w in cameras:
-        c2w[:3, 3] += [5, -1, 20]  # around the world's own origin, inverse poses are cameras at one place
+        c2w[:3, 3] += point
     if key == "c2w":
         return [{"c2w": np.linalg.inv(c2w).tolist()} for c2w in cameras]
     return [{"R": c2w[:3, :3].tolist(), "t": c2w[:3, 3].tolist()} for c2w in cameras]
 
 
+@pytest.mark.parametrize("cameras", ["", "1, 3"])
+@pytest.mark.parametrize("point", [(5, -1, 20), (0, 0, 0)])
 @pytest.mark.parametrize("key", ["c2w", "R"])
-def test_inverted_matrices_are_explained(path, key):
+def test_inverted_matrices_are_explained_whichever_of_them_are_wanted(path, key, point, cameras):
     with pytest.raises(ValueError, match=r"look inverted.*R and t map world to camera, c2w maps camera to world"):
-        read(path, document(*orbits_inverted(key)))
+        read(path, document(*orbits_inverted(key, point)), cameras=cameras)
 
 
 MIRROR = np.diag([1, -1, 1]).tolist()
@@ -176,6 +187,8 @@ MIRROR = np.diag([1, -1, 1]).tolist()
         (document({"c2w": []}), r"cameras\[0\].c2w is an empty list"),
         (document({"R": EYE}), "needs either R and t"),
         (document({"R": EYE, "rvec": [0, 0, 0], "t": [0, 0, 0]}), "needs either R and t"),
+        (document({"R": EYE, "t": [0, 0, 0], "tvec": [0, 0, 0]}), "needs either R and t"),
+        (document({"K": EYE, "R": EYE, "T": [0, 0, 0]}), "needs either R and t"),
         (document({"R": EYE, "t": [0, 0, 0], "c2w": EYE}), "both c2w and R"),
         (document({"R": EYE, "t": [0, 0]}), r"cameras\[0\].t is a list of 2 items, but 3 numbers"),
         (document({"R": [EYE, EYE], "t": [0, 0, 0]}), "2 rotations but 1 translations"),
@@ -202,7 +215,7 @@ MIRROR = np.diag([1, -1, 1]).tolist()
         (document({"R": EYE, "t": [0, 0, 0]}, version=2), "version is 2"),
         (document({"R": EYE, "t": [0, 0, 0]}, format="x"), "format is the text 'x'"),
     ],
-    ids=range(34),
+    ids=range(36),
 )
 def test_what_cannot_be_read_is_refused_in_one_sentence(path, content, said):
     with pytest.raises(ValueError, match=said) as refused:

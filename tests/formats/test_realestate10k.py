@@ -139,14 +139,17 @@ def test_a_camera_that_stands_still_fits_those_that_move_but_mixed_counts_are_na
         read_rig_file(tmp_path / "set", unit_m=1.0)
 
 
-def test_camera_to_world_matrices_are_told_where_several_cameras_look_at_a_point(tmp_path):
+@pytest.mark.parametrize("point", [(2, -1, 7), (0, 0, 0)])
+def test_camera_to_world_matrices_are_told_where_several_cameras_look_at_a_point(tmp_path, point):
     c2w = orbit_rig([0, 15, -15, 30], [0, 5, 10, -5], [3, 3.5, 4, 5]).c2w.numpy()
-    c2w[..., :3, 3] += [2, -1, 7]  # the subject's place
+    c2w[..., :3, 3] += point
     write_files(tmp_path / "right", dict(zip("abcd", np.linalg.inv(c2w), strict=True)))
     assert read_rig_file(tmp_path / "right", unit_m=1.0).views == 4
     write_files(tmp_path / "wrong", dict(zip("abcd", c2w, strict=True)))
     with pytest.raises(ValueError, match=r"look like camera-to-world ones .* invert each of them first"):
         read_rig_file(tmp_path / "wrong", unit_m=1.0)
+    with pytest.raises(ValueError, match=r"look like camera-to-world ones .* invert each of them first"):
+        read_rig_file(tmp_path / "wrong", "a, c", unit_m=1.0)
 
 
 def test_one_camera_that_follows_a_subject_is_not_taken_for_an_inverse(tmp_path):

@@ -247,7 +247,7 @@ def inverse_text(rows: np.ndarray) -> str:
     return text_of(np.linalg.inv(rows))
 
 
-@pytest.mark.parametrize("point", [(13220.0, 1100.0, -570.0), (500.0, 0.0, 100.0)])
+@pytest.mark.parametrize("point", [(13220.0, 1100.0, -570.0), (500.0, 0.0, 100.0), (0.0, 0.0, 0.0)])
 def test_a_file_of_world_to_camera_matrices_is_explained(read, point):
     cameras = {f"cam{n:02d}": inverse_text(rows_of(15 * n, 4 * n, 300, point)) for n in range(1, 6)}
     with pytest.raises(ValueError, match=r"world-to-camera.*invert each"):
@@ -259,12 +259,14 @@ def test_a_file_of_world_to_camera_matrices_is_explained(read, point):
     [
         [rows_of(a, e, 300, (13220, 1100, -570)) for a, e in ((0, 0), (30, 0), (0, 30), (-60, 10))],  # around a point
         [rows_of(0, 0, 300, (0, 100 * n, 50)) for n in range(4)],  # side by side
-        [rows_of(25 * n, 0, 1e-6, (500, 0, 0)) for n in range(4)],  # turning on one spot
+        [rows_of(25 * n, 0, 1e-6, (500, 80, 120)) for n in range(4)],  # turning on one spot
+        [rows_of(25 * n, 10, 1e-6, (0, 0, 0)) for n in range(4)],  # turning in the origin
+        [rows_of(25 * n, 5, 1e-6, (-500, 0, 0)) for n in range(4)],  # turning in front of it, on the axis
         [rows_of(360 / 8 * n, 0, -200, (500, 70, 30)) for n in range(8)],  # looking outwards
         [rows_of(0, 0, 300 + 100 * n) for n in range(4)],  # one behind the other
         [rows_of(37 * n, 11 * n, 200 + 60 * n, (90 * n * n, -70 * n, 40 * n)) for n in range(6)],  # anywhere
     ],
-    ids=["around", "wall", "spot", "outwards", "line", "anywhere"],
+    ids=["around", "wall", "spot", "origin", "in front", "outwards", "line", "anywhere"],
 )
 def test_camera_to_world_files_of_every_kind_are_not_taken_for_inverse_ones(read, rows):
     assert read(document({f"cam{n:02d}": text_of(m) for n, m in enumerate(rows, start=1)})).views == len(rows)

@@ -284,22 +284,6 @@ def test_a_latent_that_does_not_fit_the_cameras_is_refused_before_any_model_is_l
     assert not model_management.current_loaded_models
 
 
-def test_context_windows_are_refused(comfy, tiny):
-    (windowed,) = comfy.run(
-        "WanContextWindowsManual",
-        model=tiny.patched(poses()),
-        context_length=5,
-        context_overlap=1,
-        context_schedule="standard_static",
-        context_stride=1,
-        closed_loop=False,
-        fuse_method="pyramid",
-        freenoise=False,
-    )
-    with pytest.raises(ValueError, match="context windows"):
-        sample(comfy, windowed)
-
-
 @pytest.mark.parametrize("value", [-0.1, 2.5, float("nan"), float("inf")])
 @pytest.mark.parametrize("name", ["strength", "start_percent", "end_percent"])
 def test_linked_numbers_out_of_range_are_refused(tiny, name, value):

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+
+LOCALES = Path(__file__).resolve().parents[2] / "locales"
+LANGUAGES = ("en", "zh", "ja", "ko")
 
 RIG = {"cameras": [{"name": "a", "azimuth": 5, "distance": 2}, {"name": "b", "azimuth": 20, "distance": 2.5}]}
 
@@ -83,3 +87,73 @@ def test_moving_cameras_come_out_with_all_their_frames(comfy):
     (rig,) = comfy.run("SynCamRigEditor", state={"frames": 41, "cameras": [{"keyframes": keyframes}]})
     assert rig.c2w.shape == (1, 41, 4, 4)
     assert rig.c2w[0, :, :3, 3].norm(dim=-1).sub(3).abs().max() < 1e-12
+
+
+def is_rig_node(node) -> bool:
+    schema = node.GET_SCHEMA()
+    return schema.category == "SynCam/Rig" or schema.node_id in ("SynCamRigOrbit", "SynCamRigJSON", "SynCamLoadRig")
+
+
+def node_words(language: str) -> dict:
+    return json.loads((LOCALES / language / "nodeDefs.json").read_text(encoding="utf-8"))
+
+
+def words_of(node) -> dict:
+    """What the schema of a node says, as the host's locales hold it."""
+    schema = node.GET_SCHEMA()
+
+    def said(item) -> dict:
+        return {"name": item.display_name or item.id, "tooltip": item.tooltip}
+
+    return {
+        "display_name": schema.display_name,
+        "description": schema.description,
+        "inputs": {given.id: said(given) for given in schema.inputs},
+        "outputs": {str(place): said(output) for place, output in enumerate(schema.outputs)},
+    }
+
+
+def places_of(words, path: str = "") -> set[str]:
+    if not isinstance(words, dict):
+        assert isinstance(words, str), path
+        assert words.strip(), path
+        return {path}
+    return {place for key, value in words.items() for place in places_of(value, f"{path}/{key}")}
+
+
+def test_the_english_words_of_the_rig_nodes_are_those_of_their_schemas(comfy):
+    assert node_words("en") == {name: words_of(node) for name, node in comfy.nodes.items() if is_rig_node(node)}
+
+
+@pytest.mark.parametrize("language", LANGUAGES[1:])
+def test_every_language_names_every_input_and_output_of_every_rig_node_and_nothing_else(language):
+    english, words = node_words("en"), node_words(language)
+    assert places_of(words) == places_of(english)
+    for node, said in words.items():
+        assert said["display_name"] != english[node]["display_name"]
+        assert said["description"] != english[node]["description"]
+        for kind in ("inputs", "outputs"):
+            for key, item in said[kind].items():
+                assert item["tooltip"] != english[node][kind][key]["tooltip"], f"{node}.{key}"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_one_thing_has_one_name_in_a_language(language):
+    """Inputs of the same name are called the same in all nodes, save where they are another thing."""
+    english, words = node_words("en"), node_words(language)
+    others = {("SynCamRigMove", "move"), ("SynCamRigFromCameraCtrl", "rows")}
+    names: dict[str, set[str]] = {}
+    for node, said in words.items():
+        for key, item in said["inputs"].items():
+            if (node, key) not in others:
+                names.setdefault(english[node]["inputs"][key]["name"], set()).add(item["name"])
+    assert {name: called for name, called in names.items() if len(called) > 1} == {}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_file_of_words_is_a_language_with_the_same_sections(language):
+    words, english = (
+        json.loads((LOCALES / name / "main.json").read_text(encoding="utf-8")) for name in (language, "en")
+    )
+    assert places_of(words) == places_of(english)
+    assert sorted(path.name for path in (LOCALES / language).iterdir()) == ["main.json", "nodeDefs.json"]

@@ -64,25 +64,6 @@ def test_the_meter_says_inside_only_where_every_camera_is_and_puts_the_best_refe
     assert again.names == best_first.names
 
 
-def test_a_sentence_can_be_said_on_a_node_through_the_host_and_is_silent_without_one(comfy, monkeypatch):
-    import server
-
-    say_on_node = importlib.import_module(f"{comfy.pack.__name__}.nodes.node_text").say_on_node
-    said = []
-
-    class Listener:
-        def send_progress_text(self, text, node_id):
-            said.append((node_id, text))
-
-    node = type("Running", (), {"hidden": type("Hidden", (), {"unique_id": "7"})})
-    monkeypatch.setattr(server.PromptServer, "instance", None, raising=False)
-    say_on_node(node, "nobody hears this")
-    monkeypatch.setattr(server.PromptServer, "instance", Listener())
-    say_on_node(node, "1 of 2 cameras is outside")
-    say_on_node(comfy.nodes["SynCamRigOrbit"], "called from a script, no node of a workflow")
-    assert said == [("7", "1 of 2 cameras is outside")]
-
-
 def test_a_frame_that_the_cameras_do_not_reach_is_refused_with_the_nodes_name(comfy, look):
     moving = orbit(comfy, "0, 10")
     moving = type(moving)(moving.names, moving.c2w.repeat(1, 5, 1, 1))

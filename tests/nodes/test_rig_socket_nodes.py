@@ -341,10 +341,11 @@ def test_lists_of_different_lengths_are_refused(host):
         host("SynCamRigFromCameraCtrl", {"poses.poses0": lists}, rows="frames", unit_m=1.0)
 
 
-def test_camera_to_world_lists_are_explained(host):
+@pytest.mark.parametrize("point", [(4, 2, 9), (0, 0, 0)])
+def test_camera_to_world_lists_are_explained(host, point):
     c2w = [orbit_in_the_rig(az, 10, 3) for az in (0, 30, 60)]
     for pose in c2w:
-        pose[:3, 3] += [4, 2, 9]
+        pose[:3, 3] += point
     lists = [[[0, 0.5, 0.5, 0.5, 0.5, 0, 0, *pose[:3].flatten()]] for pose in c2w]
     with pytest.raises(ValueError, match="look like camera-to-world ones"):
         host("SynCamRigFromCameraCtrl", {"poses.poses0": lists}, rows="frames", unit_m=1.0)

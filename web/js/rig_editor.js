@@ -31,6 +31,22 @@ function noteChange() {
   noted = setTimeout(() => app.extensionManager?.workflow?.activeWorkflow?.changeTracker?.captureCanvasState?.(), 400);
 }
 
+/** What the pack's route makes of camera files: a rig JSON, or a sentence and what it would need beside them. */
+async function readFiles(files, { unit_m = "", cameras = "" } = {}) {
+  const form = new FormData();
+  for (const file of files) form.append("file", file, file.name);
+  if (unit_m) form.append("unit_m", unit_m);
+  if (cameras) form.append("cameras", cameras);
+  const response = await api.fetchApi("/syncam/read_rig?status=200", { method: "POST", body: form });
+  const text = await response.text();
+  try {
+    const { error, asks = [] } = JSON.parse(text);
+    return error ? { error, asks } : { text };
+  } catch {
+    return { error: `${response.status} ${response.statusText}`.trim(), asks: [] };
+  }
+}
+
 async function translations() {
   try {
     return await api.getCustomNodesI18n();
@@ -77,6 +93,7 @@ function rigStateWidget(node, name, spec) {
       standard,
       translations: words,
       locale: app.extensionManager?.setting?.get("Comfy.Locale") ?? "en",
+      readFiles,
       onChange(changed) {
         value = JSON.parse(changed);
         text = changed;

@@ -2,6 +2,7 @@
 // answers a run from its cache.
 
 import { app } from "../../../scripts/app.js";
+import { api } from "../../../scripts/api.js";
 
 const WIDGET = "findings";
 
@@ -15,8 +16,20 @@ function textWidget(node) {
   if (widget.element) {
     widget.element.readOnly = true;
     widget.element.setAttribute("aria-label", "What the meter found");
+    nameIt(widget.element);
   }
   return widget;
+}
+
+/** The words of the host's language, where there are any. */
+async function nameIt(element) {
+  try {
+    const words = await api.getCustomNodesI18n();
+    const name = words[app.extensionManager?.setting?.get("Comfy.Locale")]?.syncamRigMeter?.findings;
+    if (name) element.setAttribute("aria-label", name);
+  } catch {
+    // English it is
+  }
 }
 
 app.registerExtension({

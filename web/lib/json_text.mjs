@@ -155,7 +155,7 @@ export function quoted(text, most = Infinity) {
   const cut = lengthOf(text) > most ? [...text].slice(0, most).join("") : text;
   const quote = cut.includes("'") && !cut.includes('"') ? '"' : "'";
   const named = { "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "'": quote === "'" ? "\\'" : "'" };
-  return quote + cut.replace(/[\\'\p{C}\p{Zl}\p{Zp}]/gu, (one) => named[one] ?? escaped(one)) + quote;
+  return quote + cut.replace(/[\\']|(?! )[\p{C}\p{Z}]/gu, (one) => named[one] ?? escaped(one)) + quote;
 }
 
 function escaped(character) {

@@ -18,6 +18,7 @@ const STILL = 1e-6;
 
 const LEAST_CROSSING_DEG = 0.05;
 const [ON_AXIS_DEG, ON_AXIS_M] = [0.5, 0.01];
+const AT_POINT_M = 1e-3; // a camera this near to a point does not look at it: rounding would say from where
 const ASSUMED_DISTANCE_M = 3;
 const [NEAR_KNOWN_M, FAR_KNOWN_M] = [3, 9];
 
@@ -101,7 +102,7 @@ export function measure(baked, lenses, names = null) {
     pairs,
     best_reference: bestReference(judged, pairs),
     bridges: bridgesOf(judged, pairs, target),
-    notes: notesOf(judged, kind),
+    notes: notesOf(judged, kind, cameras.map(([{ centre }]) => centre)),
     verdict: worst(judged.map((view) => view.verdict)),
   };
 }
@@ -219,9 +220,10 @@ function solve(rows, right) {
   return x;
 }
 
-/** The angle between the viewing direction and the point. */
+/** The angle between the viewing direction and the point; 180 for a camera that stands at it. */
 function aimOff({ centre, forward }, point) {
   const toPoint = minus(point, centre);
+  if (norm(toPoint) <= AT_POINT_M) return 180;
   return degrees(Math.atan2(norm(cross(forward, toPoint)), dot(forward, toPoint)));
 }
 
@@ -233,9 +235,7 @@ function onOneAxis(cameras) {
     if (turned > LEAST_CROSSING_DEG || aside > ON_AXIS_M) return ["none", null];
   }
   const origin = [0, 0, 0];
-  if (cameras.every((camera) => norm(camera.centre) > STILL && aimOff(camera, origin) <= ON_AXIS_DEG)) {
-    return ["axis", origin];
-  }
+  if (cameras.every((camera) => aimOff(camera, origin) <= ON_AXIS_DEG)) return ["axis", origin];
   const along = ({ centre }) => dot(minus(centre, first.centre), first.forward);
   const back = cameras.filter(({ forward }) => dot(forward, first.forward) <= 0); // they look towards the first
   const start = Math.max(...cameras.filter((camera) => !back.includes(camera)).map(along));
@@ -271,7 +271,7 @@ function overlaps(cameras, lenses) {
     const seen = new Float64Array(views * views); // the share of the first that the second sees
     for (let a = 0; a < views; a++) {
       const { right, down, forward, centre, distance } = cameras[a][moment];
-      const reach = distance !== null && distance > 1e-3 ? distance : ASSUMED_DISTANCE_M;
+      const reach = distance !== null && distance > AT_POINT_M ? distance : ASSUMED_DISTANCE_M;
       const [width, height] = [halfWidth[a] * reach, (halfWidth[a] / PICTURE_ASPECT) * reach];
       const points = new Float64Array(grid.length * 3); // about the camera: world coordinates may be large
       grid.forEach(([x, y, z], at) => {
@@ -400,12 +400,18 @@ function metres(number) {
   return `${(Math.floor(number * 100 + 0.5) / 100).toFixed(2)} m`;
 }
 
-function notesOf(views, kind) {
+function notesOf(views, kind, centres) {
   const notes = [];
+  const onOneSpot = centres.every((centre) => norm(minus(centre, centres[0])) <= ON_AXIS_M);
   if (kind === "axis") {
     notes.push(
       "The cameras look along one line: the point at which they look is assumed, only distance differences are " +
         "certain.",
+    );
+  } else if (kind === "none" && onOneSpot) {
+    notes.push(
+      "All cameras stand on one spot and look different ways, at no common point. If that is not meant, their " +
+        "matrices may be world-to-camera; invert them.",
     );
   } else if (kind === "none") {
     notes.push(

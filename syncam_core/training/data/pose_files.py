@@ -32,6 +32,7 @@ from torch import Tensor
 
 from ...cameras.json_text import parse_json
 from ...cameras.rig import camera_problem
+from ...formats.realestate10k import ROW_NUMBERS, pose_of_row
 from .files import (
     MAX_CAPTION_BYTES,
     broken,
@@ -48,7 +49,6 @@ from .pictures import PICTURE_SUFFIXES, PictureFile, check_size
 
 MAX_POSE_BYTES = 16 * 2**20
 MOST_POSES = 100_000  # in one file: an hour at 28 frames a second
-_ROW_NUMBERS = 19
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def _check_options(size: tuple[int, int], pictures: int, gap: int, metres_per_un
 def _realestate_frames(file: Path, folder: Path, name: PurePosixPath, metres_per_unit: float) -> list[_Frame]:
     shown = f"{name}.txt"
     lines = [line for line in read_text(file, MAX_POSE_BYTES, shown).splitlines() if line.strip()]
-    if lines and len(lines[0].split()) != _ROW_NUMBERS:
+    if lines and len(lines[0].split()) != ROW_NUMBERS:
         lines = lines[1:]  # the video's address
     if not lines or len(lines) > MOST_POSES:
         raise ValueError(f"'{shown}' holds {len(lines)} poses; 1 to {MOST_POSES} are possible.")
@@ -187,15 +187,9 @@ def _realestate_frames(file: Path, folder: Path, name: PurePosixPath, metres_per
 
 def _c2w_of_row(line: str, metres_per_unit: float) -> Tensor:  # (4, 4) float64
     """Raises ValueError with half a sentence."""
-    words = line.split()
-    if len(words) != _ROW_NUMBERS:
-        raise ValueError(f"has {len(words)} numbers, but {_ROW_NUMBERS} are needed.")
-    try:
-        numbers = torch.tensor([float(word) for word in words[7:]], dtype=torch.float64)
-    except ValueError as problem:
-        raise ValueError(f"holds something that is not a number: {line[:60]!r}.") from problem
+    _, numbers = pose_of_row(line.split())
     w2c = torch.eye(4, dtype=torch.float64)
-    w2c[:3] = numbers.view(3, 4)
+    w2c[:3] = torch.tensor(numbers, dtype=torch.float64).view(3, 4)
     return _inverse(_checked(w2c), metres_per_unit)
 
 

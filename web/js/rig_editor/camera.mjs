@@ -3,7 +3,7 @@
 // A camera is what rig.mjs makes of it: {name, color, lens, interpolation, keyframes}. Cameras and documents are never
 // changed in place; every change makes a new object, so history is a list of documents and caches can hang on cameras.
 
-import { MAX_VIEWS, PALETTE, bake, orbitC2w, orbitOf } from "../../lib/rig.mjs";
+import { MAX_VIEWS, PALETTE, bake, orbitAt, orbitC2w, orbitOf } from "../../lib/rig.mjs";
 
 /**
  * @typedef {{azimuth: number, elevation: number, distance: number, roll: number, target: number[]}} Pose
@@ -64,46 +64,8 @@ export const isMoving = (camera) => camera.keyframes.length > 1;
 export const usesMatrices = (camera) => camera.keyframes.some((key) => key.c2w);
 export const keyAt = (camera, frame) => camera.keyframes.findIndex((key) => key.frame === frame);
 
-/**
- * The pose in angles at a frame.
- *
- * Between keyframes every number is read out of rig.mjs's own interpolation, three at a time, as the target of a camera
- * that is made up for the purpose: there is one implementation of it, and this is not a second one.
- *
- * @returns {Pose}
- */
-export function poseAt(camera, frame) {
-  const { keyframes } = camera;
-  if (usesMatrices(camera)) return poseOfMatrix(c2wAt(camera, frame), camera.about);
-  const exact = keyframes.length === 1 ? keyframes[0] : keyframes.find((key) => key.frame === frame);
-  if (exact) return poseOfKey(exact);
-  const triple = (numbers) => {
-    const keys = keyframes.map((key) => ({
-      ...{ frame: key.frame, ease: key.ease, azimuth: 0, elevation: 0, distance: 1, roll: 0 },
-      target: numbers(key),
-    }));
-    const c2w = c2wAt(trackCamera(camera, keys), frame);
-    return [c2w[3], c2w[7], c2w[11] + 1];
-  };
-  const [azimuth, elevation, distance] = triple((key) => [key.azimuth, key.elevation, key.distance]);
-  const [roll] = triple((key) => [key.roll, 0, 0]);
-  return { azimuth, elevation, distance, roll, target: triple((key) => key.target) };
-}
-
-const trackCameras = new WeakMap();
-
-function trackCamera(camera, keyframes) {
-  const made = trackCameras.get(camera) ?? new Map();
-  trackCameras.set(camera, made);
-  const name = JSON.stringify(keyframes.map((key) => key.target));
-  if (!made.has(name)) made.set(name, { ...camera, keyframes });
-  return made.get(name);
-}
-
-const poseOfKey = ({ azimuth, elevation, distance, roll, target }) => ({
-  ...{ azimuth, elevation, distance, roll: roll ?? 0 },
-  target: [...(target ?? [0, 0, 0])],
-});
+/** @returns {Pose} in angles at a frame */
+export const poseAt = (camera, frame) => orbitAt(camera, frame) ?? poseOfMatrix(c2wAt(camera, frame), camera.about);
 
 /** The pose of any camera-to-world matrix: its target is the point of its axis that is nearest to a given one. */
 function poseOfMatrix(c2w, about = [0, 0, 0]) {

@@ -37,6 +37,7 @@ const METER_DELAY_MS = 120;
  * @property {Record<string, any>} translations what the host serves at /i18n
  * @property {string} locale
  * @property {(text: string) => void} onChange called with the rig JSON after every edit
+ * @property {import("./exchange.mjs").ReadFiles} readFiles reads camera files of other formats
  */
 
 /** @param {HTMLElement} element @param {EditorOptions} options */
@@ -49,6 +50,7 @@ export class Editor {
     this.element = element;
     this.t = textsOf(options.translations, options.locale);
     this.onChange = options.onChange;
+    this.readFiles = options.readFiles;
     this.standard = options.standard;
     this.options = { snap: false };
     this.mode = "free";
@@ -275,7 +277,6 @@ export class Editor {
     if (!verdict) return;
     this.hint.firstChild.dataset.verdict = verdict;
     this.hint.lastChild.textContent = `${camera.name} · ${this.t(verdict)}`;
-    this.hint.title = this.meter.views[selected].reason;
   }
 
   /** What a screen reader says about a camera. */
@@ -336,14 +337,14 @@ export class Editor {
   }
 
   /** Say something that passes. */
-  say(message) {
+  say(message, milliseconds = 2500) {
     this.message = message;
     this.#showNote();
     clearTimeout(this.messageTimer);
     this.messageTimer = setTimeout(() => {
       this.message = "";
       this.#showNote();
-    }, 2500);
+    }, milliseconds);
   }
 
   /** Say something that stays until the next change. */

@@ -1,10 +1,25 @@
 // Rigs in and out: the clipboard, files that are dropped, opened or saved.
 
+import { parseRig } from "../../lib/rig.mjs";
 import { tidy } from "./camera.mjs";
 import { h } from "./dom.mjs";
 import { isText } from "./keys.mjs";
 
-const FILE_LIMIT = 20 * 2 ** 20;
+const MEGABYTE = 2 ** 20;
+const FILE_LIMIT = 64 * MEGABYTE; // of all files together; the server's, too
+const TEXT_LIMIT = 16 * MEGABYTE; // of a rig JSON
+const SUFFIXES = [".json", ".txt", ".chan", ".bin"];
+const MOST_ENTRIES = 2000; // of a dropped folder
+
+/**
+ * Reads camera files of other formats: gives the text of a rig JSON, or a sentence and the names of what is needed
+ * beside the files, "unit_m" or "cameras".
+ *
+ * @callback ReadFiles
+ * @param {File[]} files
+ * @param {{unit_m?: string, cameras?: string}} said
+ * @returns {Promise<{text: string} | {error: string, asks: string[]}>}
+ */
 
 /** Copy, paste and drop on the editor's element are about the rig, not about the host's nodes. */
 export function listenForRigs(editor) {
@@ -36,21 +51,161 @@ export function listenForRigs(editor) {
   });
   element.addEventListener("drop", (event) => {
     editor.drop.hidden = true;
-    const [file] = event.dataTransfer?.files ?? [];
-    if (!file) return;
+    if (!event.dataTransfer?.files.length) return;
     taken(event);
-    openFile(editor, file);
+    const { items, files } = event.dataTransfer;
+    // the entries are there in this event only
+    const entries = [...items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+    const folders = entries.some((entry) => entry.isDirectory);
+    openThose(editor, folders ? filesBelow(entries) : Promise.resolve([...files]));
   });
 }
 
-async function openFile(editor, file) {
-  if (file.size <= FILE_LIMIT) editor.importText(await file.text());
-  else editor.complain(editor.t("notARig", { problem: `${file.name}, ${tidy(file.size / 2 ** 20, 0)} MB` }));
+/** All files of dropped folders, however deep. */
+async function filesBelow(entries) {
+  const files = [];
+  const rest = [...entries];
+  for (let seen = 0; rest.length && seen < MOST_ENTRIES; seen += 1) {
+    const entry = rest.shift();
+    if (entry.isFile) {
+      files.push(await new Promise((resolve, reject) => entry.file(resolve, reject)));
+      continue;
+    }
+    const reader = entry.createReader();
+    for (let part = null; !part || (part.length && rest.length < MOST_ENTRIES); ) {
+      part = await new Promise((resolve, reject) => reader.readEntries(resolve, reject)); // some at a time
+      rest.push(...part);
+    }
+  }
+  return files;
+}
+
+/** Those of several files that may hold cameras: pictures, points and notes lie beside them. */
+function cameraFiles(files) {
+  const names = files.map((file) => file.name.toLowerCase());
+  const isModel = [".txt", ".bin"].some((kind) => names.includes(`cameras${kind}`) && names.includes(`images${kind}`));
+  const wanted = (name) =>
+    isModel ? /^(cameras|images)\.(txt|bin)$/.test(name) : SUFFIXES.some((suffix) => name.endsWith(suffix));
+  const chosen = files.filter((_, index) => wanted(names[index]));
+  const transforms = chosen.filter((file) => file.name === "transforms.json");
+  if (transforms.length === 1) return transforms;
+  return chosen.length ? chosen : files;
+}
+
+/** Open files, whatever becomes of them: nothing goes unsaid. */
+async function openThose(editor, given) {
+  const mine = (editor.opening = Symbol("the last one that is opened counts"));
+  const stale = () => editor.opening !== mine;
+  try {
+    const files = cameraFiles(await given);
+    if (!stale()) await openFiles(editor, files, stale);
+  } catch (problem) {
+    if (!stale()) editor.complain(editor.t("cannotRead", { problem: problem.message }));
+  }
+}
+
+async function openFiles(editor, files, stale) {
+  const { t } = editor;
+  editor.popover.close();
+  const size = files.reduce((sum, file) => sum + file.size, 0);
+  if (size > FILE_LIMIT) {
+    const [megabytes, most] = [tidy(size / MEGABYTE, 0), FILE_LIMIT / MEGABYTE];
+    editor.complain(t("tooLarge", { name: nameOf(files), size: megabytes, most }));
+    return;
+  }
+  if (files.length === 1 && size <= TEXT_LIMIT) {
+    const text = await files[0].text();
+    if (stale()) return;
+    // What is a rig JSON, or says so, needs no server; it keeps its angles and keyframes.
+    if (isRig(text)) {
+      editor.importText(text);
+      return;
+    }
+  }
+  await readAndShow(editor, files, {}, stale);
+}
+
+const nameOf = (files) => (files.length > 1 ? `${files[0].name}, …` : files[0].name);
+
+function isRig(text) {
+  try {
+    parseRig(text);
+    return true;
+  } catch {
+    return text.length < MEGABYTE && /"format"\s*:\s*"syncam-rig"/.test(text);
+  }
+}
+
+async function readAndShow(editor, files, said, stale) {
+  const { t } = editor;
+  editor.complain("");
+  editor.say(t("reading", { name: nameOf(files) }), 60_000);
+  let answer;
+  try {
+    answer = await editor.readFiles(files, said);
+  } finally {
+    if (!stale()) editor.say("", 0);
+  }
+  if (stale()) return;
+  if (answer.text) editor.importText(answer.text);
+  else if (answer.asks.length)
+    editor.popover.open(questionForm(editor, files, said, answer, stale), editor.toolbar.more);
+  else editor.complain(t("cannotRead", { problem: answer.error }));
+}
+
+/** What a file does not say: how long its unit is, or which of too many cameras are meant. */
+function questionForm(editor, files, said, { error, asks }, stale) {
+  const { t, popover } = editor;
+  const field = (name, placeholder) => {
+    const input = h("input", {
+      ...{ name, type: "text", autocomplete: "off", spellcheck: false, placeholder, value: said[name] ?? "" },
+      "aria-label": t(name),
+      oninput: () => input.removeAttribute("aria-invalid"),
+      onkeydown: (event) => {
+        if (event.key !== "Enter") return;
+        event.stopPropagation();
+        apply();
+      },
+    });
+    if (name === "unit_m") input.inputMode = "decimal";
+    const label = h("label", { text: t(name), "aria-hidden": "true" });
+    return { input, element: h("div", { class: "sc-field sc-word sc-wide" }, label, input) };
+  };
+  const needsUnit = asks.includes("unit_m") || Boolean(said.unit_m);
+  const unit = needsUnit && field("unit_m", t("unitExample"));
+  const cameras = field("cameras", t("allCameras"));
+  const apply = async () => {
+    const unit_m = needsUnit ? unit.input.value.trim().replace(",", ".") : "";
+    if (needsUnit && !(Number(unit_m) > 0 && Number.isFinite(Number(unit_m)))) {
+      unit.input.setAttribute("aria-invalid", "true");
+      unit.input.focus();
+      return;
+    }
+    popover.close(true);
+    try {
+      await readAndShow(editor, files, { unit_m, cameras: cameras.input.value.trim() }, stale);
+    } catch (problem) {
+      if (!stale()) editor.complain(t("cannotRead", { problem: problem.message }));
+    }
+  };
+  return h(
+    "div",
+    { class: "sc-form", role: "dialog", "aria-label": t("openFile") },
+    h("h4", { class: "sc-file", text: nameOf(files) }),
+    h("p", { class: "sc-asked", role: "status", text: asks.includes("unit_m") ? t("askUnit") : error }),
+    h("div", { class: "sc-fields" }, unit && unit.element, cameras.element),
+    h(
+      "div",
+      { class: "sc-bar" },
+      h("button", { class: "sc-button sc-plain", text: t("cancel"), onclick: () => popover.close(true) }),
+      h("button", { class: "sc-button sc-strong", text: t("apply"), onclick: apply, data: { action: "apply" } }),
+    ),
+  );
 }
 
 export function chooseFile(editor) {
-  const input = h("input", { type: "file", accept: ".json,application/json" });
-  input.addEventListener("change", () => input.files[0] && openFile(editor, input.files[0]));
+  const input = h("input", { type: "file", multiple: true, accept: SUFFIXES.join() });
+  input.addEventListener("change", () => input.files.length && openThose(editor, Promise.resolve([...input.files])));
   input.click();
 }
 

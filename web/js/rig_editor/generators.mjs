@@ -1,127 +1,114 @@
 // Cameras by rule, the same as syncam_core/cameras/builders.py and presets.py make, as angles that stay editable.
 
-import { orbitC2w } from "../../lib/rig.mjs";
+import { PALETTE, orbitC2w, orbitOf } from "../../lib/rig.mjs";
 import { tidy } from "./camera.mjs";
 
 const GOLDEN_ANGLE = Math.PI * (3 - Math.sqrt(5));
 const RADIANS = Math.PI / 180;
 
-/** @typedef {import("./camera.mjs").Pose & {name?: string}} NamedPose */
+/** @typedef {import("./camera.mjs").Pose & {name?: string, color?: string}} NamedPose */
+
+const count = (usual) => ["count", usual, 1, 64, 1, ""];
+const azimuth = ["azimuth", 0, -720, 720, 5, "°"];
+const elevation = (usual = 0) => ["elevation", usual, -90, 90, 5, "°"];
+const distance = ["distance", 3, 0.1, 1000, 0.25, "m"];
+const spacing = (key) => [key, 0.5, 0.001, 100, 0.05, "m"];
+const rise = ["rise", 0, -180, 180, 5, "°"];
+const pushIn = ["pushIn", 0, -1000, 1000, 0.25, "m"];
 
 /**
  * The rules, in the order in which they are offered. Each has the fields of its form, as
- * [key, default, least, most, step, unit], and makes poses of their numbers.
+ * [key, default, least, most, step, unit], [key, false] for a switch, or [key, default, [choice, ...]], and makes poses
+ * of their values. `idle` are the fields that do nothing with these values.
  */
 export const GENERATORS = {
   ring: {
-    fields: [
-      ["count", 8, 1, 64, 1, ""],
-      ["from", 0, -720, 720, 5, "°"],
-      ["elevation", 0, -90, 90, 5, "°"],
-      ["distance", 3, 0.1, 1000, 0.25, "m"],
-    ],
+    fields: [count(8), ["from", 0, -720, 720, 5, "°"], elevation(), distance],
     make: ({ count, from, elevation, distance }) =>
       steps(count).map((view) => pose(from + (360 * view) / count, elevation, distance)),
   },
   arc: {
     fields: [
-      ["count", 5, 1, 64, 1, ""],
-      ["distance", 3, 0.1, 1000, 0.25, "m"],
-      ["from", -30, -720, 720, 5, "°"],
-      ["to", 30, -720, 720, 5, "°"],
-      ["elevation", 0, -90, 90, 5, "°"],
+      ...[count(5), distance, ["from", -30, -720, 720, 5, "°"], ["to", 30, -720, 720, 5, "°"]],
+      ...[elevation(), rise, pushIn],
     ],
-    make: ({ count, from, to, elevation, distance }) =>
-      steps(count).map((view) => pose(from + (count > 1 ? view / (count - 1) : 0) * (to - from), elevation, distance)),
+    make: arc,
+  },
+  bullet: {
+    fields: [count(24), distance, azimuth, ["sweep", 120, 1, 720, 5, "°"], elevation(10), rise, pushIn],
+    make: bulletTime,
   },
   line: {
     fields: [
-      ["count", 5, 1, 64, 1, ""],
-      ["spacing", 0.5, 0.001, 100, 0.05, "m"],
-      ["azimuth", 0, -720, 720, 5, "°"],
-      ["elevation", 0, -90, 90, 5, "°"],
-      ["distance", 3, 0.1, 1000, 0.25, "m"],
-      ["parallel", false],
+      ...[count(5), spacing("spacing"), azimuth, elevation(), distance],
+      ...[
+        ["direction", "horizontal", ["horizontal", "vertical", "depth"]],
+        ["parallel", false],
+      ],
     ],
-    make: ({ count, spacing, parallel, ...middle }) =>
-      steps(count).map((view) => beside(middle, (view - (count - 1) / 2) * spacing, parallel)),
+    make: line,
+  },
+  grid: {
+    fields: [
+      ["columns", 3, 1, 64, 1, ""],
+      ["rows", 2, 1, 64, 1, ""],
+      ...[spacing("columnSpacing"), spacing("rowSpacing"), azimuth, elevation(), distance, ["parallel", false]],
+    ],
+    make: grid,
   },
   stereo: {
     fields: [
       ["interaxial", 0.065, 0.001, 10, 0.005, "m"],
-      ["azimuth", 0, -720, 720, 5, "°"],
-      ["distance", 3, 0.1, 1000, 0.25, "m"],
-      ["elevation", 0, -90, 90, 5, "°"],
-      ["parallel", false],
+      ["convergence", 3, 0.1, 100000, 0.25, "m"],
+      ...[azimuth, elevation(), distance, ["parallel", false]],
     ],
-    make: ({ interaxial, parallel, ...middle }) =>
-      [
-        ["left", -0.5],
-        ["right", 0.5],
-      ].map(([name, side]) => ({ name, ...beside(middle, side * interaxial, parallel) })),
+    idle: ({ parallel }) => (parallel ? ["convergence"] : []), // then the pictures are shifted afterwards
+    make: stereo,
   },
   dome: {
-    fields: [
-      ["count", 12, 1, 64, 1, ""],
-      ["distance", 3, 0.1, 1000, 0.25, "m"],
-      ["spread", 90, 1, 180, 5, "°"],
-      ["elevation", 90, -90, 90, 5, "°"],
-      ["azimuth", 0, -720, 720, 5, "°"],
-    ],
+    fields: [count(12), distance, ["spread", 90, 1, 180, 5, "°"], elevation(90), azimuth],
     make: dome,
+  },
+  closeWide: {
+    fields: [
+      ["close", 1.5, 0.1, 1000, 0.25, "m"],
+      ["wide", 4, 0.1, 1000, 0.25, "m"],
+      ...[azimuth, elevation()],
+    ],
+    make: ({ close, wide, azimuth, elevation }) => {
+      if (close >= wide) throw new GeneratorError("closeNotNearer");
+      return [
+        { name: "close", ...pose(azimuth, elevation, close) },
+        { name: "wide", ...pose(azimuth, elevation, wide) },
+      ];
+    },
   },
 };
 
+/** Numbers that make no rig; the message is the key of a text. */
+export class GeneratorError extends Error {}
+
+const level = (name, azimuth, distance) => [name, azimuth, 0, distance];
+/** Straight above cam03, 3 m from the subject along the floor, so that the distance grows with the elevation. */
+const above = (name, elevation) => [name, 0, elevation, 3 / Math.cos(elevation * RADIANS)];
+
+/** The cameras of the authors' example file. */
+const EXAMPLES = [
+  ...[level("cam01", 30, 3), level("cam02", 15, 3), level("cam03", 0, 3), level("cam04", -15, 3)],
+  ...[level("cam05", -30, 3), above("cam06", 10), above("cam07", 20), above("cam08", 30)],
+  ...[level("cam09", 0, 4), level("cam10", 0, 5)],
+];
+const examples = (...numbers) => numbers.map((number) => EXAMPLES[number - 1]);
+
 export const PRESETS = [
-  [
-    "presetAz",
-    [
-      ["cam01", 30, 0, 3],
-      ["cam03", 0, 0, 3],
-    ],
-  ],
-  [
-    "presetEl",
-    [
-      ["cam03", 0, 0, 3],
-      ["cam07", 0, 20, 3 / Math.cos(20 * RADIANS)],
-    ],
-  ],
-  [
-    "presetDis",
-    [
-      ["cam09", 0, 0, 4],
-      ["cam10", 0, 0, 5],
-    ],
-  ],
-  [
-    "presetAz90",
-    [
-      ["front", 0, 0, 3],
-      ["side", 90, 0, 3],
-    ],
-  ],
-  [
-    "presetEl45",
-    [
-      ["level", 0, 0, 3],
-      ["high", 0, 45, 3],
-    ],
-  ],
-  [
-    "presetClose",
-    [
-      ["close", 0, 0, 1.5],
-      ["wide", 0, 0, 4],
-    ],
-  ],
-  [
-    "presetBoth",
-    [
-      ["front", 0, 0, 3],
-      ["high side", 60, 30, 3],
-    ],
-  ],
+  ["presetAz", examples(1, 3)],
+  ["presetEl", examples(3, 7)],
+  ["presetDis", examples(9, 10)],
+  ["presetTen", EXAMPLES],
+  ["presetAz90", [level("front", 0, 3), level("side", 90, 3)]],
+  ["presetEl45", [level("level", 0, 3), ["high", 0, 45, 3]]],
+  ["presetClose", [level("close", 0, 1.5), level("wide", 0, 4)]],
+  ["presetBoth", [level("front", 0, 3), ["high side", 60, 30, 3]]],
 ];
 
 /** @returns {NamedPose[]} of a preset */
@@ -135,15 +122,87 @@ const pose = (azimuth, elevation, distance, target = [0, 0, 0]) => ({
   target,
 });
 
-/** A camera so many metres to the right of the middle one: looking at the same target, or in the same direction. */
-function beside({ azimuth, elevation, distance }, metres, parallel) {
-  const c2w = orbitC2w(azimuth, elevation, distance);
-  const offset = [c2w[0], c2w[4], c2w[8]].map((axis) => axis * metres);
-  if (parallel) return pose(azimuth, elevation, distance, offset);
-  return lookingAt(
-    [0, 1, 2].map((axis) => c2w[4 * axis + 3] + offset[axis]),
-    azimuth,
-  );
+function arc({ count, from, to, elevation, distance, rise, pushIn }) {
+  if (count > 1 && (to - from) % 360 === 0 && !rise && !pushIn) throw new GeneratorError("arcMeetsItself");
+  return steps(count).map((view) => {
+    const part = count > 1 ? view / (count - 1) : 0;
+    return pose(from + part * (to - from), elevation + part * rise, tidy(distance - part * pushIn, 12));
+  });
+}
+
+/** A dense arc. View 0 is the camera in the middle; the names, and with them the colours, follow the arc. */
+function bulletTime({ azimuth, sweep, ...rest }) {
+  const poses = arc({ ...rest, from: azimuth - sweep / 2, to: azimuth + sweep / 2 }).map((one, at) => ({
+    ...one,
+    name: `cam${String(at + 1).padStart(2, "0")}`,
+    color: PALETTE[at % PALETTE.length],
+  }));
+  const [reference] = poses.splice((poses.length - 1) >> 1, 1);
+  return [reference, ...poses];
+}
+
+function line({ count, spacing, direction, parallel, ...middle }) {
+  const along = steps(count).map((view) => (view - (count - 1) / 2) * spacing);
+  if (direction === "depth" && along.at(-1) >= middle.distance) throw new GeneratorError("rowReachesTarget");
+  const offset = {
+    horizontal: (step) => [step, 0, 0],
+    vertical: (step) => [0, step, 0],
+    depth: (step) => [0, 0, 0 - step],
+  }[direction];
+  return along.map((step) => beside(middle, offset(step), parallel));
+}
+
+/** A flat wall, row by row from the top left. */
+function grid({ columns, rows, columnSpacing, rowSpacing, parallel, ...middle }) {
+  if (columns * rows > 64) throw new GeneratorError("tooMany");
+  return steps(columns * rows).map((view) => {
+    const [column, row] = [view % columns, Math.floor(view / columns)];
+    const offset = [(column - (columns - 1) / 2) * columnSpacing, (row - (rows - 1) / 2) * rowSpacing, 0];
+    return beside(middle, offset, parallel);
+  });
+}
+
+/** Two cameras side by side: with parallel axes, or turned until these meet at the convergence. */
+function stereo({ interaxial, convergence, parallel, ...middle }) {
+  const c2w = matrixOf(middle);
+  const meeting = moved(c2w, [0, 0, convergence]);
+  const toeIn = Math.atan(interaxial / 2 / convergence);
+  return [
+    ["left", -1],
+    ["right", 1],
+  ].map(([name, side]) => {
+    const offset = [(side * interaxial) / 2, 0, 0];
+    if (parallel) return { name, ...beside(middle, offset, true) };
+    // turned about the middle's own vertical, so a pair that looks down is rolled a little against the horizon
+    const [cosine, sine] = [Math.cos(toeIn), side * Math.sin(toeIn)];
+    const turned = c2w.slice();
+    for (const row of [0, 4, 8]) {
+      turned[row] = cosine * c2w[row] + sine * c2w[row + 2];
+      turned[row + 2] = cosine * c2w[row + 2] - sine * c2w[row];
+    }
+    moved(c2w, offset).forEach((place, axis) => {
+      turned[4 * axis + 3] = place;
+    });
+    const { azimuth, elevation, distance, roll } = orbitOf(turned, meeting);
+    return {
+      ...{ name, azimuth: tidy(azimuth, 12), elevation: tidy(elevation, 12), distance, roll: tidy(roll, 12) },
+      target: meeting,
+    };
+  });
+}
+
+const matrixOf = ({ azimuth, elevation, distance }) => orbitC2w(azimuth, elevation, distance);
+
+/** A point that is given in the axes of a camera. */
+const moved = (c2w, [x, y, z]) =>
+  [0, 4, 8].map((row) => tidy(c2w[row + 3] + c2w[row] * x + c2w[row + 1] * y + c2w[row + 2] * z, 12));
+
+/** A camera beside the middle one, by metres in its axes: looking at the same target, or in the same direction. */
+function beside(middle, offset, parallel) {
+  const { azimuth, elevation, distance } = middle;
+  const c2w = matrixOf(middle);
+  if (!parallel) return lookingAt(moved(c2w, offset), azimuth);
+  return pose(azimuth, elevation, distance, moved(c2w, [offset[0], offset[1], offset[2] + distance]));
 }
 
 /** A camera at a place, looking at the origin with a level horizon. */

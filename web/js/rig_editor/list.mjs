@@ -113,7 +113,7 @@ export function createList(editor) {
       element.title = camera.name;
       element.style.setProperty("--color", camera.color);
       const [, , badge, name] = element.children;
-      badge.textContent = [index === 0 && "REF", isMoving(camera) && "◆"].filter(Boolean).join(" ");
+      badge.textContent = [index === 0 && t("referenceShort"), isMoving(camera) && "◆"].filter(Boolean).join(" ");
       badge.hidden = !badge.textContent;
       badge.title = index === 0 ? t("reference") : t("moving");
       name.firstChild.dataset.verdict = verdict;

@@ -53,6 +53,7 @@ export class Popover {
   }
 
   #key(event) {
+    if (!this.element) return; // what the key did has closed it
     if (event.key === "Escape") {
       event.preventDefault();
       event.stopPropagation();

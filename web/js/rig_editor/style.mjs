@@ -80,6 +80,7 @@ const CSS = `
 .sc-fields { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 4px 5px; flex: none; }
 .sc-field { display: flex; align-items: center; min-width: 0; height: 24px; border: 1px solid transparent; border-radius: 6px; background: var(--field); overflow: hidden; }
 .sc-field:focus-within { border-color: var(--accent); }
+.sc-editor .sc-field :is(input, select):focus-visible { outline: none; }
 .sc-field label { flex: 0 1 auto; min-width: 0; padding: 0 1px 0 6px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: var(--quiet); cursor: ew-resize; touch-action: none; }
 .sc-field.sc-word label { cursor: default; }
 .sc-field input, .sc-field select { flex: 1 0 4ch; min-width: 0; width: 0; height: 100%; padding: 0 2px; border: 0; background: transparent; color: var(--text); font: inherit; text-align: right; outline: none; user-select: text; }
@@ -112,8 +113,12 @@ const CSS = `
 .sc-menu .sc-item { display: flex; width: 100%; justify-content: flex-start; height: 25px; padding: 0 8px; border-radius: 5px; color: var(--text); }
 .sc-menu .sc-item:focus { background: #31455d; outline: none; }
 .sc-form { width: 250px; padding: 8px; } .sc-form h4 { margin: 0 0 8px; } .sc-form .sc-fields { grid-template-columns: 1fr 1fr; }
+.sc-menu .sc-file { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; letter-spacing: 0; text-transform: none; }
 .sc-form .sc-bar { margin-top: 8px; justify-content: flex-end; }
 .sc-form textarea { width: 100%; height: 130px; resize: none; padding: 6px; border: 1px solid var(--line); border-radius: 6px; background: var(--field); color: var(--text); font: 10.5px/1.4 ui-monospace, monospace; }
+.sc-problem { margin: 8px 0 0; padding: 4px 8px; border-radius: 6px; background: #44262a; color: #ffd7d2; overflow-wrap: anywhere; user-select: text; }
+.sc-asked { margin: 0 0 8px; overflow-wrap: anywhere; user-select: text; }
+.sc-form .sc-wide { grid-column: 1 / -1; } .sc-form .sc-wide input { text-align: left; flex: 1 1 8ch; padding-left: 6px; }
 .sc-drop { position: absolute; inset: 6px; z-index: 30; display: grid; place-items: center; border: 2px dashed var(--accent); border-radius: 8px; background: #14202edd; color: #d5e9ff; font-size: 13px; pointer-events: none; }
 .sc-hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @container (max-width: 330px) { .sc-fields { grid-template-columns: repeat(2, minmax(0, 1fr)); } .sc-optional { display: none; } }

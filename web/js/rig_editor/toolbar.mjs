@@ -1,16 +1,16 @@
 // The bar on top: views, undo, snap, and the menus for adding cameras and for the rig as a file.
 
-import { MAX_VIEWS, PALETTE } from "../../lib/rig.mjs";
+import { MAX_VIEWS, PALETTE, parseRig, writeRig } from "../../lib/rig.mjs";
 import { freeName, hasRoom, newCamera } from "./camera.mjs";
 import { h, iconButton } from "./dom.mjs";
 import { chooseFile, copyJson, saveFile } from "./exchange.mjs";
-import { numberField } from "./fields.mjs";
-import { GENERATORS, PRESETS, presetPoses } from "./generators.mjs";
+import { choiceField, numberField } from "./fields.mjs";
+import { GENERATORS, GeneratorError, PRESETS, presetPoses } from "./generators.mjs";
 import { menu } from "./menu.mjs";
 import { MODES } from "./view.mjs";
 
 const MODE_LABELS = { free: "viewFree", top: "viewTop", side: "viewSide", front: "viewFront", look: "viewLook" };
-const FIELD_LABELS = { parallel: "parallel" };
+const WHOLE = ["count", "columns", "rows"];
 
 /** @param {import("./editor.mjs").Editor} editor */
 export function createToolbar(editor) {
@@ -59,7 +59,7 @@ export function createToolbar(editor) {
     snap.setAttribute("aria-pressed", String(editor.options.snap));
     time.setAttribute("aria-pressed", String(editor.showsTimeline));
   };
-  return { element, update };
+  return { element, update, more };
 }
 
 function addMenu(editor, opener) {
@@ -116,33 +116,45 @@ function fileMenu(editor, opener) {
 
 function generatorForm(editor, rule) {
   const { t, store, popover } = editor;
-  const { fields, make } = GENERATORS[rule];
+  const { fields, make, idle = () => [] } = GENERATORS[rule];
   const values = Object.fromEntries(fields.map(([key, value]) => [key, value]));
+  const numbers = {};
+  const change = (key, value) => {
+    values[key] = value;
+    problem.hidden = true;
+    const unused = idle(values);
+    for (const [name, field] of Object.entries(numbers)) field.show(unused.includes(name) ? null : values[name]);
+  };
   const elements = fields.map(([key, value, least, most, step, unit]) => {
     if (typeof value === "boolean") {
-      const box = h("input", {
-        type: "checkbox",
-        name: key,
-        onchange: () => {
-          values[key] = box.checked;
-        },
-      });
-      return h("label", { class: "sc-check" }, box, t(FIELD_LABELS[key] ?? key));
+      const box = h("input", { type: "checkbox", name: key, onchange: () => change(key, box.checked) });
+      return h("label", { class: "sc-check" }, box, t(key));
     }
-    const field = numberField({
+    if (Array.isArray(least)) {
+      const choices = least.map((choice) => [choice, t(choice)]);
+      return choiceField({ label: t(key), name: key, choices, onchange: (choice) => change(key, choice) }).element;
+    }
+    numbers[key] = numberField({
       ...{ label: t(key), name: key, least, most, step, unit },
-      onchange: (number) => {
-        values[key] = key === "count" ? Math.round(number) : number;
-        field.show(values[key]);
-      },
+      onchange: (number) => change(key, WHOLE.includes(key) ? Math.round(number) : number),
     });
-    field.show(value);
-    return field.element;
+    numbers[key].show(value);
+    return numbers[key].element;
   });
+  const problem = h("p", { class: "sc-problem", role: "alert", hidden: true });
   const run = (replace) => {
     // a number that is still being typed counts
     form.querySelectorAll("input").forEach((input) => input.blur());
-    const poses = make(values);
+    let poses;
+    try {
+      poses = make(values);
+      parseRig(writeRig({ frames: null, cameras: camerasOf([], poses, store.camera.lens), metadata: null }));
+    } catch (refused) {
+      problem.textContent =
+        refused instanceof GeneratorError ? t(refused.message, { most: MAX_VIEWS }) : refused.message;
+      problem.hidden = false;
+      return;
+    }
     popover.close();
     if (replace) editor.replaceCameras(poses);
     else editor.addCameras(poses);
@@ -152,6 +164,7 @@ function generatorForm(editor, rule) {
     { class: "sc-form", role: "dialog", "aria-label": t(rule) },
     h("h4", { text: t(rule) }),
     h("div", { class: "sc-fields" }, ...elements),
+    problem,
     h(
       "div",
       { class: "sc-bar" },
@@ -201,9 +214,9 @@ function pasteForm(editor) {
  */
 export function camerasOf(others, poses, lens) {
   const cameras = [...others];
-  for (const { name = "", ...pose } of poses.slice(0, MAX_VIEWS - others.length)) {
+  for (const { name = "", color, ...pose } of poses.slice(0, MAX_VIEWS - others.length)) {
     const camera = newCamera(cameras, pose, name, lens);
-    if (!others.length) camera.color = PALETTE[cameras.length % PALETTE.length];
+    if (!others.length) camera.color = color ?? PALETTE[cameras.length % PALETTE.length];
     camera.name = freeName(cameras, name);
     cameras.push(camera);
   }

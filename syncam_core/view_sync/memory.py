@@ -1,0 +1,250 @@
+"""How much memory a sampling needs, and what would fit instead.
+
+Counted from how the blocks work: the stream of all tokens three times, beside it the largest piece that is worked on at
+once, and what a sampling keeps. The counts are in vectors of the stream's width and name what is alive at the peak.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+
+from .coupling import Groups, groups_of
+
+MEMORY_CHOICES = ("auto", "whole", "low")
+MOST_TOKENS = 32768  # one view of 81 frames at 832 x 480: a GPU is as fast with it as with more
+LEAST_TOKENS = 2048
+FFN_SHARE = 4  # the feed-forward layer's pieces are smaller, as its hidden layer is wider
+PIECE_WIDTHS = 12  # for "auto": what a piece holds at its peak, about, in vectors of the stream
+
+WORDS = 512  # of a prompt, padded
+TEXTS = 2  # positive and negative
+LATENT_COPIES = 10  # of the sampler, in float32: noise, x, what each conditioning predicts, ...
+STREAMS = 3  # the block's input as it came and as one piece of memory, and its output; the last layer holds as many
+MATRIX_EDGE = 64  # numbers of a patch at the model's output
+
+
+@dataclass(frozen=True)
+class Transformer:
+    """A Wan2.1's sizes; the defaults are those of T2V 1.3B in 16 bits."""
+
+    dim: int = 1536
+    ffn: int = 8960
+    heads: int = 12
+    depth: int = 30
+    text_dim: int = 4096
+    weight_bytes: int = 2  # of a number of the base
+    module_weight_bytes: int = 2
+    itemsize: int = 2  # of a number that is computed with
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is sampled."""
+
+    views: int
+    frames: int  # of a video
+    width: int  # pixels
+    height: int
+    coupling: str = "joint"
+    group_size: int = 2
+    memory: str = "auto"
+    stacked: int = 1  # conditionings that go through the model together
+
+    @property
+    def grid(self) -> tuple[int, int, int]:
+        """Frames, height and width in tokens."""
+        return (self.frames - 1) // 4 + 1, math.ceil(self.height / 16), math.ceil(self.width / 16)
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes."""
+
+    weights: int
+    working: int
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.working
+
+
+def tokens_at_once(memory: str, dim: int, itemsize: int, free: float) -> int:
+    """Rows of the stream that are worked on at once; ``free`` bytes count for "auto"."""
+    if memory == "whole":
+        return 2**62
+    if memory == "low":
+        return LEAST_TOKENS
+    return int(max(LEAST_TOKENS, min(MOST_TOKENS, free / 4 / (PIECE_WIDTHS * dim * itemsize))))
+
+
+def memory_need(job: Job, model: Transformer, free: float = math.inf, fused: bool = True) -> Need:
+    """Weights of the base and the module, and the most that is alive beside them during one sampling.
+
+    ``free`` is what the device has for both, in bytes. ``fused`` says that attention and rotation are done by kernels
+    that keep nothing, as on a GPU; else they are done as the host does them on a CPU, with scores of some queries at a
+    time (as many as ``free`` allows) and, for float32, PyTorch's own kernel between the views.
+    """
+    return Need(weight_bytes(model), kept_bytes(job, model) + peak_bytes(job, model, free, fused))
+
+
+def weight_bytes(model: Transformer) -> int:
+    d, f = model.dim, model.ffn
+    attention = 4 * (d * d + d) + 2 * d
+    block = 2 * attention + 2 * d * f + f + d + 2 * d + 6 * d
+    text = model.text_dim * d + d + d * d + d
+    time = 256 * d + d + d * d + d + 6 * (d * d + d)
+    ends = d * MATRIX_EDGE + d + d * MATRIX_EDGE + MATRIX_EDGE + 2 * d
+    module = 4 * (d * d + d) + 2 * d + 12 * d + d + 3 * d  # its last two layers are one
+    return (model.depth * block + text + time + ends) * model.weight_bytes + (
+        model.depth * module * model.module_weight_bytes
+    )
+
+
+def kept_bytes(job: Job, model: Transformer) -> int:
+    """What is computed once for a sampling (cameras, the text's keys and values), and the latents."""
+    frames, height, width = job.grid
+    groups = sample_groups(job)
+    members = sum(len(group.members) for group in groups)
+    # Groups that all begin with view 0 see its cameras as they are; others have their own for query, key and value.
+    rows = job.views if all(group.members[0] == 0 for group in groups) else 3 * members
+    cameras = 0 if job.coupling == "routed" else rows * frames * model.dim * model.itemsize * model.depth
+    text = 2 * TEXTS * WORDS * model.dim * model.itemsize * model.depth
+    latents = LATENT_COPIES * job.views * frames * height * width * MATRIX_EDGE * 4
+    return cameras + text + latents
+
+
+def peak_bytes(job: Job, model: Transformer, free: float, fused: bool) -> int:
+    """The most that one forward holds at once."""
+    frames, height, width = job.grid
+    frame, rows = height * width, job.stacked * job.views
+    tokens = frames * frame  # of a row
+    at_once = tokens_at_once(job.memory, model.dim, model.itemsize, free)
+    vector = model.dim * model.itemsize
+    as_float = 4 / model.itemsize  # of a vector
+    copied = as_float if model.itemsize < 4 else 0
+
+    rows_at_once = min(rows, max(1, at_once // tokens))
+    attended = rows_at_once * tokens
+    own = 5 * attended * vector  # input, query, key, value, output
+    if not fused:
+        rotating = 3 + copied + as_float
+        own = max(rotating, 5 + SPLIT_COPIES) * attended * vector
+        own += split_scores(rows_at_once * model.heads, tokens, tokens, model.itemsize, free)
+
+    frames_at_once = min(frames, max(1, at_once // (rows * frame)))
+    together = frames_at_once * rows * frame
+    groups = sample_groups(job)
+    members = max(len(group.members) for group in groups)
+    turning = copied + (2 if fused else 1) * as_float  # what rotating a key takes beside it
+    last = frames_at_once < frames  # the result of the last piece
+    if len(groups) == 1:
+        # Before the attention: the piece, its copy in the order of frames, query and key.
+        attending, waiting, asked = together, last, 3 + (job.views > 1)
+    else:
+        # The piece, query, key and value of all views, and the sum; then those that the groups at work take of them.
+        groups_at_once = min(len(groups), max(1, at_once // (job.stacked * frames_at_once * frame) // members))
+        attending = job.stacked * frames_at_once * frame * members * groups_at_once
+        waiting, asked = 5 + last, 4
+    sync = waiting * together + (asked + turning) * attending
+    if not fused:
+        answering = SPLIT_COPIES if model.itemsize < 4 else 2
+        sync = max(sync, waiting * together + (asked + 1 + answering) * attending)
+    sync *= vector
+    if not fused and model.itemsize < 4:
+        batch = attending // (members * frame) * model.heads
+        sync += split_scores(batch, members * frame, members * frame, model.itemsize, free)
+
+    piece = min(rows * tokens, max(1, at_once // FFN_SHARE))
+    hidden = (2 + 2 * model.ffn / model.dim) * piece * vector
+    asking = 5 * min(rows * tokens, at_once) * vector
+    if not fused:
+        asking += SPLIT_COPIES * min(rows * tokens, at_once) * vector
+        asked = max(1, min(rows * tokens, at_once) // tokens)
+        asking += split_scores(asked * model.heads, min(tokens, at_once), WORDS, model.itemsize, free)
+
+    stream = rows * tokens * vector
+    in_block = STREAMS * stream + max(sync, hidden, asking)
+    in_attention = (STREAMS - (rows_at_once == rows)) * stream + own
+    embedding = (1 + copied) * stream
+    around = tokens * (model.dim // model.heads) * 2 * 4  # the rotation of every token
+    around += rows * WORDS * (model.text_dim + 3 * model.dim) * model.itemsize
+    return int(max(in_block, in_attention, embedding) + around)
+
+
+SPLIT_COPIES = 4  # query, key and value in the order of heads, and the output in that of tokens
+
+
+def split_scores(batch: int, queries: int, keys: int, itemsize: int, free: float) -> float:
+    """Bytes of the host's attention for CPUs: scores of a number of queries and all keys, before and after the softmax.
+
+    Source: ``attention_sub_quad`` of the host.
+    """
+    for at_once in (4096, 2048, 1024, 512, 256):
+        if free / (batch * itemsize * at_once * 4) >= keys:
+            break
+    return 2 * batch * min(queries, at_once) * keys * itemsize
+
+
+def sample_groups(job: Job) -> Groups:
+    """The groups of a rig, to count them: which cameras are near to each other changes little."""
+    poses = torch.eye(3, 4).flatten().repeat(job.views, 1, 1)
+    poses[:, 0, 3] = torch.arange(job.views)
+    return groups_of(job.coupling, poses, job.group_size)
+
+
+def memory_sentence(job: Job, model: Transformer, free: float, fused: bool = True) -> str:
+    """What a sampling needs; where that is not free, also what would fit instead.
+
+    The host keeps weights in main memory where they do not fit, so only the working memory has to.
+    """
+    need = memory_need(job, model, free, fused)
+    text = (
+        f"{views(job.views)} of {job.frames} frames at {job.width} x {job.height} need about {gb(need.total)} "
+        f"({gb(need.weights)} weights, {gb(need.working)} working memory)"
+    )
+    if job.views == 1:
+        text = text.replace("need", "needs", 1)
+    if need.total <= free:
+        return text + "."
+    text += f"; {gb(free)} are free"
+    if need.working <= free:
+        return text + ", so some weights wait in main memory, which takes longer."
+    instead = list(fitting(job, model, free, fused))
+    if not instead:
+        return text + ": take fewer views and a smaller size together."
+    return text + f": {', or '.join(instead)}, would fit."
+
+
+def fitting(job: Job, model: Transformer, free: float, fused: bool) -> Iterator[str]:
+    """What would fit with one change: pieces, views, size, length."""
+
+    def fits(**change) -> bool:
+        return memory_need(replace(job, **change), model, free, fused).working <= free
+
+    if job.memory != "low" and fits(memory="low"):
+        yield "memory 'low'"
+    for count in range(job.views - 1, 1, -1):
+        if fits(views=count):
+            yield views(count)
+            break
+    for share in (0.875, 0.75, 0.625, 0.5, 0.375, 0.25):
+        width, height = (max(16, round(size * share / 16) * 16) for size in (job.width, job.height))
+        if fits(width=width, height=height):
+            yield f"{width} x {height}"
+            break
+    for frames in range(job.frames - 4, 4, -4):
+        if fits(frames=frames):
+            yield f"{frames} frames"
+            break
+
+
+def views(count: int) -> str:
+    return "1 view" if count == 1 else f"{count} views"
+
+
+def gb(size: float) -> str:
+    return f"{size / 1e9:.1f} GB"

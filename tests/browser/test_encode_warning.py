@@ -1,0 +1,94 @@
+"""The warning on SynCam Encode Cameras as a person sees it, in both node renderers."""
+
+from __future__ import annotations
+
+import pytest
+
+READY = (
+    "window.comfyAPI?.app?.app?.graph && window.comfyAPI.app.app.extensionManager"
+    " && LiteGraph.registered_node_types['SynCamEncodeCameras'] && !document.querySelector('#splash-loader')"
+)
+BUILD = """() => {
+    const { graph } = window.comfyAPI.app.app;
+    graph.clear();
+    const types = ["SynCamRigOrbit", "SynCamEncodeCameras", "SynCamEmptyLatent", "SaveLatent"];
+    const nodes = types.map((type, index) => {
+        const node = LiteGraph.createNode(type);
+        node.pos = [40 + 340 * index, 120];
+        graph.add(node);
+        return node;
+    });
+    nodes.slice(1).forEach((node, index) => nodes[index].connect(0, node, 0));
+}"""
+# Runs the graph; gives the node's warning (null for none), its size, and what of it goes into the prompt and the file.
+RUN = """async ([azimuths, prefix]) => {
+    const { app } = window.comfyAPI.app;
+    const { api } = window.comfyAPI.api;
+    const node = (type) => app.graph._nodes.find((one) => one.type == type);
+    const values = {
+        SynCamRigOrbit: { azimuths },
+        SynCamEncodeCameras: { length: 5 },
+        SynCamEmptyLatent: { width: 64, height: 64, length: 5 },
+        SaveLatent: { filename_prefix: prefix },
+    };
+    for (const [type, widgets] of Object.entries(values)) {
+        for (const widget of node(type).widgets) if (widget.name in widgets) widget.value = widgets[widget.name];
+    }
+    const over = new Promise((resolve) => api.addEventListener("execution_success", resolve, { once: true }));
+    await app.queuePrompt(0, 1);
+    await over;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const encode = node("SynCamEncodeCameras");
+    const { output, workflow } = await app.graphToPrompt();
+    return {
+        warning: encode.widgets.find((widget) => widget.name == "warning")?.value ?? null,
+        size: [...encode.size],
+        inputs: Object.keys(output[encode.id].inputs).sort(),
+        saved: workflow.nodes.find((one) => one.id == encode.id).widgets_values,
+    };
+}"""
+SENTENCE = (
+    "1 of 2 cameras is outside of what the released weights were trained on; "
+    "'cam02': 61.5° to the right of 'cam01' (trained: less than 30°)."
+)
+
+
+@pytest.fixture(params=[False, True], ids=["classic nodes", "nodes 2.0"])
+def open_page(request, browser, server):
+    """A function that opens the server's frontend afresh, with the graph built."""
+    settings = {
+        "Comfy.TutorialCompleted": True,
+        "Comfy.InstalledVersion": "1.47.12",
+        "Comfy.RightSidePanel.IsOpen": False,
+        "Comfy.VueNodes.Enabled": request.param,
+    }
+    contexts = []
+
+    def opened():
+        server.post("/api/settings", settings)
+        contexts.append(browser.new_context(viewport={"width": 1600, "height": 700}))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(120_000)
+        page.route(lambda url: not url.startswith(server.url), lambda route: route.abort())
+        page.goto(server.url, wait_until="domcontentloaded")
+        page.wait_for_function(READY)
+        page.evaluate(BUILD)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def test_the_warning_comes_goes_and_comes_back_on_a_fresh_page_where_the_node_is_cached(open_page, request):
+    page, run = open_page(), f"warning/{request.node.name[-5:-1]}"
+    fine = page.evaluate(RUN, ["0, 20", f"{run}/1"])
+    warned = page.evaluate(RUN, ["0, 61.5", f"{run}/2"])
+    assert (fine["warning"], warned["warning"]) == (None, SENTENCE)
+    assert warned["size"][1] > fine["size"][1]
+    for state in (fine, warned):
+        assert (state["inputs"], state["saved"]) == (["length", "rig"], [5])
+    again = page.evaluate(RUN, ["0, 20", f"{run}/3"])
+    assert (again["warning"], again["size"][1]) == (None, fine["size"][1])
+    page.evaluate(RUN, ["0, 61.5", f"{run}/4"])
+    assert open_page().evaluate(RUN, ["0, 61.5", f"{run}/5"])["warning"] == SENTENCE
