@@ -3,8 +3,11 @@
 from comfy_api.latest import ComfyExtension, io
 
 from . import (
+    control,
     demo,
     encode,
+    given,
+    guider,
     model,
     rig,
     rig_builders,
@@ -20,7 +23,7 @@ from . import (
 )
 
 RIGS = (rig, rig_editor, rig_builders, rig_change, rig_motion, rig_files, rig_sockets, rig_look)
-MODULES = (*RIGS, encode, model, sample, views, score, demo)
+MODULES = (*RIGS, encode, model, control, given, sample, guider, views, score, demo)
 
 
 class SynCamExtension(ComfyExtension):

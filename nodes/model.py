@@ -12,6 +12,7 @@ import folder_paths
 from comfy_api.latest import io, ui
 
 from ..syncam_core.cameras.rig import MAX_VIEWS
+from ..syncam_core.view_sync.control import STRONGEST
 from ..syncam_core.view_sync.convert import convert
 from ..syncam_core.view_sync.coupling import COUPLINGS
 from ..syncam_core.view_sync.weights import FLOAT_DTYPES, WeightsError
@@ -20,7 +21,6 @@ from .sentences import sentences_of, verdict
 from .sockets import CamerasType, ControlType, WeightsType
 
 FOLDER = "syncam"
-STRONGEST = 2.0
 
 
 def register_model_folder() -> None:

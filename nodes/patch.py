@@ -27,6 +27,7 @@ from ..syncam_core.view_sync.module import ViewSync, fold_output, view_rope
 from ..syncam_core.view_sync.weights import read_weights
 from .block import Step, replaced, synchronized_block, unwrapped
 from .company import refuse_parts, refuse_strangers, windows_over_time
+from .control import check_prompts
 from .once import Once
 from .sentences import sentences_of
 
@@ -129,6 +130,7 @@ class ViewSyncWrapper:
         sampling keeps what it computes once."""
         guider = executor.class_obj
         check_latent((kwargs.get("latent_shapes") or [noise.shape])[0], self.poses)
+        check_prompts(guider.conds, len(self.poses))
         refuse_strangers(guider.model_patcher.model, guider.model_options, len(self.poses), is_block_patch)
         if "context_handler" in guider.model_options:
             # The host takes these options back when the sampling ends.

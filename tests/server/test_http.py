@@ -44,10 +44,18 @@ def test_every_node_of_the_pack_is_offered_with_the_contracted_inputs_and_output
         "SynCamLoadRig": ("file cameras format unit_m", "rig"),
         "SynCamEncodeCameras": ("rig length", "cameras"),
         "SynCamLoadWeights": ("weights_name", "weights"),
-        "SynCamApply": ("model weights cameras strength start_percent end_percent", "model"),
+        "SynCamApply": (
+            "model weights cameras strength start_percent end_percent coupling group_size memory control",
+            "model",
+        ),
+        "SynCamViewControl": ("strengths starts ends blocks", "control"),
+        "SynCamViewPrompts": ("clip text suffixes cameras", "conditioning"),
+        "SynCamGivenViews": ("latent given views vae", "latent"),
+        "SynCamDualGuider": ("model positive negative latent text_scale video_scale", "guider"),
         "SynCamEmptyLatent": ("cameras width height length", "latent"),
         "SynCamSampler": (
-            "model positive negative latent seed steps cfg sampler_name scheduler shift denoise",
+            "model positive negative latent seed steps cfg sampler_name scheduler shift denoise noise noise_mix "
+            "noise_order",
             "latent",
         ),
         "SynCamDecodeViews": ("latent vae", "views"),
