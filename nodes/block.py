@@ -17,10 +17,9 @@ from comfy.ldm.wan.model import WanSelfAttention, WanT2VCrossAttention, repeat_e
 from torch import Tensor
 
 from ..syncam_core.view_sync.coupling import Groups
+from ..syncam_core.view_sync.memory import FFN_SHARE
 from ..syncam_core.view_sync.module import Rope, ViewSync
 from .once import Once, once_per_chunk
-
-FFN_SHARE = 4  # the hidden layer is that many times wider than the others, about, so its pieces are smaller
 
 
 class Step(NamedTuple):
@@ -52,12 +51,11 @@ def synchronized_block(index: int, args: dict, step: Step, grid: tuple[int, int,
     weight = comfy.model_management.cast_to(block.modulation, dtype=given.dtype, device=given.device)
     shift, scale, gate, ffn_shift, ffn_scale, ffn_gate = (weight.unsqueeze(0) + time).unbind(2)
 
-    given = given.contiguous()
     patches = options.get("patches", {})
     positions = args["pe"]
 
     def self_attended(rows: slice) -> Tensor:
-        part = given[rows]
+        part = given[rows].contiguous()
         y = torch.addcmul(repeat_e(shift[rows], part), block.norm1(part), 1 + repeat_e(scale[rows], part))
         own = positions[rows] if positions.shape[0] == given.shape[0] else positions
         y = block.self_attn(y, own, transformer_options=options)
@@ -72,7 +70,9 @@ def synchronized_block(index: int, args: dict, step: Step, grid: tuple[int, int,
     if len(parts) == 1:
         x = self_attended(parts[0])
     else:
-        x = torch.empty_like(given)  # `given` itself may still belong to somebody
+        x = torch.empty_like(
+            given, memory_format=torch.contiguous_format
+        )  # `given` itself may still belong to somebody
         for rows in parts:
             x[rows] = self_attended(rows)
 

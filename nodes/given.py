@@ -73,7 +73,8 @@ class SynCamGivenViews(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, views=None):
+    def validate_inputs(cls, views=None, given=None):
+        # The host hands over what grows with the sockets whether it is asked for or not.
         return verdict(cls.check, views) if isinstance(views, str) else True
 
     @classmethod

@@ -23,6 +23,7 @@ from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from ..syncam_core.view_sync.coupling import groups_of
+from ..syncam_core.view_sync.memory import tokens_at_once
 from ..syncam_core.view_sync.module import ViewSync, fold_output, view_rope
 from ..syncam_core.view_sync.weights import read_weights
 from .block import Step, replaced, synchronized_block, unwrapped
@@ -35,9 +36,6 @@ KEY = "syncam_view_sync"
 ONCE = "syncam_once"  # in the transformer_options of one sampling
 GIVEN = "syncam_given"  # a conditioning's clean latents, see SynCamDualGuider
 MEMORY_CHOICES = ("auto", "whole", "low")
-MOST_TOKENS = 32768  # one view of 81 frames at 832 x 480: a GPU is as fast with it as with more
-LEAST_TOKENS = 2048
-PIECE_WIDTHS = 12  # what a block holds of a piece at its peak, in vectors of the stream
 KNOWN_SIZES = {(1536, 30): "Wan2.1 1.3B", (5120, 40): "Wan2.1 14B"}
 
 
@@ -147,7 +145,10 @@ class ViewSyncWrapper:
         base = executor.class_obj
         given = kwargs.pop(GIVEN, None)
         if given is not None:
-            x = torch.where(given[:, -1:] > 0.5, given[:, :-1].to(x), x)
+            given = given.to(x)
+            x = torch.where(given[:, -1:] > 0.5, given[:, :-1], x)
+        if "easycache" in options:
+            executor = functools.partial(with_easycache, executor, base.model_sampling)
         strength = self.strength_at(base.model_sampling, float(t.flatten()[0]))
         refuse_strangers(base, None, len(self.poses))
         active = any(strength)
@@ -233,17 +234,24 @@ class ViewSyncWrapper:
 
     def most_tokens(self, wan, x: Tensor, once: Once) -> int:
         """Rows of the stream to work on at once; decided at the beginning of a sampling and kept."""
-        if self.memory == "whole":
-            return x.numel()
-        if self.memory == "low":
-            return LEAST_TOKENS
-        dtype = wan.dtype or x.dtype
 
         def fitting() -> int:
-            free = comfy.model_management.get_free_memory(x.device)
-            return max(LEAST_TOKENS, min(MOST_TOKENS, int(free / 4 / (PIECE_WIDTHS * wan.dim * dtype.itemsize))))
+            free = comfy.model_management.get_free_memory(x.device) if self.memory == "auto" else 0
+            return tokens_at_once(self.memory, wan.dim, (wan.dtype or x.dtype).itemsize, free)
 
         return once.get(("most_tokens", x.device), fitting)
+
+
+def with_easycache(executor, model_sampling, x: Tensor, t: Tensor, *args, **kwargs) -> Tensor:
+    """The host's EasyCache adds to the latent that the model is given, which is x itself where the model computes in
+    float32; x is then what the model predicts, and not what it was asked about."""
+    asked = x.clone()
+    output = executor(x, t, *args, **kwargs)
+    if torch.equal(x, asked):
+        return output
+    predicted = x.clone()
+    x.copy_(asked)
+    return model_sampling.calculate_denoised(t, predicted.float(), x)
 
 
 def frames_of(window) -> tuple[tuple[int, ...], int | None]:

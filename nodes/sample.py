@@ -12,6 +12,7 @@ from comfy_extras.nodes_model_advanced import ModelSamplingSD3
 from ..syncam_core.video.layout import grid_shape
 from ..syncam_core.view_sync.noise import NOISES, noise_of_views, read_noise_order
 from .given import EMPTY_LATENT_RATIOS, given_views
+from .memory import memory_of_sampling
 from .patch import check_latent, view_sync_of
 from .resume import Job, going_on
 from .sentences import sentences_of, verdict
@@ -160,7 +161,9 @@ class SynCamSampler(io.ComfyNode):
         synchronization = view_sync_of(model)
         if synchronization is not None:
             check_latent(samples.shape, synchronization.poses, node="SynCamSampler")
-            say_on_node(cls, untrained(samples.shape, synchronization.weights.model.dim))
+            size = untrained(samples.shape, synchronization.weights.model.dim)
+            memory = memory_of_sampling(model, synchronization, samples.shape, cfg)
+            say_on_node(cls, ". ".join(filter(None, (size, memory))))
         with sentences_of("SynCamSampler"):
             order = read_noise_order(noise_order, len(samples))
             own = comfy.sample.prepare_noise(samples, seed, order or latent.get("batch_index"))

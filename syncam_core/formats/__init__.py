@@ -71,6 +71,8 @@ def read_rig_file(
             _checked_format(format)
         _check_path(path, format)
         return _read(path, cameras, unit_m, format)
+    except OSError as problem:  # while it is read: a disk that fails, a share that went away
+        raise ValueError(f"file {path.name[:100]!r}: it cannot be read ({problem.strerror}).") from problem
     except ValueError as problem:
         kind = "folder" if _is_folder(path) else "file"
         raise ValueError(f"{kind} {path.name[:100]!r}: {printable(str(problem))}") from problem

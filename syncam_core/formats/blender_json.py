@@ -20,13 +20,11 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import Lens, Rig
-from .files import chosen_of
 from .json_cameras import (
     FLIP_YZ,
     OPENGL_FORWARD,
     Z_UP_TO_RIG,
     as_list,
-    as_object,
     first_poses,
     in_metres,
     in_units,
@@ -40,7 +38,7 @@ from .json_cameras import (
     rig_of,
     write_json,
 )
-from .opencv_json import camera_names
+from .opencv_json import listed_cameras
 
 NAME = "Blender cameras JSON"
 SUFFIXES = (".json",)
@@ -59,11 +57,7 @@ def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
     document = read_json(path)
     refuse_foreign(document, FORMAT, "cameras")
     unit = metres_per_unit(unit_m, document.get("unit_scale"), "unit_scale")
-    entries = [
-        as_object(entry, f"cameras[{index}]") for index, entry in enumerate(as_list(document["cameras"], "cameras"))
-    ]
-    names = camera_names(entries)
-    chosen = chosen_of(cameras, names)
+    entries, names, chosen = listed_cameras(document["cameras"], cameras)
 
     def pose_of(index: int) -> Tensor:  # (frames, 4, 4)
         return in_metres(_matrices(entries[index], f"cameras[{index}]"), unit)

@@ -8,7 +8,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from ..cameras.rig import MAX_VIEWS
+from torch import Tensor
+
+from ..cameras.rig import MAX_VIEWS, Lens
 from ..cameras.selection import choose_cameras
 
 # 64 cameras over 2000 frames. Parsed, hostile JSON takes 25 times its size in memory.
@@ -40,8 +42,12 @@ def open_file(path: Path):  # a binary file
 
 def file_text(path: Path, most: int = MAX_BYTES) -> str:
     """The text of a UTF-8 file of bounded size. Raises ValueError with a sentence for anything else."""
+    content = file_bytes(path, most)
+    zero = content.find(b"\0")
+    if zero >= 0:
+        raise ValueError(f"it is not UTF-8 text (byte {zero} is 0, as in UTF-16 or in binary files); save it as UTF-8.")
     try:
-        return file_bytes(path, most).decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         raise ValueError(f"it is not UTF-8 text (byte {problem.start}); save it as UTF-8.") from problem
 
@@ -181,6 +187,25 @@ def camera_files(path: Path, suffixes: Sequence[str], cameras: str) -> list[tupl
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"two of its files are called {twice!r}; rename one.")
     return [(names[index], files[index]) for index in chosen_of(cameras, names)]
+
+
+def read_camera_files(
+    path: Path, suffixes: Sequence[str], cameras: str, read_one: Callable[[Path], tuple[Tensor, Lens]]
+) -> tuple[list[str], list[Tensor], list[Lens]]:
+    """Names, poses (frames, 4, 4) and lenses of the cameras that `camera_files` finds.
+
+    Raises ValueError, naming the file of a folder that cannot be read.
+    """
+    names, poses, lenses = [], [], []
+    for name, file in camera_files(path, suffixes, cameras):
+        try:
+            pose, lens = read_one(file)
+        except ValueError as problem:
+            raise ValueError(f"{file.name!r}: {problem}" if file != path else str(problem)) from problem
+        names.append(name)
+        poses.append(pose)
+        lenses.append(lens)
+    return names, poses, lenses
 
 
 def camera_paths(names: Sequence[str], path: Path, suffix: str) -> list[Path]:

@@ -23,12 +23,12 @@ from ..cameras.rig import Lens, Rig
 from .files import (
     MAX_FRAMES,
     are_numbers,
-    camera_files,
     camera_paths,
     every_file_looks,
     file_text,
     first_rows,
     number,
+    read_camera_files,
     rows_of,
 )
 from .json_cameras import FLIP_YZ, in_metres, in_units, metres_per_unit, rig_of, write_text
@@ -70,16 +70,14 @@ def read(
     """
     scale = metres_per_unit(unit_m, None, "")
     order, (width, height) = _checked_order(rotation_order), checked_size(image_size)
-    names, poses, lenses = [], [], []
-    for name, file in camera_files(path, SUFFIXES, cameras):
-        try:
-            nuke, vfov_deg = _read_file(file, order)
-        except ValueError as problem:
-            raise ValueError(f"{file.name!r}: {problem}" if file != path else str(problem)) from problem
-        names.append(name)
-        poses.append(in_metres(FLIP_YZ @ nuke @ FLIP_YZ, scale))
-        lenses.append(Lens() if vfov_deg is None else _lens(vfov_deg, width, height))
-    return rig_of(names, poses, lenses)
+
+    def read_one(file: Path) -> tuple[Tensor, Lens]:
+        nuke, vfov_deg = _read_file(file, order)
+        return in_metres(FLIP_YZ @ nuke @ FLIP_YZ, scale), Lens() if vfov_deg is None else _lens(
+            vfov_deg, width, height
+        )
+
+    return rig_of(*read_camera_files(path, SUFFIXES, cameras, read_one))
 
 
 def write(

@@ -64,12 +64,13 @@ _KEY = re.compile(rb'"(R|rvec|tvec|K)"\s*:')
 
 
 def looks_like(path: Path, head: bytes) -> bool:
-    """Whether a file begins like this format: by its name, or with cameras that have R, rvec, tvec or K."""
+    """Whether a file begins like this format: by its name, with cameras that have R, rvec, tvec or K, or by its unit."""
     if f'"{FORMAT}"'.encode() in head:
         return True
     if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") or b'"format"' in head:
         return False
-    return b'"cameras"' in head and bool(_KEY.search(head))
+    # A rig JSON has c2w, too, but no unit.
+    return b'"cameras"' in head and bool(_KEY.search(head) or (b'"c2w"' in head and b'"unit_m"' in head))
 
 
 def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
@@ -80,11 +81,7 @@ def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
     up = document.get("up", "-y")
     if not isinstance(up, str) or up not in _WORLDS:
         raise ValueError(f"up is {shown(up)}, but it must be one of {', '.join(map(repr, _WORLDS))}.")
-    entries = [
-        as_object(entry, f"cameras[{index}]") for index, entry in enumerate(as_list(document["cameras"], "cameras"))
-    ]
-    names = camera_names(entries)
-    chosen = chosen_of(cameras, names)
+    entries, names, chosen = listed_cameras(document["cameras"], cameras)
 
     def pose_of(index: int) -> Tensor:  # (frames, 4, 4)
         return in_metres(_c2w(entries[index], f"cameras[{index}]"), unit)
@@ -128,7 +125,14 @@ def write(rig: Rig, path: Path, unit_m: float = 1.0, image_size: tuple[int, int]
     write_json(path, {"format": FORMAT, "version": 1, "unit_m": unit_m, "up": "-y"}, "cameras", cameras)
 
 
-def camera_names(entries: list[dict[str, Any]]) -> list[str]:
+def listed_cameras(given: Any, cameras: str) -> tuple[list[dict[str, Any]], list[str], list[int]]:
+    """The entries and names of a list of cameras, and which ones `choose_cameras` picks. Raises ValueError."""
+    entries = [as_object(entry, f"cameras[{index}]") for index, entry in enumerate(as_list(given, "cameras"))]
+    names = _camera_names(entries)
+    return entries, names, chosen_of(cameras, names)
+
+
+def _camera_names(entries: list[dict[str, Any]]) -> list[str]:
     """The names of cameras; cam01, cam02, ... where a camera has none. Raises ValueError for one that stands twice."""
     names = []
     for index, (entry, default) in enumerate(zip(entries, default_names(len(entries)), strict=True)):

@@ -23,7 +23,6 @@ from ..cameras.rig import Lens, Rig, camera_problem
 from .files import (
     MAX_FRAMES,
     are_numbers,
-    camera_files,
     camera_paths,
     every_file_looks,
     file_text,
@@ -31,6 +30,7 @@ from .files import (
     first_rows,
     head_of,
     number,
+    read_camera_files,
     rows_of,
 )
 from .json_cameras import (
@@ -69,15 +69,7 @@ def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
     Raises ValueError with a sentence that names the file and the line.
     """
     scale = metres_per_unit(unit_m, None, "")
-    names, poses, lenses = [], [], []
-    for name, file in camera_files(path, SUFFIXES, cameras):
-        try:
-            w2c, fx = _read_file(file)
-            poses.append(in_metres(_inverse(w2c), scale))
-            lenses.append(lens_of(fx))
-        except ValueError as problem:
-            raise ValueError(f"{file.name!r}: {problem}" if file != path else str(problem)) from problem
-        names.append(name)
+    names, poses, lenses = read_camera_files(path, SUFFIXES, cameras, _read_file)
     refuse_inverted(
         first_poses(
             lambda file: in_metres(_first_pose(file), scale), files_in(path, SUFFIXES) if path.is_dir() else ()
@@ -86,7 +78,7 @@ def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
         "like camera-to-world ones",
         "the format holds world-to-camera matrices, so invert each of them first",
     )
-    return rig_of(names, poses, lenses)
+    return rig_of(names, [in_metres(pose, scale) for pose in poses], lenses)
 
 
 def write(
@@ -143,7 +135,7 @@ def checked_size(image_size: tuple[int, int]) -> tuple[int, int]:
     return width, height
 
 
-def _read_file(path: Path) -> tuple[Tensor, float]:  # w2c (frames, 4, 4), fx of the first frame
+def _read_file(path: Path) -> tuple[Tensor, Lens]:  # c2w (frames, 4, 4) in the file's unit, lens of the first frame
     rows, lines, first_fx = [], [], None
     for place, (line, words) in enumerate(rows_of(file_text(path))):
         if place == 0 and len(words) != ROW_NUMBERS and not (len(words) > 6 and are_numbers(words)):
@@ -165,7 +157,7 @@ def _read_file(path: Path) -> tuple[Tensor, float]:  # w2c (frames, 4, 4), fx of
     if problem:
         frame, what = problem
         raise ValueError(f"line {lines[frame]}: the matrix {what} {_HINT}")
-    return w2c, first_fx
+    return _inverse(w2c), lens_of(first_fx)
 
 
 def _first_pose(path: Path) -> Tensor:  # c2w (4, 4)

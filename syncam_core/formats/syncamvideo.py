@@ -211,6 +211,8 @@ def _sorted_frames(document: dict[str, Any]) -> list[str]:
         if number in numbers:
             raise ValueError(f"{numbers[number]!r} and {key!r} are the same frame; leave one out.")
         numbers[number] = key
+    if len(numbers) > MAX_FRAMES:
+        raise ValueError(f"it has {len(numbers)} frames, but at most {MAX_FRAMES} are read; cut it.")
     missing = next((number for number in range(len(numbers)) if number not in numbers), None)
     if missing is not None:
         raise ValueError(

@@ -23,7 +23,7 @@ PIECE_WIDTHS = 12  # for "auto": what a piece holds at its peak, about, in vecto
 WORDS = 512  # of a prompt, padded
 TEXTS = 2  # positive and negative
 LATENT_COPIES = 10  # of the sampler, in float32: noise, x, what each conditioning predicts, ...
-STREAMS = 3  # the block's input as it came and as one piece of memory, and its output; the last layer holds as many
+STREAMS = 2  # the block's input and its output; the last layer holds as many
 MATRIX_EDGE = 64  # numbers of a patch at the model's output
 
 
@@ -88,7 +88,8 @@ def memory_need(job: Job, model: Transformer, free: float = math.inf, fused: boo
     that keep nothing, as on a GPU; else they are done as the host does them on a CPU, with scores of some queries at a
     time (as many as ``free`` allows) and, for float32, PyTorch's own kernel between the views.
     """
-    return Need(weight_bytes(model), kept_bytes(job, model) + peak_bytes(job, model, free, fused))
+    weights = weight_bytes(model)
+    return Need(weights, kept_bytes(job, model) + peak_bytes(job, model, max(0, free - weights), fused))
 
 
 def weight_bytes(model: Transformer) -> int:
@@ -113,12 +114,13 @@ def kept_bytes(job: Job, model: Transformer) -> int:
     rows = job.views if all(group.members[0] == 0 for group in groups) else 3 * members
     cameras = 0 if job.coupling == "routed" else rows * frames * model.dim * model.itemsize * model.depth
     text = 2 * TEXTS * WORDS * model.dim * model.itemsize * model.depth
+    text += job.stacked * job.views * WORDS * model.text_dim * model.itemsize  # as the forward gets it
     latents = LATENT_COPIES * job.views * frames * height * width * MATRIX_EDGE * 4
     return cameras + text + latents
 
 
 def peak_bytes(job: Job, model: Transformer, free: float, fused: bool) -> int:
-    """The most that one forward holds at once."""
+    """The most that one forward holds at once; ``free`` bytes are there beside the weights."""
     frames, height, width = job.grid
     frame, rows = height * width, job.stacked * job.views
     tokens = frames * frame  # of a row
@@ -139,16 +141,15 @@ def peak_bytes(job: Job, model: Transformer, free: float, fused: bool) -> int:
     together = frames_at_once * rows * frame
     groups = sample_groups(job)
     members = max(len(group.members) for group in groups)
-    turning = copied + (2 if fused else 1) * as_float  # what rotating a key takes beside it
-    last = frames_at_once < frames  # the result of the last piece
+    turning = copied + (1.5 if fused else 1) * as_float  # what rotating a key takes beside it
     if len(groups) == 1:
-        # Before the attention: the piece, its copy in the order of frames, query and key.
-        attending, waiting, asked = together, last, 3 + (job.views > 1)
+        # Before the attention: the piece, query and key.
+        attending, waiting, asked = together, 0, 3
     else:
         # The piece, query, key and value of all views, and the sum; then those that the groups at work take of them.
         groups_at_once = min(len(groups), max(1, at_once // (job.stacked * frames_at_once * frame) // members))
         attending = job.stacked * frames_at_once * frame * members * groups_at_once
-        waiting, asked = 5 + last, 4
+        waiting, asked = 5, 4
     sync = waiting * together + (asked + turning) * attending
     if not fused:
         answering = SPLIT_COPIES if model.itemsize < 4 else 2
@@ -168,10 +169,11 @@ def peak_bytes(job: Job, model: Transformer, free: float, fused: bool) -> int:
 
     stream = rows * tokens * vector
     in_block = STREAMS * stream + max(sync, hidden, asking)
-    in_attention = (STREAMS - (rows_at_once == rows)) * stream + own
+    # The first block's input is not one piece of memory, so the rows at work are copied.
+    in_attention = (STREAMS - (rows_at_once == rows)) * stream + attended * vector + own
     embedding = (1 + copied) * stream
     around = tokens * (model.dim // model.heads) * 2 * 4  # the rotation of every token
-    around += rows * WORDS * (model.text_dim + 3 * model.dim) * model.itemsize
+    around += rows * WORDS * 3 * model.dim * model.itemsize  # the text, its keys and its values, for every view
     return int(max(in_block, in_attention, embedding) + around)
 
 
@@ -196,10 +198,11 @@ def sample_groups(job: Job) -> Groups:
     return groups_of(job.coupling, poses, job.group_size)
 
 
-def memory_sentence(job: Job, model: Transformer, free: float, fused: bool = True) -> str:
+def memory_sentence(job: Job, model: Transformer, free: float, fused: bool = True, weights_wait: bool = True) -> str:
     """What a sampling needs; where that is not free, also what would fit instead.
 
-    The host keeps weights in main memory where they do not fit, so only the working memory has to.
+    ``weights_wait`` says that weights for which there is no room stay in main memory, as the host does it with a GPU,
+    so that only the working memory has to fit.
     """
     need = memory_need(job, model, free, fused)
     text = (
@@ -211,19 +214,20 @@ def memory_sentence(job: Job, model: Transformer, free: float, fused: bool = Tru
     if need.total <= free:
         return text + "."
     text += f"; {gb(free)} are free"
-    if need.working <= free:
+    room = free if weights_wait else free - need.weights
+    if need.working <= room:
         return text + ", so some weights wait in main memory, which takes longer."
-    instead = list(fitting(job, model, free, fused))
+    instead = list(fitting(job, model, free, fused, room))
     if not instead:
         return text + ": take fewer views and a smaller size together."
     return text + f": {', or '.join(instead)}, would fit."
 
 
-def fitting(job: Job, model: Transformer, free: float, fused: bool) -> Iterator[str]:
-    """What would fit with one change: pieces, views, size, length."""
+def fitting(job: Job, model: Transformer, free: float, fused: bool, room: float) -> Iterator[str]:
+    """What would fit into ``room`` with one change: pieces, views, size, length."""
 
     def fits(**change) -> bool:
-        return memory_need(replace(job, **change), model, free, fused).working <= free
+        return memory_need(replace(job, **change), model, free, fused).working <= room
 
     if job.memory != "low" and fits(memory="low"):
         yield "memory 'low'"
@@ -247,4 +251,4 @@ def views(count: int) -> str:
 
 
 def gb(size: float) -> str:
-    return f"{size / 1e9:.1f} GB"
+    return f"{size / 1e9:.1f} GB" if size >= 0.95e9 else f"{size / 1e6:.0f} MB"

@@ -73,8 +73,10 @@ def apply_rope(x: Tensor, rope: Rope, heads: int) -> Tensor:
         turned = torch.view_as_complex(pairs) * torch.complex(rope.cos, rope.sin)
         return torch.view_as_real(turned).view(x.shape).to(x.dtype)
     even, odd = pairs.unbind(-1)
-    rotated = torch.stack((even * rope.cos - odd * rope.sin, even * rope.sin + odd * rope.cos), dim=-1)
-    return rotated.view(x.shape).to(x.dtype)
+    rotated = torch.empty_like(x).view(pairs.shape)
+    rotated[..., 0] = torch.addcmul(even * rope.cos, odd, rope.sin, value=-1)
+    rotated[..., 1] = torch.addcmul(even * rope.sin, odd, rope.cos)
+    return rotated.view(x.shape)
 
 
 def scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
@@ -132,6 +134,7 @@ class ViewAttention(nn.Module):
             for i, view in enumerate(group.members[position] for _, group in groups for position in asked):
                 total[:, :, view] += answer[:, :, i]
                 times_asked[view] += 1
+            del q, k, v, answer
         for view, times in enumerate(times_asked):
             if times > 1:
                 total[:, :, view] /= times
@@ -244,6 +247,7 @@ class ViewSyncBlock(nn.Module):
             now = [m if m.shape[1] == 1 else m[:, frames] for m in (shift, scale, gate)]
             y = self.synchronized(piece, *now[:2], seen, frames, rope, heads, attention, most_tokens)
             piece.addcmul_(now[2], y)
+            del y
 
     @torch.no_grad()
     def see(self, poses: Tensor, groups: Groups, like: Tensor) -> Seen:
@@ -283,7 +287,8 @@ class ViewSyncBlock(nn.Module):
         y = torch.addcmul(shift, self.norm_mvs(x), 1 + scale)
         y = rearrange(y, "(c v) f s d -> c f v s d", v=views)
         if seen.is_joint:
-            y = self.mvs_attn.jointly(rearrange(y, "c f v s d -> (c f) (v s) d"), rope, heads, attention)
+            y = rearrange(y, "c f v s d -> (c f) (v s) d")
+            y = self.mvs_attn.jointly(y, rope, heads, attention)
             y = rearrange(y, "(c f) (v s) d -> c f v s d", f=count, v=views)
         else:
             y = self.mvs_attn.in_groups(y, seen, frames, rope, heads, attention, most_tokens)
@@ -321,8 +326,9 @@ def fold_output(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     for key, projector in tensors.items():
         block, _, part = key.partition(".projector.")
         if part == "weight":
-            weight, bias = (tensors[f"{block}.mvs_attn.o.{name}"].float() for name in ("weight", "bias"))
-            folded[key] = (projector.float() @ weight).to(projector.dtype)
-            old_bias = tensors[f"{block}.projector.bias"]
-            folded[f"{block}.projector.bias"] = (projector.float() @ bias + old_bias.float()).to(old_bias.dtype)
+            # Copies lie on even addresses, on which a product's rounding depends; tensors mapped from a file may not.
+            names = (f"{block}.mvs_attn.o.weight", f"{block}.mvs_attn.o.bias", f"{block}.projector.bias", key)
+            weight, bias, own_bias, matrix = (tensors[name].to(torch.float32, copy=True) for name in names)
+            folded[key] = (matrix @ weight).to(projector.dtype)
+            folded[f"{block}.projector.bias"] = (matrix @ bias + own_bias).to(projector.dtype)
     return folded

@@ -6,7 +6,6 @@ import json
 import math
 import os
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -32,20 +31,6 @@ COUNT_CONTEXTS = """
     };
 """
 OFFLINE = ("ERR_FAILED", "404 (Not Found)", "accessed before initialization")  # the host's own, on any page
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = os.environ.get("SYNCAM_CHROMIUM", shutil.which("chromium"))
-    if not path:
-        pytest.skip("no Chromium on this machine; install one, or name it in SYNCAM_CHROMIUM")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
-        browser = playwright.chromium.launch(executable_path=path, args=flags)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

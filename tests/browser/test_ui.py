@@ -111,7 +111,7 @@ def test_the_help_panel_of_a_node_shows_its_picture(page, request, tmp_path_fact
     in_app(
         page,
         "app.graph.clear(); const node = LiteGraph.createNode(argument); node.pos = [500, 200]; app.graph.add(node);"
-        "app.canvas.ds.reset(); app.canvas.select(node)",
+        "app.canvas.ds.reset(); app.canvas.selectNode(node); app.canvas.setDirty(true, true)",
         node_id,
     )
     page.get_by_test_id("info-button").first.click()

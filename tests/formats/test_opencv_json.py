@@ -153,6 +153,13 @@ def test_the_registry_tells_it_from_its_content(path):
     by_hand = {"unit_m": 1, "cameras": [{"R": EYE, "t": [0, 0, 3]}]}
     path.write_text(json.dumps(by_hand))
     assert read_rig_file(path).c2w[0, 0, 2, 3] == -3
+    by_hand = {"unit_m": 0.5, "cameras": [{"c2w": [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, -3]]}]}
+    path.write_text(json.dumps(by_hand))
+    assert read_rig_file(path).c2w[0, 0, 2, 3] == -1.5
+    unknown = {"cameras": [{"K": EYE, "R": EYE, "T": [0, 0, 3]}]}
+    path.write_text(json.dumps(unknown))
+    with pytest.raises(ValueError, match=r"needs either R and t .* or rvec and tvec, or c2w"):
+        read_rig_file(path, unit_m=1.0)
 
 
 def orbits_inverted(key: str, point) -> list[dict]:

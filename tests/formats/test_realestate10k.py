@@ -190,7 +190,7 @@ def changed(number: int, value: str) -> str:
         ("", "holds no poses"),
         ("clip\n" + "x" * 5000, "line 2 has more than 4096 characters"),
         ("clip\n" + "1 2\n" * 3, "line 2 has 2 numbers"),
-        ("a\0b\n" * 3, "holds|numbers"),
+        ("a\0b\n" * 3, "not UTF-8 text .byte 1 is 0"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(tmp_path, content, said):

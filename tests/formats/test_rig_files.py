@@ -52,7 +52,7 @@ def test_the_name_of_a_file_says_nothing(tmp_path):
         ('{"cameras": []}'.encode("utf-16"), "not UTF-8"),
         (b'{"cameras": "\xff"}', "not UTF-8 text .byte 13"),
         (b"[" * 1_000_000, "nested too deeply"),
-        (b"\x00" * 1000, "not JSON"),
+        (b"\x00" * 1000, "not UTF-8 text .byte 0 is 0"),
     ],
     ids=range(15),
 )
@@ -69,6 +69,19 @@ def test_a_file_that_is_not_there_and_a_folder_are_refused(path, tmp_path):
         read_rig_file(path)
     with pytest.raises(ValueError, match="there is no such file"):
         read_rig_file(tmp_path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16", "utf-32"])
+def test_another_encoding_is_named_for_what_it_is(path, encoding):
+    path.write_bytes('{"cameras": []}'.encode(encoding))
+    with pytest.raises(ValueError, match=r"it is not UTF-8 text .*; save it as UTF-8"):
+        read_rig_file(path)
+
+
+def test_a_file_that_fails_while_it_is_read_is_a_sentence(path):
+    path.symlink_to("/proc/self/mem")  # opens, and then gives nothing but an input/output error
+    with pytest.raises(ValueError, match=r"it cannot be read \(Input/output error\)"):
+        read_rig_file(path)
 
 
 def test_a_device_is_not_read():

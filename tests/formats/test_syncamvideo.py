@@ -226,6 +226,11 @@ def test_a_file_with_wrong_frames_is_refused(read, change, said):
     assert type(refused.value) is ValueError
 
 
+def test_more_frames_than_a_film_has_are_refused(read):
+    with pytest.raises(ValueError, match="it has 20001 frames, but at most 20000 are read; cut it"):
+        read(document({"cam01": text_of(np.eye(4))}, frames=20_001))
+
+
 def test_more_than_64_cameras_need_a_choice(read):
     frames = document({f"cam{n:02d}": IDENTITY for n in range(1, 101)}, 2)
     with pytest.raises(ValueError, match=r"100 cameras.*at most 64.*choose"):

@@ -153,6 +153,25 @@ WITHOUT_EFFECT = {
 ROUNDING = ("memory-efficient SageAttention", "chunked feed-forward")
 
 
+def answering_for_itself(model):
+    """The base as EasyCache would have it. On a step that it skips, the host lets it write what the model predicts into
+    the very latent that was asked about (in float32, where no copy lies between), and then takes the one for the other.
+    """
+    from comfy.patcher_extension import WrappersMP
+
+    def wrapper(executor, x, t, *args, **kwargs):
+        asked = x.clone()
+        output = executor(x, t, *args, **kwargs)
+        if torch.equal(x, asked):
+            return output
+        velocity = x.clone()
+        x.copy_(asked)
+        return asked - t.view(-1, 1, 1, 1, 1) * velocity
+
+    model.add_wrapper_with_key(WrappersMP.APPLY_MODEL, "answering for itself", wrapper)
+    return model
+
+
 @pytest.fixture(scope="module")
 def plain(comfy, tiny):
     return sample(comfy, tiny.patched(poses()))
@@ -164,7 +183,7 @@ def test_it_works_before_and_after_with_its_own_effect_and_the_views_synchronize
     after = sample(comfy, add_on(comfy, tiny.patched(poses())))
     before = sample(comfy, tiny.patched(poses(), base=add_on(comfy, tiny.base())))
     assert torch.equal(before, after)
-    alone = sample(comfy, add_on(comfy, tiny.base()))
+    alone = sample(comfy, add_on(comfy, answering_for_itself(tiny.base()) if name == "EasyCache" else tiny.base()))
     quiet = sample(comfy, add_on(comfy, silent.patched(poses())))
     assert torch.allclose(quiet, alone, atol=1e-4) if name in ROUNDING else torch.equal(quiet, alone)
     assert not torch.allclose(after, alone, atol=1e-2), "synchronized"
@@ -320,6 +339,7 @@ def test_multi_gpu_cfg_split_runs_each_conditioning_with_the_module_of_its_own_d
     assert torch.allclose(sample(comfy, split), expected, atol=1e-4)
     assert len({module for module, _ in used}) == 2
     assert {stacked for _, stacked in used} == {(0,), (1,)}
+    model_management.unload_all_models()  # as long as the host knows both devices
 
 
 def test_half_of_the_weights_offloaded_gives_the_same(comfy, tiny, plain):

@@ -93,10 +93,10 @@ def empty(views: int, frames=FRAMES, **more):
 @pytest.mark.parametrize(
     ("schedule", "fuse"),
     [
-        ("standard_static", "pyramid"),
+        ("standard_static", "overlap-linear"),
         ("standard_uniform", "relative"),
         ("looped_uniform", "flat"),
-        ("batched", "overlap-linear"),
+        ("batched", "pyramid"),
     ],
 )
 def test_every_schedule_and_fusing_gives_each_view_what_the_host_gives_one_video(

@@ -103,10 +103,10 @@ def test_a_given_view_goes_straight_to_what_is_given(comfy, model, latent, clip)
 
 
 def test_a_video_scale_of_1_is_plain_cfg_with_the_video_shown_bit_for_bit(comfy, model, latent):
-    import comfy.samplers
+    from comfy.samplers import CFGGuider
 
     ours = dual(comfy, model, latent, text_scale=3.0, video_scale=1.0)
-    plain = comfy.samplers.CFGGuider(model)
+    plain = CFGGuider(model)
     plain.original_conds = {key: ours.original_conds[key] for key in ("positive", "negative")}
     plain.set_cfg(3.0)
     one, other = sample(comfy, ours, latent), sample(comfy, plain, latent)

@@ -23,12 +23,16 @@ def script():
     return module
 
 
+def coarse(image: Image.Image) -> np.ndarray:
+    """Blocks of 4 x 4 pixels: fonts, palettes and JPEG differ a little from machine to machine."""
+    return np.asarray(image.convert("RGB").reduce(4)).astype(int)
+
+
 def test_the_script_draws_what_is_shipped(script):
     for name, draw in script.PICTURES.items():
-        picture, shipped = draw(), np.asarray(Image.open(ROOT / name).convert("RGB"))
-        assert shipped.shape == picture.shape, name
-        # fonts, palettes and JPEG differ a little from machine to machine
-        assert np.abs(shipped.astype(int) - picture).mean() < 3, name
+        picture, shipped = Image.fromarray(draw()), Image.open(ROOT / name)
+        assert shipped.size == picture.size, name
+        assert np.abs(coarse(shipped) - coarse(picture)).mean() < 1.5, name
 
 
 @pytest.mark.parametrize(

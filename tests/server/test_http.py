@@ -50,7 +50,7 @@ def test_every_node_of_the_pack_is_offered_with_the_contracted_inputs_and_output
         ),
         "SynCamViewControl": ("strengths starts ends blocks", "control"),
         "SynCamViewPrompts": ("clip text suffixes cameras", "conditioning"),
-        "SynCamGivenViews": ("latent given views vae", "latent"),
+        "SynCamGivenViews": ("latent views given vae", "latent"),
         "SynCamDualGuider": ("model positive negative latent text_scale video_scale", "guider"),
         "SynCamEmptyLatent": ("cameras width height length", "latent"),
         "SynCamSampler": (

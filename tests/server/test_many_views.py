@@ -1,8 +1,12 @@
-"""Eight views over HTTP: live pictures of all, the interrupt button, and going on where it was pressed."""
+"""Many views over HTTP: eight of them interrupted and gone on with, and a clip that is one of the views."""
 
 import io
+import json
 import struct
+from pathlib import Path
 
+import av
+import numpy as np
 import torch
 from comfy_server import in_background
 from PIL import Image
@@ -10,6 +14,7 @@ from prompts import id_of, node_of, small
 from safetensors.torch import load_file
 
 STEPS = 8
+EXAMPLES = Path(__file__).resolve().parents[2] / "example_workflows"
 AZIMUTHS = ", ".join(str(-70 + 20 * i) for i in range(8))
 
 
@@ -67,3 +72,32 @@ def test_eight_views_interrupted_in_mid_sampling_go_on_there_and_end_as_if_nothi
     assert server.run(whole).status == "success"
     assert saved(server, "resumed").shape == (8, 16, 2, 6, 8)
     assert torch.equal(saved(server, "resumed"), saved(server, "whole"))
+
+
+def first_frame(path: Path) -> np.ndarray:
+    with av.open(str(path)) as container:
+        return next(container.decode(video=0)).to_ndarray(format="rgb24").astype(float)
+
+
+def test_the_shipped_workflow_with_a_given_clip_runs_and_its_first_view_is_the_clip(server):
+    prompt = json.loads((EXAMPLES / "api" / "given_view.json").read_text(encoding="utf-8"))
+    for class_type in ("SynCamEncodeCameras", "SynCamEmptyLatent"):
+        node_of(prompt, class_type).update(length=5)
+    node_of(prompt, "SynCamSampler").update(steps=2)
+    outcome = server.run(prompt)
+    assert outcome.status == "success", outcome.message
+    (output,) = (out for out in outcome.outputs.values() if out.get("animated") == [True])
+    files = [server.folder / "output" / item["subfolder"] / item["filename"] for item in output["images"]]
+    clip = first_frame(EXAMPLES / "input" / "syncam_demo_clip.mp4")
+    differences = [abs(first_frame(file) - clip).mean() for file in files if "grid" not in file.name]
+    assert len(differences) == 4
+    assert differences[0] < 10, "of 255"
+    assert min(differences[1:]) > 2 * differences[0]
+
+
+def test_views_that_cannot_be_meant_are_refused_when_queued_and_said_once(server):
+    prompt = json.loads((EXAMPLES / "api" / "given_view.json").read_text(encoding="utf-8"))
+    node_of(prompt, "SynCamGivenViews").update(views="first")
+    outcome = server.run(prompt)
+    assert (outcome.status, outcome.node_type) == ("refused", "SynCamGivenViews")
+    assert outcome.message.count("SynCamGivenViews: 'views' holds 'first'") == 1

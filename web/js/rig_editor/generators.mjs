@@ -132,7 +132,8 @@ function arc({ count, from, to, elevation, distance, rise, pushIn }) {
 
 /** A dense arc. View 0 is the camera in the middle; the names, and with them the colours, follow the arc. */
 function bulletTime({ azimuth, sweep, ...rest }) {
-  const poses = arc({ ...rest, from: azimuth - sweep / 2, to: azimuth + sweep / 2 }).map((one, at) => ({
+  const half = rest.count > 1 ? sweep / 2 : 0;
+  const poses = arc({ ...rest, from: azimuth - half, to: azimuth + half }).map((one, at) => ({
     ...one,
     name: `cam${String(at + 1).padStart(2, "0")}`,
     color: PALETTE[at % PALETTE.length],
