@@ -225,8 +225,8 @@ class ViewSyncWrapper:
             context_img_len=None if clip_fea is None else clip_fea.shape[-2],
             most_tokens=self.most_tokens(wan, x, once),
             once=once,
-            # Groups that change with every step would only fill the memory.
-            cameras=None if self.coupling == "routed" else (groups, window and frames_of(window)),
+            # Those of groups or windows that change from forward to forward would only fill the memory.
+            cameras=None if self.coupling == "routed" or window is not None else groups,
             blocks_run=[],
             rows=x.shape[0],
             grid=(math.ceil(x.shape[2] / wan.patch_size[0]), height, width),
@@ -252,10 +252,6 @@ def with_easycache(executor, model_sampling, x: Tensor, t: Tensor, *args, **kwar
     predicted = x.clone()
     x.copy_(asked)
     return model_sampling.calculate_denoised(t, predicted.float(), x)
-
-
-def frames_of(window) -> tuple[tuple[int, ...], int | None]:
-    return tuple(window.index_list), getattr(window, "causal_anchor_index", None)
 
 
 def step_number(options: dict, sigma: float) -> int:
