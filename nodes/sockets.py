@@ -6,3 +6,6 @@ RigType = io.Custom("SYNCAM_RIG")  # syncam_core.cameras.Rig
 CamerasType = io.Custom("SYNCAM_CAMERAS")  # syncam_core.cameras.CameraEncoding
 WeightsType = io.Custom("SYNCAM_WEIGHTS")  # the host's ModelPatcher around a syncam_core.view_sync.ViewSync
 ControlType = io.Custom("SYNCAM_CONTROL")  # syncam_core.view_sync.control.ViewControl
+LayoutType = io.Custom("SYNCAM_LAYOUT")  # syncam_core.video.layouts.Layout
+FilesType = io.Custom("SYNCAM_FILES")  # syncam_core.video.saved.SavedViews
+EditType = io.Custom("SYNCAM_EDIT")  # syncam_core.video.edit.Edit

@@ -1,0 +1,3 @@
+"""Views with their cameras as a dataset, written and read."""
+
+NODES = ()

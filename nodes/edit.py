@@ -1,0 +1,3 @@
+"""The multi-camera edit: cut lists, automatic cuts, and their export."""
+
+NODES = ()

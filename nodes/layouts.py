@@ -1,0 +1,3 @@
+"""How N views stand in one picture."""
+
+NODES = ()

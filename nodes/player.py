@@ -1,0 +1,3 @@
+"""A player that keeps all views on one clock."""
+
+NODES = ()

@@ -1,0 +1,3 @@
+"""Views from latents straight to files, one at a time."""
+
+NODES = ()

@@ -1,0 +1,3 @@
+"""Time across views: bullet time, sweeps, stereo, light fields."""
+
+NODES = ()
