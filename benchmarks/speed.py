@@ -427,6 +427,7 @@ def sampling(options: argparse.Namespace, run: Callable) -> Lines:
         "another seed": {**full, "seed": 1000},
         "EasyCache, threshold 0.05": {**full, "cache": ("EasyCache", 0.05)},
         "EasyCache, threshold 0.1": {**full, "cache": ("EasyCache", 0.1)},
+        "EasyCache, threshold 0.15": {**full, "cache": ("EasyCache", 0.15)},
         "LazyCache, threshold 0.1": {**full, "cache": ("LazyCache", 0.1)},
         "LazyCache, threshold 0.2": {**full, "cache": ("LazyCache", 0.2)},
         "view sync in the first 75 % (end_percent 0.75)": {**full, "end_percent": 0.75},
