@@ -76,7 +76,7 @@ def synchronized_block(index: int, args: dict, step: Step, grid: tuple[int, int,
         for rows in parts:
             x[rows] = self_attended(rows)
 
-    if not step.attends_only:
+    if not step.attends_only and (step.only_blocks is None or index in step.only_blocks):
         synchronize(index, x, time, grid, step, options)
 
     text = text_of(index, block, args["txt"], step)
@@ -134,14 +134,15 @@ def pieces(x: Tensor, most_tokens: int) -> Iterator[tuple[slice, slice]]:
 
 
 def is_stock(attention, stock: type) -> bool:
-    # The host leaves the bound original in the instance when it takes a replacement back.
-    return getattr(attention.forward, "__func__", None) is stock.forward
+    # The host leaves the bound original in the instance when it takes a replacement back. Compared by code, since
+    # inside torch.compile a method's function is never the same as its class's.
+    return getattr(attention.forward, "__code__", None) is getattr(stock.forward, "__code__", None)
 
 
 def replaced(blocks) -> bool:
     """Whether an add-on stands in for the attention of some block."""
     attentions = (attention for block in map(unwrapped, blocks) for attention in (block.self_attn, block.cross_attn))
-    return any(getattr(attention.forward, "__func__", None) is not type(attention).forward for attention in attentions)
+    return not all(is_stock(attention, type(attention)) for attention in attentions)
 
 
 def view_attention(options: dict, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:

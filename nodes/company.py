@@ -35,7 +35,13 @@ def refuse_strangers(
         )
     if model_options is None or is_ours is None:
         return
-    present = model_options.get("transformer_options", {}).get("patches_replace", {}).get("dit", {})
+    options = model_options.get("transformer_options", {})
+    if "context_handler" in model_options and getattr(options.get("easycache"), "name", "") == "EasyCache":
+        raise ValueError(
+            "SynCamApply: EasyCache takes one context window for another; use LazyCache in its place, which works with "
+            "windows, or remove one of the two."
+        )
+    present = options.get("patches_replace", {}).get("dit", {})
     foreign = [i for i in range(len(wan.blocks)) if not is_ours(present.get(("double_block", i)))]
     if foreign:
         raise ValueError(

@@ -62,7 +62,7 @@ class SynCamEncodeCameras(io.ComfyNode):
         with sentences_of("SynCamEncodeCameras"):
             cameras = encode_cameras(rig, length)
         warning = warn(rig)
-        # web/js/encode_warning.js shows it on the node; an empty list takes the last one away.
+        # web/js/node_words.js shows it on the node; an empty list takes the last one away.
         return io.NodeOutput(cameras, ui={"warning": [warning] if warning else []})
 
     @classmethod

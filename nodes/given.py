@@ -153,6 +153,7 @@ def with_given(samples: Tensor, chosen: list[int], given: dict[str, Any], vae: A
         clean = cut_latents(socket, source, samples) if is_latent(source) else encoded(socket, source, samples, vae)
         if not torch.isfinite(clean).all():
             raise ValueError(f"'given.{socket}' holds numbers that are not finite (NaN); give another video.")
+        filled = filled.to(torch.promote_types(filled.dtype, clean.dtype))  # what is given is not rounded
         for view in clean:
             filled[next(places)] = view
     return filled

@@ -257,6 +257,8 @@ class SynCamApply(io.ComfyNode):
                 group_size,
                 memory,
                 control,
+                getattr(cameras, "names", ()),  # results of earlier versions have none
+                getattr(cameras, "colors", ()),
             )
         )
 

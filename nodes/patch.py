@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,12 +72,15 @@ def apply_view_sync(
     group_size: int = 2,
     memory: str = "auto",
     control=None,  # syncam_core.view_sync.control.ViewControl
+    names: Sequence[str] = (),
+    colors: Sequence[str] = (),
 ) -> comfy.model_patcher.ModelPatcher:
     """A clone of ``model`` whose blocks synchronize the views of ``poses`` while sampling is in the percent range.
 
     ``coupling`` and ``group_size`` are those of :func:`groups_of`. ``memory`` says in which pieces the blocks work:
     "whole" in one, "low" in the smallest, "auto" in pieces that cost no time, smaller ones where memory is short.
-    ``control`` has a strength and range of its own for each view, and says which blocks synchronize.
+    ``control`` has a strength and range of its own for each view, and says which blocks synchronize. ``names`` and
+    ``colors`` are the cameras', for the live preview.
 
     Applying again replaces the earlier one. Whoever replaced a block before keeps being asked first and gets the
     synchronized block as its original. Raises ``ValueError`` if model and weights do not belong together.
@@ -88,7 +91,8 @@ def apply_view_sync(
             control = control.spread(poses.shape[0], len(weights.model.blocks))
         control = None if control.changes_nothing else control
     wrapper = ViewSyncWrapper(
-        weights, poses, strength, start_percent, end_percent, coupling, group_size, memory, control
+        *(weights, poses, strength, start_percent, end_percent, coupling, group_size, memory, control),
+        *(tuple(names), tuple(colors)),
     )
     patched = model.clone()
     patched.set_additional_models(KEY, [weights])
@@ -122,6 +126,8 @@ class ViewSyncWrapper:
     group_size: int = 2
     memory: str = "auto"
     control: Any = None  # with one number per view
+    names: tuple[str, ...] = ()
+    colors: tuple[str, ...] = ()
 
     def around_sampling(self, executor, noise: Tensor, *args, **kwargs):
         """The host's OUTER_SAMPLE wrapper: refuse what cannot work before any model is loaded, and lay out where this

@@ -114,5 +114,7 @@ def going_on(job: Job, sampler: KSAMPLER, sampler_name: str) -> Iterator[tuple[K
 
 
 def remembers(model: Any) -> bool:
-    """Whether a step depends on earlier ones in the model itself: EasyCache and LazyCache reuse what they saw."""
-    return "easycache" in model.model_options.get("transformer_options", {})
+    """Whether a step depends on earlier ones in the model itself: EasyCache and LazyCache reuse what they saw, and so
+    may who stands around the model function, as TeaCache does."""
+    options = model.model_options
+    return "easycache" in options.get("transformer_options", {}) or "model_function_wrapper" in options

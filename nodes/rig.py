@@ -9,7 +9,7 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..syncam_core.cameras import orbit_rig, parse_numbers, rig_from_json
-from ..syncam_core.formats import FORMATS, format_of, read_rig_file
+from ..syncam_core.formats import FORMATS, format_of, read_rig_file, video_tag
 from .sentences import sentences_of, verdict
 from .sockets import RigType
 
@@ -148,8 +148,8 @@ class SynCamLoadRig(io.ComfyNode):
                     "file",
                     options=camera_files(),
                     tooltip="A camera file (.json, .txt, .chan) in the input folder or in a folder directly below it, "
-                    "or a folder with a COLMAP model or with one pose file per camera. What it holds is told from its "
-                    "content.",
+                    "a video of SynCam Render Views that carries its rig, or a folder with a COLMAP model or with one "
+                    "pose file per camera. What it holds is told from its content.",
                 ),
                 io.String.Input(
                     "cameras",
@@ -230,6 +230,8 @@ def _is_camera_file(entry: os.DirEntry) -> bool:
     suffix = os.path.splitext(entry.name)[1].lower()
     if suffix in (".json", ".chan"):
         return entry.is_file()
+    if suffix in video_tag.SUFFIXES:
+        return entry.is_file() and video_tag.has_rig(Path(entry.path))
     return (entry.is_dir() or (suffix == ".txt" and entry.is_file())) and format_of(entry.path) is not None
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import comfy.sample
 import comfy.samplers
 import comfy.utils
-import latent_preview
 from comfy_api.latest import io
 from comfy_extras.nodes_model_advanced import ModelSamplingSD3
 
-from ..syncam_core.video.layout import grid_shape
 from ..syncam_core.view_sync.noise import NOISES, noise_of_views, read_noise_order
 from .given import EMPTY_LATENT_RATIOS, given_views
+from .live_preview import all_views_callback
 from .memory import memory_of_sampling
 from .patch import check_latent, view_sync_of
 from .resume import Job, going_on
@@ -149,7 +148,8 @@ class SynCamSampler(io.ComfyNode):
             *(seed, steps, cfg, sampler_name, scheduler, shift, denoise),
             *(noise, noise_mix, noise_order),
         )
-        job = Job(getattr(cls.hidden, "unique_id", None), model, (positive, negative, latent), settings)
+        unique_id = getattr(cls.hidden, "unique_id", None)
+        job = Job(unique_id, model, (positive, negative, latent), settings)
         for name, value in (("cfg", cfg), ("shift", shift)):
             if not 0 <= value <= 100:  # a linked value, or NaN
                 raise ValueError(f"SynCamSampler: '{name}' is {value}; give a number from 0 to 100.")
@@ -182,7 +182,7 @@ class SynCamSampler(io.ComfyNode):
                 negative,
                 samples,
                 noise_mask=latent.get("noise_mask"),
-                callback=all_views_callback(model, steps, first_step),
+                callback=all_views_callback(model, steps, first_step, synchronization, unique_id),
                 disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
                 seed=seed,
             )
@@ -214,33 +214,6 @@ def say_on_node(node: type, text: str) -> None:
     server, unique_id = getattr(PromptServer, "instance", None), getattr(node.hidden, "unique_id", None)
     if text and server is not None and unique_id is not None:
         server.send_progress_text(text, unique_id)
-
-
-def all_views_callback(model, steps: int, first_step: int = 0):
-    """The host's progress callback, with one picture of all views in a grid in place of view 0 alone."""
-    previewer = latent_preview.get_previewer(model.load_device, model.model.latent_format)
-    bar = comfy.utils.ProgressBar(steps)
-    if first_step:
-        bar.update_absolute(first_step, steps)
-
-    def callback(step: int, x0, x, total_steps: int) -> None:
-        preview = preview_of_views(previewer, x0) if previewer else None
-        bar.update_absolute(step + 1, total_steps, preview)
-
-    return callback
-
-
-def preview_of_views(previewer, x0):
-    """(format, picture, size limit) as the host's progress bar takes it, from x0 (views, channels, frames, h, w)."""
-    from PIL import Image
-
-    views = [previewer.decode_latent_to_preview_image("JPEG", x0[i : i + 1])[1] for i in range(x0.shape[0])]
-    width, height = views[0].size
-    rows, columns = grid_shape(len(views), 0, width / height)
-    sheet = Image.new("RGB", (columns * width, rows * height))
-    for i, view in enumerate(views):
-        sheet.paste(view, (i % columns * width, i // columns * height))
-    return ("JPEG", sheet, latent_preview.MAX_PREVIEW_RESOLUTION)
 
 
 NODES = (SynCamSampler,)

@@ -7,37 +7,41 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import comfy.model_management
 import comfy.utils
 import folder_paths
-import torch
 from comfy.cli_args import args
 from comfy_api.latest import io, ui
 from torch import Tensor
 
-from ..syncam_core.cameras import PALETTE, rig_to_json
+from ..syncam_core.cameras import rig_to_json
 from ..syncam_core.video import (
     FASTEST_FPS,
     MAX_COLUMNS,
     SLOWEST_FPS,
     check_video_size,
-    clean_rgb,
     file_slugs,
     frame_rate,
-    frames_uint8,
-    grid_frames,
     grid_shape,
-    label_plates,
-    plan_grid,
-    sheet_picture,
     staged_files,
     write_sheet,
     write_video,
 )
+from ..syncam_core.video.clip import BITS_8, in_order
+from ..syncam_core.video.frames import even
+from ..syncam_core.video.layouts import Layout, angle_captions, laid_out
+from ..syncam_core.video.saved import SavedViews
+from ..syncam_core.video.sheet import sheet_of_clips
+from .checks import check_views as check_views
+from .checks import common_frame_count as common_frame_count
+from .checks import counted_noun as counted_noun
+from .checks import names_and_colors
+from .footage import clips_of, film_out, film_outputs, footage_input
 from .sentences import sentences_of, verdict
-from .sockets import RigType
+from .sockets import FilesType, LayoutType, RigType
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,30 +98,39 @@ class SynCamViewGrid(io.ComfyNode):
             display_name="SynCam View Grid",
             category="SynCam",
             description="Puts all views into one picture per frame, with the camera names in the cameras' colours.",
-            search_aliases=["syncammaster grid", "multi view grid", "view combiner", "side by side"],
+            search_aliases=[
+                "syncammaster grid",
+                "multi view grid",
+                "view combiner",
+                "side by side",
+                "picture in picture",
+            ],
             is_input_list=True,
             inputs=[
-                views_input(),
+                footage_input(),
                 io.Int.Input(
                     "columns",
                     default=0,
                     min=0,
                     max=MAX_COLUMNS,
-                    tooltip="Views per row; 0 chooses the arrangement that shows each view largest on a 16:9 screen.",
+                    tooltip=(
+                        "Views per row; 0 chooses the arrangement that shows each view largest on a 16:9 screen. A "
+                        "connected layout decides instead."
+                    ),
                 ),
                 io.Boolean.Input(
                     "labels",
                     default=True,
-                    tooltip="Name each view in its top left corner: with a rig by its camera, else 'view 1', 'view 2'.",
+                    tooltip=(
+                        "Name each view in its top left corner: with a rig by its camera, else 'view 1', 'view 2'. A "
+                        "connected layout decides instead."
+                    ),
                 ),
                 rig_input(),
+                layout_input(),
+                fps_input(),
             ],
-            outputs=[
-                io.Image.Output(
-                    display_name="images",
-                    tooltip="One picture per frame, of even width and height, for any node that takes a video's frames.",
-                )
-            ],
+            outputs=film_outputs(),
         )
 
     @classmethod
@@ -125,21 +138,14 @@ class SynCamViewGrid(io.ComfyNode):
         return refusal("SynCamViewGrid", check_columns, columns, int)
 
     @classmethod
-    def execute(cls, views, columns, labels, rig=None) -> io.NodeOutput:
+    def execute(cls, views, columns, labels, rig=None, layout=None, fps=(15.0,)) -> io.NodeOutput:
         with sentences_of("SynCamViewGrid"):
             check_columns(columns[0])
-            check_views(views)
+            rate, own = frame_rate(fps[0]), Layout(columns=columns[0], names=labels[0])
             names, colors = names_and_colors(rig, len(views))
-            frame_count = common_frame_count(views, names)
-            layout = plan_grid(sizes_of(views), columns[0])
-            plates = label_plates(names, colors, sizes_of(views)) if labels[0] else ()
-            # One large tensor filled frame by frame: stacking a list at the end would need its memory twice.
-            images = torch.empty(frame_count, layout.height, layout.width, 3)
-            pictures = grid_frames([map(clean_rgb, view) for view in views], layout, plates)
-            progress = comfy.utils.ProgressBar(frame_count)
-            for image, picture in zip(images, counted(pictures, progress), strict=True):
-                image.copy_(torch.from_numpy(picture))
-        return io.NodeOutput(images)
+            clips = clips_of(views, names)
+            chosen = layout[0] if layout else own
+            return io.NodeOutput(*film_out(laid_out(clips, chosen, names, colors, rate, captions(rig, chosen)), rate))
 
 
 class SynCamSaveViews(io.ComfyNode):
@@ -158,7 +164,7 @@ class SynCamSaveViews(io.ComfyNode):
             is_input_list=True,
             is_output_node=True,
             inputs=[
-                views_input(),
+                footage_input(),
                 io.String.Input(
                     "filename_prefix",
                     default="syncam/views",
@@ -187,6 +193,13 @@ class SynCamSaveViews(io.ComfyNode):
                         "whether the views show the same thing."
                     ),
                 ),
+                layout_input("Arranges the grid video otherwise: connect SynCam Layout."),
+            ],
+            outputs=[
+                FilesType.Output(
+                    display_name="files",
+                    tooltip="Which files were written, for SynCam Player and SynCam Save Edit.",
+                )
             ],
         )
 
@@ -195,30 +208,31 @@ class SynCamSaveViews(io.ComfyNode):
         return refusal("SynCamSaveViews", normal_prefix, filename_prefix, str)
 
     @classmethod
-    def execute(cls, views, filename_prefix, fps, rig=None, contact_sheet=(True,)) -> io.NodeOutput:
+    def execute(cls, views, filename_prefix, fps, rig=None, contact_sheet=(True,), layout=None) -> io.NodeOutput:
         with sentences_of("SynCamSaveViews"):
             prefix, rate = normal_prefix(filename_prefix[0]), frame_rate(fps[0])
-            check_views(views)
             names, colors = names_and_colors(rig, len(views))
-            sizes = sizes_of(views)
-            layout, plates = plan_grid(sizes), label_plates(names, colors, sizes)
-            frame_count = common_frame_count(views, names)
-            check_video_size(layout.height, layout.width)
+            clips = clips_of(views, names, BITS_8)
+            chosen = layout[0] if layout else None
+            grid = laid_out(clips, chosen, names, colors, rate, captions(rig, chosen))
+            for film in (*clips, grid):
+                check_video_size(film.height, film.width)
 
+            sizes, frame_count = [(clip.height, clip.width) for clip in clips], len(grid)
             folder, subfolder, stem = output_place(prefix, *sizes[0])
             view_files = [f"{stem}_{slug}.mp4" for slug in file_slugs(names, taken=("grid", "rig", "sheet"))]
             grid_file, rig_file = f"{stem}_grid.mp4", f"{stem}_rig.json"
             sheet_file = f"{stem}_sheet.png" if contact_sheet[0] else ""
             tags = workflow_tags(cls.hidden)
-            streams = [*map(frames_uint8, views), grid_frames([*map(frames_uint8, views)], layout, plates)]
-            progress = comfy.utils.ProgressBar(frame_count * len(streams))
+            films = [*clips, grid]
+            progress = comfy.utils.ProgressBar(frame_count * len(films))
             with disk_sentences(folder), staged_files(folder) as stage:
-                for file, frames in zip([*view_files, grid_file], streams, strict=True):
-                    write_video(stage / file, counted(frames, progress), rate, tags)
+                for file, film in zip([*view_files, grid_file], films, strict=True):
+                    write_video(stage / file, counted(in_order(film), progress), rate, tags)
                 if sheet_file:
-                    write_sheet(stage / sheet_file, sheet_picture(views, names, colors, rate), tags)
+                    write_sheet(stage / sheet_file, sheet_of_clips(clips, names, colors, rate), tags)
                 if rig:
-                    about = video_facts(layout, names, view_files, grid_file, sheet_file, frame_count, rate)
+                    about = video_facts(sizes, names, view_files, grid_file, sheet_file, frame_count, rate)
                     (stage / rig_file).write_text(rig_to_json(rig[0], metadata=about), encoding="utf-8")
 
         # The node shows the first video at once, the others behind dots. A picture among them would make the frontend
@@ -227,7 +241,21 @@ class SynCamSaveViews(io.ComfyNode):
         others = [rig_file] * bool(rig) + [sheet_file] * bool(sheet_file)
         if others:
             shown["files"] = [saved(file, subfolder) for file in others]
-        return io.NodeOutput(ui=shown)
+        files = SavedViews(
+            folder=Path(folder).absolute(),
+            subfolder=subfolder.replace("\\", "/"),
+            kind="output",
+            fps=rate,
+            frames=frame_count,
+            names=tuple(names),
+            colors=tuple(colors),
+            files=tuple(view_files),
+            sizes=tuple(sizes),
+            grid=grid_file,
+            sheet=sheet_file or None,
+            rig=rig_file if rig else None,
+        )
+        return io.NodeOutput(files, ui=shown)
 
 
 # ---- inputs that two nodes share
@@ -245,6 +273,28 @@ def rig_input() -> io.Input:
         optional=True,
         tooltip="Gives the views their cameras' names and colours; it must have a camera per view.",
     )
+
+
+def layout_input(purpose: str = "Arranges the views otherwise: connect SynCam Layout.") -> io.Input:
+    return LayoutType.Input("layout", optional=True, tooltip=purpose)
+
+
+def fps_input() -> io.Float.Input:
+    """Optional, so that jobs from before there was a video still run."""
+    return io.Float.Input(
+        "fps",
+        default=15.0,
+        min=SLOWEST_FPS,
+        max=FASTEST_FPS,
+        step=0.01,
+        optional=True,
+        tooltip="Frames per second of the video output and of timecode. The SynCam weights were trained on videos of 15.",
+    )
+
+
+def captions(rig: list | None, layout: Layout | None) -> list[str] | None:
+    """The cameras' angles in words, where the layout shows them and a rig knows them."""
+    return angle_captions(rig[0]) if rig and layout is not None and layout.angles else None
 
 
 # ---- judging what was given
@@ -280,49 +330,6 @@ def normal_prefix(prefix: str) -> str:
     return path
 
 
-def check_views(views: list) -> None:
-    if not views:
-        raise ValueError("'views' is an empty list; connect the views of SynCam Decode Views.")
-    for index, view in enumerate(views):
-        which = f"'views' holds at place {index + 1}"
-        if not isinstance(view, Tensor):
-            raise ValueError(f"{which} a {type(view).__name__}; connect the views of SynCam Decode Views.")
-        shape = " x ".join(map(str, view.shape))
-        if view.ndim != 4 or view.shape[3] not in (3, 4):
-            remedy = "convert the mask to an image first" if view.ndim == 3 else "connect a list of image batches"
-            raise ValueError(f"{which} a tensor of {shape}, but frames x height x width x 3 is needed; {remedy}.")
-        if 0 in view.shape:
-            raise ValueError(f"{which} a video without pixels ({shape}); every view needs at least one frame.")
-
-
-def names_and_colors(rig: list | None, views: int) -> tuple[list[str], list[str]]:
-    if not rig:
-        return [f"view {i + 1}" for i in range(views)], [PALETTE[i % len(PALETTE)] for i in range(views)]
-    names, colors = list(rig[0].names), list(rig[0].colors)
-    if len(names) != views:
-        raise ValueError(
-            f"'rig' has {counted_noun(len(names), 'camera')} but 'views' has {counted_noun(views, 'view')}; connect the "
-            "rig that the views were made with, and the list that SynCam Decode Views gives."
-        )
-    return names, colors
-
-
-def counted_noun(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def common_frame_count(views: list[Tensor], names: list[str]) -> int:
-    counts = [len(view) for view in views]
-    if len(set(counts)) > 1:
-        listed = ", ".join(f"'{name}' has {count}" for name, count in zip(names, counts, strict=True))
-        raise ValueError(f"'views' must all have the same number of frames, but {listed}; cut the longer ones.")
-    return counts[0]
-
-
-def sizes_of(views: list[Tensor]) -> list[tuple[int, int]]:  # (height, width) of each
-    return [(view.shape[1], view.shape[2]) for view in views]
-
-
 # ---- decoding
 
 
@@ -343,11 +350,12 @@ def view_latents(latent: Any) -> Tensor:
 def decode_view(
     vae: Any,
     sample: Tensor,  # (1, channels, frames, height, width), or (1, channels, height, width) for a single frame
+    decode: Callable[[Tensor], Tensor] | None = None,  # None: the whole view at once
 ) -> Tensor:  # (frames, height, width, 3)
     if sample.ndim == 4 and getattr(vae, "latent_dim", 2) == 3:
         sample = sample.unsqueeze(2)
     try:
-        images = vae.decode(sample)
+        images = (decode or vae.decode)(sample)
     except RuntimeError as error:
         expected = getattr(vae, "latent_channels", sample.shape[1])
         if sample.shape[1] == expected:
@@ -403,17 +411,24 @@ def workflow_tags(hidden: Any) -> dict[str, str]:
 
 
 def video_facts(
-    layout, names: list[str], view_files: list[str], grid_file: str, sheet_file: str, frames: int, fps: Fraction
+    sizes: list[tuple[int, int]],  # (height, width) of each view's frames
+    names: list[str],
+    view_files: list[str],
+    grid_file: str,
+    sheet_file: str,
+    frames: int,
+    fps: Fraction,
 ) -> dict:
     """What the saved rig says about the files beside it; sizes are the videos', in pixels."""
+    sizes = [(even(height), even(width)) for height, width in sizes]
     facts = {
         "fps": float(fps),
         "frames": frames,
-        "width": max(tile.width for tile in layout.tiles),
-        "height": max(tile.height for tile in layout.tiles),
+        "width": max(width for _, width in sizes),
+        "height": max(height for height, _ in sizes),
         "views": [
-            {"camera": name, "file": file, "width": tile.width, "height": tile.height}
-            for name, file, tile in zip(names, view_files, layout.tiles, strict=True)
+            {"camera": name, "file": file, "width": width, "height": height}
+            for name, file, (height, width) in zip(names, view_files, sizes, strict=True)
         ],
         "grid": grid_file,
     }

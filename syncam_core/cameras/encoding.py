@@ -30,6 +30,9 @@ class CameraEncoding:
     """
 
     poses: Tensor  # (views, latent_frames, 12) float32
+    # What the cameras are called and their "#rrggbb", one of each per view, for pictures; nothing where not known.
+    names: tuple[str, ...] = ()
+    colors: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "poses", _checked_poses(self.poses))
@@ -62,7 +65,8 @@ def encode_cameras(rig: Rig, length: int) -> CameraEncoding:
         )
     else:
         sampled = rig.c2w[:, :length:FRAMES_PER_LATENT]
-    return CameraEncoding(encode_poses(sampled).expand(-1, latent_frames, -1))
+    poses = encode_poses(sampled).expand(-1, latent_frames, -1)
+    return CameraEncoding(poses, tuple(rig.names), tuple(rig.colors))
 
 
 def encode_poses(

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..cameras.json_text import parse_json
 from ..cameras.rig import Rig
+from . import video_tag
 from .files import MAX_BYTES, file_text, head_of, printable
 
 __all__ = ["FORMATS", "file_name", "format_of", "read_rig_file", "write_rig_file"]
@@ -60,7 +61,7 @@ def read_rig_file(
 
     `cameras` says which ones and in which order, as for `choose_cameras` ("1, 3"; the first becomes view 0); an
     empty text means all. `unit_m` is the metres of one unit of the file, None the format's own unit. `format` is a
-    key of FORMATS, or "auto".
+    key of FORMATS, or "auto"; a video that carries a rig is read with "auto".
 
     Raises ValueError with a sentence that names the file and the place in it; for a format without a unit of its own
     (RealEstate10K, COLMAP, nerfstudio, Nuke) also where `unit_m` is None.
@@ -135,11 +136,15 @@ def _check_path(path: Path, format: str) -> None:
         size = path.stat().st_size
     except (OSError, ValueError) as problem:
         raise ValueError("there is no such file.") from problem
-    if size > MAX_BYTES and format != "colmap":  # whose points in images are passed over, not read
+    # COLMAP's points in images are passed over, not read, and so is what a video shows.
+    passed_over = format == "colmap" or (format == "auto" and video_tag.looks_like(path, head_of(path)))
+    if size > MAX_BYTES and not passed_over:
         raise ValueError(f"it is larger than {MAX_BYTES // 2**20} MB, which no camera file needs.")
 
 
 def _read(path: Path, cameras: str, unit_m: float | None, format: str) -> Rig:
+    if format == "auto" and not path.is_dir() and video_tag.looks_like(path, head_of(path)):
+        return video_tag.read(path, cameras, unit_m)
     key = format_of(path) if format == "auto" else format
     if key is not None:
         return FORMATS[key].read(path, cameras=cameras, unit_m=unit_m)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from .clip import WHITE
+
 TEXT_TO_PICTURE_HEIGHT = 0.045
 # Small views get larger letters in proportion, as far as the label still leaves most of the view free.
 READABLE_TEXT_PX, SMALLEST_TEXT_PX = 11, 8
@@ -48,7 +50,13 @@ class LabelPlate:
     margin: int  # distance from the view's top left corner, in pixels
 
 
-def label_plate(text: str, color: str, picture_height: int, picture_width: int) -> LabelPlate | None:
+def label_plate(
+    text: str,
+    color: str,
+    picture_height: int,
+    picture_width: int,
+    whole: bool = False,  # of numbers a part would be wrong: rather no label at all
+) -> LabelPlate | None:
     """Render a name for views of the given size; None where the view is too small for a readable label.
 
     `color` is "#rrggbb". It is lightened where it would not stand out from the plate on a white picture. A name that
@@ -61,7 +69,10 @@ def label_plate(text: str, color: str, picture_height: int, picture_width: int) 
     padding_x, padding_y = round(size * 0.5), round(size * 0.2)
     height = ascent + descent + 2 * padding_y
     widest = int(picture_width * WIDEST_PLATE)
-    text = ellipsized(text, font, widest - 2 * padding_x)
+    shortened = ellipsized(text, font, widest - 2 * padding_x)
+    if whole and shortened != text:
+        return None
+    text = shortened
     if not text or height > picture_height * TALLEST_PLATE:
         return None
     width = min(widest, int(np.ceil(font.getlength(text))) + 2 * padding_x)
@@ -89,7 +100,7 @@ def label_plates(
 
 
 def draw_plate(
-    picture: np.ndarray,  # (height, width, 3) uint8, or float in 0..1; changed in place
+    picture: np.ndarray,  # (height, width, 3) uint8, uint16, or float in 0..1; changed in place
     plate: LabelPlate,
     top: int,
     left: int,
@@ -99,10 +110,10 @@ def draw_plate(
     top, left = top + plate.margin, left + plate.margin
     under = picture[top : top + height, left : left + width]
     keep, ink = plate.keep[: under.shape[0], : under.shape[1]], plate.ink[: under.shape[0], : under.shape[1]]
-    if picture.dtype == np.uint8:
-        under[...] = (under * keep + ink * 255 + 0.5).astype(np.uint8)
-    else:
+    if picture.dtype == np.float32:
         under[...] = under * keep + ink
+    else:
+        under[...] = (under * keep + ink * WHITE[picture.dtype] + 0.5).astype(picture.dtype)
 
 
 def printable(text: str) -> str:

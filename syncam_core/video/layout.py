@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .clip import in_depth
 from .frames import even, pad_to_even
 from .labels import LabelPlate, draw_plate
 
@@ -39,10 +40,15 @@ class GridLayout:
     tiles: tuple[Tile, ...]
 
 
-def grid_shape(views: int, columns: int = 0, aspect: float = SCREEN_ASPECT) -> tuple[int, int]:
+def grid_shape(
+    views: int,
+    columns: int = 0,
+    aspect: float = SCREEN_ASPECT,
+    rows: int = 0,
+) -> tuple[int, int]:
     """Rows and columns for a number of views of the given aspect ratio (width / height).
 
-    With `columns` 0 the arrangement is the one in which each view appears largest on a 16:9 screen; among nearly
+    Where both are given they are kept, empty places and all. With `rows` and `columns` 0 the arrangement is the one in which each view appears largest on a 16:9 screen; among nearly
     equal ones the one with the fewest empty places, then the squarest, then the widest. Views of about 16:9 give
     2 -> 1 x 2 (side by side), 3 and 4 -> 2 x 2, 5 and 6 -> 2 x 3, 8 -> 2 x 4, 9 -> 3 x 3; up to five upright views
     stand in one row. More columns than views make one row without empty places.
@@ -51,6 +57,18 @@ def grid_shape(views: int, columns: int = 0, aspect: float = SCREEN_ASPECT) -> t
         raise ValueError(f"a grid of {views} views is not possible; at least one view is needed.")
     if not 0 <= columns <= MAX_COLUMNS:
         raise ValueError(f"'columns' is {columns}; use 1 to {MAX_COLUMNS}, or 0 to let the grid choose.")
+    if not 0 <= rows <= MAX_COLUMNS:
+        raise ValueError(f"'rows' is {rows}; use 1 to {MAX_COLUMNS}, or 0 to let the grid choose.")
+    if rows and columns:
+        if rows * columns < views:
+            raise ValueError(
+                f"'rows' and 'columns' make {rows} x {columns} places, but there are {views} views; use more rows or "
+                "columns, or 0 for one of them to let the grid choose it."
+            )
+        return rows, columns
+    if rows:
+        rows = min(rows, views)
+        return rows, -(-views // rows)
     if columns:
         columns = min(columns, views)
         return -(-views // columns), columns
@@ -68,6 +86,8 @@ def grid_shape(views: int, columns: int = 0, aspect: float = SCREEN_ASPECT) -> t
 def plan_grid(
     sizes: Sequence[tuple[int, int]],  # (height, width) of every view
     columns: int = 0,
+    rows: int = 0,
+    gap: int = 0,  # pixels between cells, even
 ) -> GridLayout:
     """Lay the views out in equal cells of the size of the largest view.
 
@@ -77,15 +97,16 @@ def plan_grid(
     """
     cell_height = even(max(height for height, _ in sizes))
     cell_width = even(max(width for _, width in sizes))
-    rows, columns = grid_shape(len(sizes), columns, cell_width / cell_height)
+    rows, columns = grid_shape(len(sizes), columns, cell_width / cell_height, rows)
     tiles = []
     for index, (height, width) in enumerate(sizes):
         row, column = divmod(index, columns)
         height, width = even(height), even(width)
-        top = row * cell_height + (cell_height - height) // 4 * 2
-        left = column * cell_width + (cell_width - width) // 4 * 2
+        top = row * (cell_height + gap) + (cell_height - height) // 4 * 2
+        left = column * (cell_width + gap) + (cell_width - width) // 4 * 2
         tiles.append(Tile(top, left, height, width))
-    return GridLayout(rows * cell_height, columns * cell_width, rows, columns, tuple(tiles))
+    picture_height, picture_width = rows * (cell_height + gap) - gap, columns * (cell_width + gap) - gap
+    return GridLayout(picture_height, picture_width, rows, columns, tuple(tiles))
 
 
 def grid_frames(
@@ -101,14 +122,17 @@ def grid_frames(
 
 
 def compose_frame(
-    frames: Sequence[np.ndarray],  # one (height, width, 3) per view, all uint8 or all float32 in 0..1
+    frames: Sequence[np.ndarray],  # one (height, width, 3) per view, all uint8, uint16 or float32 in 0..1
     layout: GridLayout,
     plates: Sequence[LabelPlate | None] = (),
+    background: tuple[float, float, float] = (0.0, 0.0, 0.0),  # RGB in 0..1
 ) -> np.ndarray:  # (layout.height, layout.width, 3), the frames' type
     """One time step of all views as one picture, with each view's label over it where `plates` are given."""
     if len(frames) != len(layout.tiles):
         raise ValueError(f"the layout has {len(layout.tiles)} tiles, but {len(frames)} frames were given.")
     picture = np.zeros((layout.height, layout.width, 3), frames[0].dtype)
+    if any(background):
+        picture[:] = in_depth(np.asarray(background, np.float32), frames[0].dtype)
     for index, (frame, tile) in enumerate(zip(frames, layout.tiles, strict=True)):
         padded = pad_to_even(frame)
         if padded.shape != (tile.height, tile.width, 3):

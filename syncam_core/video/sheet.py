@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from .frames import frames_uint8
+from .clip import BITS_8, Clip, ImageClip, in_depth
 from .labels import draw_plate, label_plate
 
 MOMENTS = 6
@@ -35,8 +35,19 @@ def sheet_picture(
     whose longer side is below 128 pixels are enlarged by a whole factor without smoothing, so that their pixels can
     be seen as they are; those above 320 are reduced.
     """
-    some = sheet_moments(len(views[0]), moments)
-    rows = [[_fitted(frame) for frame in frames_uint8(view[some])] for view in views]
+    return sheet_of_clips([ImageClip(view) for view in views], names, colors, fps, moments)
+
+
+def sheet_of_clips(
+    clips: Sequence[Clip],  # one per view, all as long
+    names: Sequence[str],
+    colors: Sequence[str],  # "#rrggbb"
+    fps: float | Fraction,
+    moments: int = MOMENTS,
+) -> np.ndarray:  # (height, width, 3) uint8
+    """`sheet_picture` of clips, of which only the frames shown are made."""
+    some = sheet_moments(len(clips[0]), moments)
+    rows = [[_fitted(in_depth(clip[frame], BITS_8)) for frame in some] for clip in clips]
     tile_width = max(row[0].shape[1] for row in rows)
     width = len(some) * (tile_width + GAP) + GAP
     height = TIME_ROW_PX + sum(row[0].shape[0] + GAP for row in rows)

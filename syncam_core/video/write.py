@@ -1,4 +1,4 @@
-"""H.264 mp4 files, written frame by frame through PyAV, and folders in which files appear only together."""
+"""Video files, written frame by frame through PyAV, and folders in which files appear only together."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,17 +16,16 @@ from types import TracebackType
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.reformatter import VideoReformatter
 
+from .codecs import CODECS, MOV_OPTIONS, check_choice, encodable, frame_dtype, new_stream
 from .frames import pad_to_even
 
 SLOWEST_FPS, FASTEST_FPS = 0.01, 240
 NTSC_NOMINAL_FPS = (24, 30, 48, 60, 120)
-LARGEST_SIDE = 16384  # of H.264 level 6.2 as x264 accepts it
-VISUALLY_LOSSLESS_CRF = 18
-BT709 = 1  # ITU-T H.273: the same code stands for its primaries, transfer function and matrix
-LIMITED_RANGE = 1
+LARGEST_SIDE = CODECS["h264"].largest_side
 TEMPORARY_PREFIX = ".syncam-"
+LEFTOVER_SECONDS = 24 * 3600.0
 
 
 def frame_rate(fps: float | Fraction) -> Fraction:
@@ -45,22 +45,30 @@ def frame_rate(fps: float | Fraction) -> Fraction:
     return Fraction(fps).limit_denominator(1000)
 
 
-def check_video_size(height: int, width: int) -> None:
-    """Raise ValueError for a picture that H.264 cannot hold."""
-    if max(height, width) > LARGEST_SIDE:
+def check_video_size(height: int, width: int, codec: str = "h264") -> None:
+    """Raise ValueError for a picture that the format cannot hold."""
+    about = CODECS[codec]
+    if max(height, width) > about.largest_side:
         raise ValueError(
-            f"a video of {width} x {height} pixels is too large for H.264 (at most {LARGEST_SIDE} either way); "
-            "use smaller or fewer views."
+            f"a video of {width} x {height} pixels is too large for {about.name} (at most {about.largest_side} either "
+            "way); use smaller or fewer views."
+        )
+    if min(height, width) < about.smallest_side:
+        raise ValueError(
+            f"a video of {width} x {height} pixels is too small for {about.name} (at least {about.smallest_side} either "
+            "way); use larger views or another codec."
         )
 
 
 class VideoWriter:
-    """An mp4 that receives its frames one by one and appears under its name when its `with` block ends.
+    """A video that receives its frames one by one and appears under its name when its `with` block ends.
 
-    H.264, yuv420p, BT.709 in limited range, constant frame rate: frame i is shown at exactly i / fps. An odd width or
-    height grows by one repeated column or row. The index stands at the front of the file, and `metadata` is kept as
-    tags where ComfyUI looks for "workflow" and "prompt". Until the block ends the file has a temporary name in the
-    same folder; if it ends with any exception (an interrupt is a BaseException), nothing is left.
+    `codec` is a key of CODECS, `bits` one of its depths; the path should have the codec's suffix. The colours are
+    BT.709 in limited range, of FFV1 RGB as it is. The frame rate is constant: frame i is shown at exactly i / fps, in
+    Matroska to the nearest millisecond. Where chroma is shared between pixels, an odd width or height grows by one
+    repeated column or row. In mp4 and mov the index stands at the front of the file, and `metadata` is kept as tags
+    where ComfyUI looks for "workflow" and "prompt". Until the block ends the file has a temporary name in the same
+    folder; if it ends with any exception (an interrupt is a BaseException), nothing is left.
     """
 
     def __init__(
@@ -68,16 +76,20 @@ class VideoWriter:
         path: str | os.PathLike[str],
         fps: float | Fraction,
         metadata: Mapping[str, str] | None = None,
-        crf: float = VISUALLY_LOSSLESS_CRF,
+        crf: float | None = None,  # None: the codec's own default
+        codec: str = "h264",
+        bits: int = 8,
     ) -> None:
+        check_choice(codec, bits, crf)
         self.path = Path(path)
         self.rate = frame_rate(fps)
         self.metadata = dict(metadata or {})
-        self.crf = crf
+        self.crf, self.codec, self.bits = crf, codec, bits
         self.frames = 0
 
     def __enter__(self) -> VideoWriter:
-        self._temporary = self.path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}.mp4")
+        about = CODECS[self.codec]
+        self._temporary = self.path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}{about.suffix}")
         self._stream = None
         self._reformatter = VideoReformatter()
         try:
@@ -85,9 +97,8 @@ class VideoWriter:
             # written to should be known now.
             self._temporary.touch(exist_ok=False)
             # Tags must be set before the first stream is written; faststart moves the index to the front at the end.
-            self._container = av.open(
-                str(self._temporary), mode="w", format="mp4", options={"movflags": "use_metadata_tags+faststart"}
-            )
+            options = MOV_OPTIONS if about.container in ("mp4", "mov") else {}
+            self._container = av.open(str(self._temporary), mode="w", format=about.container, options=options)
             self._container.metadata.update(self.metadata)
         except BaseException:
             self._temporary.unlink(missing_ok=True)
@@ -96,12 +107,13 @@ class VideoWriter:
 
     def write(
         self,
-        frame: np.ndarray,  # (height, width, 3) uint8 RGB, full range
+        frame: np.ndarray,  # (height, width, 3) RGB in full range: uint8, or uint16 where there are more than 8 bits
     ) -> None:
         """Append one frame; every frame must have the size of the first."""
-        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
-            raise ValueError(f"a video frame must be (height, width, 3) uint8, not {frame.shape} {frame.dtype}.")
-        frame = np.ascontiguousarray(pad_to_even(frame))
+        dtype = frame_dtype(self.bits)
+        if frame.dtype != dtype or frame.ndim != 3 or frame.shape[2] != 3:
+            raise ValueError(f"a video frame must be (height, width, 3) {dtype}, not {frame.shape} {frame.dtype}.")
+        frame = np.ascontiguousarray(frame if CODECS[self.codec].lossless else pad_to_even(frame))
         height, width = frame.shape[:2]
         if self._stream is None:
             self._stream = self._add_stream(height, width)
@@ -110,13 +122,7 @@ class VideoWriter:
                 f"frame {self.frames} is {width} x {height} pixels, "
                 f"but the video is {self._stream.width} x {self._stream.height}."
             )
-        picture = self._reformatter.reformat(
-            av.VideoFrame.from_ndarray(frame, format="rgb24"),
-            format="yuv420p",
-            dst_colorspace=Colorspace.ITU709,
-            src_color_range=ColorRange.JPEG,
-            dst_color_range=ColorRange.MPEG,
-        )
+        picture = encodable(self._reformatter, frame, self.codec, self.bits)
         picture.pts, picture.time_base = self.frames, 1 / self.rate
         self._container.mux(self._stream.encode(picture))
         self.frames += 1
@@ -152,42 +158,42 @@ class VideoWriter:
             return
 
     def _add_stream(self, height: int, width: int) -> av.VideoStream:
-        check_video_size(height, width)
-        has_x264 = "libx264" in av.codecs_available
-        stream = self._container.add_stream("libx264" if has_x264 else "h264", rate=self.rate)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        if has_x264:
-            stream.options = {"crf": f"{self.crf:g}"}
-        context = stream.codec_context
-        context.time_base = 1 / self.rate
-        context.color_primaries = context.color_trc = context.colorspace = BT709
-        context.color_range = LIMITED_RANGE
-        return stream
+        check_video_size(height, width, self.codec)
+        return new_stream(self._container, self.codec, self.bits, self.crf, height, width, self.rate)
 
 
 def write_video(
     path: str | os.PathLike[str],
-    frames: Iterable[np.ndarray],  # (height, width, 3) uint8 RGB
+    frames: Iterable[np.ndarray],  # (height, width, 3) RGB, uint8 or uint16 as `VideoWriter.write` takes them
     fps: float | Fraction,
     metadata: Mapping[str, str] | None = None,
-    crf: float = VISUALLY_LOSSLESS_CRF,
+    crf: float | None = None,
+    codec: str = "h264",
+    bits: int = 8,
 ) -> int:
-    """Write all frames to one mp4 (see `VideoWriter`) and return how many there were."""
-    with VideoWriter(path, fps, metadata, crf) as video:
+    """Write all frames to one video (see `VideoWriter`) and return how many there were."""
+    with VideoWriter(path, fps, metadata, crf, codec, bits) as video:
         for frame in frames:
             video.write(frame)
     return video.frames
 
 
 @contextmanager
-def staged_files(folder: str | os.PathLike[str]) -> Iterator[Path]:
+def staged_files(folder: str | os.PathLike[str], name: str = "") -> Iterator[Path]:
     """A fresh folder inside `folder`; what is written into it moves to `folder` when the block ends without an error.
 
     Files that belong together thus appear together: after an exception, an interrupt included, none of them is there.
+    After a killed process, too, none is; what it wrote stays in a hidden folder, which a later block removes once it is
+    a day old. With a `name`, the fresh folder is called after it, so that two processes cannot both have the name.
     Raises FileExistsError, and moves nothing, where a name is already in use.
     """
     folder = Path(folder)
-    stage = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=folder))
+    _remove_leftovers(folder)
+    if name:
+        stage = folder / f"{TEMPORARY_PREFIX}{name}"
+        stage.mkdir(mode=0o700)
+    else:
+        stage = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=folder))
     moved: list[Path] = []
     try:
         yield stage
@@ -204,3 +210,14 @@ def staged_files(folder: str | os.PathLike[str]) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes left: hidden folders of this module in which nothing was written for a day."""
+    for stage in folder.glob(f"{TEMPORARY_PREFIX}*"):
+        try:
+            newest = max(path.stat().st_mtime for path in (stage, *stage.iterdir()))
+        except OSError:  # no folder, or gone meanwhile
+            continue
+        if time.time() - newest > LEFTOVER_SECONDS:
+            shutil.rmtree(stage, ignore_errors=True)

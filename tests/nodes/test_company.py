@@ -319,6 +319,26 @@ def test_torch_compile_gives_the_same(tiny, name, first):
         assert torch.allclose(together(model, x, True), expected, atol=1e-5)
 
 
+def test_a_compiled_model_synchronizes_in_the_named_blocks_and_attends_to_all_videos_at_once(comfy, tiny):
+    """Inside the compiler a method looks unlike its class's, which must not be taken for an add-on's attention."""
+    from comfy_api.torch_helpers import set_torch_compile_wrapper
+
+    x, batches = noise(), []
+    (control,) = comfy.run("SynCamViewControl", strengths="1, 0.5", starts="0", ends="1", blocks="1")
+    patched = tiny.patched(poses(), control=control)
+    expected = together(patched, x, True)
+
+    def attention(original, q, *args, **kwargs):
+        batches.append(q.shape[0])
+        return original(q, *args, **kwargs)
+
+    model = patched.clone(disable_dynamic=True)
+    model.model_options["transformer_options"]["optimized_attention_override"] = attention
+    set_torch_compile_wrapper(model, backend="eager")
+    assert torch.allclose(together(model, x, True), expected, atol=1e-5)
+    assert min(batches) == 2 * len(x), "videos of both conditionings"
+
+
 def test_multi_gpu_cfg_split_runs_each_conditioning_with_the_module_of_its_own_device(comfy, tiny, monkeypatch):
     """Two names of one CPU stand in for two GPUs."""
     from comfy import model_management

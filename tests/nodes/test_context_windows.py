@@ -195,3 +195,27 @@ def test_context_handlers_of_another_kind_are_refused(comfy, tiny):
     model.model_options["context_handler"] = Loops()
     with pytest.raises(ValueError, match=r"SynCamApply: Loops makes context windows in a way of its own; use Context"):
         sample(comfy, model, empty(2))
+
+
+CACHE = {"start_percent": 0.0, "end_percent": 1.0, "verbose": False}
+
+
+def test_easycache_takes_one_window_for_another_and_is_refused(comfy, tiny):
+    patched = windowed(comfy, tiny.patched(moving(2)))
+    (model,) = comfy.run("EasyCache", model=patched, reuse_threshold=0.2, **CACHE)
+    with pytest.raises(ValueError, match="SynCamApply: EasyCache takes one context window for another; use"):
+        sample(comfy, model, empty(2))
+
+
+@pytest.mark.parametrize("coupling", ["joint", "nearest"])
+def test_lazycache_with_windows_and_a_given_view_skips_whole_steps(comfy, tiny, coupling):
+    patched = windowed(comfy, tiny.patched(moving(3), coupling=coupling))
+    clip = {"samples": noise(1)}
+    (latent,) = comfy.run("SynCamGivenViews", latent=empty(3), given={"video0": clip}, views="1")
+    whole = sample(comfy, patched, latent, steps=6)
+    for threshold, skips in ((1e-6, False), (3.0, True)):
+        (model,) = comfy.run("LazyCache", model=patched, reuse_threshold=threshold, **CACHE)
+        got = sample(comfy, model, latent, steps=6)
+        assert torch.isfinite(got).all()
+        assert torch.equal(got, whole) is not skips
+        assert torch.allclose(got[1], clip["samples"][0], atol=1e-5)

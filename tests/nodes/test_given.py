@@ -74,6 +74,16 @@ def test_sockets_count_by_their_number_in_whatever_order_a_prompt_names_them(com
     assert torch.equal(samples[1], given["video10"]["samples"][0])
 
 
+def test_a_given_latent_is_not_rounded_to_a_latent_of_half_precision(comfy, tiny):
+    clip, latent = clips(1), {"samples": empty(2)["samples"].half()}
+    given = give(comfy, latent, "0", clip)
+    assert torch.equal(given["samples"][0], clip["samples"][0])
+    assert torch.equal(sample(comfy, tiny.patched(poses(2)), given)["samples"][0], clip["samples"][0])
+    half = {"samples": clip["samples"].half()}
+    given = give(comfy, empty(2), "0", half)
+    assert torch.equal(sample(comfy, tiny.patched(poses(2)), given)["samples"][0], half["samples"][0].float())
+
+
 def test_given_views_come_out_bit_for_bit_and_the_others_follow_them(comfy, tiny):
     model, clip = tiny.patched(poses(3)), clips(1)
     out = sample(comfy, model, give(comfy, empty(3), "0", clip))["samples"]

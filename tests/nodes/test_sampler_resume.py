@@ -5,6 +5,7 @@ import sys
 from contextlib import suppress
 
 import pytest
+import strangers
 import torch
 from host_wan import TinyWan, conditioning, text
 
@@ -151,6 +152,14 @@ def test_a_model_with_easycache_starts_anew(comfy, tiny, kept):
     run.model = comfy.run(
         "EasyCache", model=run.model, reuse_threshold=0.2, start_percent=0.15, end_percent=0.95, verbose=False
     )[0]
+    run.stopped(3)
+    assert kept.job is None
+
+
+def test_a_model_with_teacache_starts_anew(comfy, tiny, kept):
+    """What it remembers of earlier steps is its own, behind a wrapper around the model function."""
+    run = Run(comfy, tiny)
+    run.model = strangers.old_forward_with_cache(run.model, keep=2)
     run.stopped(3)
     assert kept.job is None
 

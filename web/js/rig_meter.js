@@ -3,21 +3,15 @@
 
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
+import { addText, textOn } from "./node_text.mjs";
 
 const WIDGET = "findings";
 
 function textWidget(node) {
-  const there = node.widgets?.find((widget) => widget.name === WIDGET);
+  const there = textOn(node, WIDGET);
   if (there) return there;
-  const { widget } = app.widgets.STRING(node, WIDGET, ["STRING", { multiline: true }], app);
-  widget.options.read_only = true;
-  widget.options.serialize = false; // not in the prompt: the node has no such input
-  widget.serialize = false; // nor in the workflow
-  if (widget.element) {
-    widget.element.readOnly = true;
-    widget.element.setAttribute("aria-label", "What the meter found");
-    nameIt(widget.element);
-  }
+  const widget = addText(node, WIDGET, "What the meter found");
+  if (widget.element) nameIt(widget.element);
   return widget;
 }
 

@@ -9,6 +9,8 @@ const MEGABYTE = 2 ** 20;
 const FILE_LIMIT = 64 * MEGABYTE; // of all files together; the server's, too
 const TEXT_LIMIT = 16 * MEGABYTE; // of a rig JSON
 const SUFFIXES = [".json", ".txt", ".chan", ".bin"];
+const VIDEO_SUFFIXES = [".mp4", ".mov", ".m4v", ".mkv", ".webm"]; // a rig may stand in their tags
+const VIDEO_HEAD = 16 * MEGABYTE; // of a video: the tags come first
 const MOST_ENTRIES = 2000; // of a dropped folder
 
 /**
@@ -89,15 +91,22 @@ function cameraFiles(files) {
   const chosen = files.filter((_, index) => wanted(names[index]));
   const transforms = chosen.filter((file) => file.name === "transforms.json");
   if (transforms.length === 1) return transforms;
+  if (files.length && files.every(isVideo)) return files.slice(0, 1); // those of one run all carry the same rig
   return chosen.length ? chosen : files;
 }
+
+const isVideo = (file) => VIDEO_SUFFIXES.some((suffix) => file.name.toLowerCase().endsWith(suffix));
+
+/** What is sent of a file: of a large video the beginning, which has the tags. */
+const withoutPictures = (file) =>
+  isVideo(file) && file.size > VIDEO_HEAD ? new File([file.slice(0, VIDEO_HEAD)], file.name) : file;
 
 /** Open files, whatever becomes of them: nothing goes unsaid. */
 async function openThose(editor, given) {
   const mine = (editor.opening = Symbol("the last one that is opened counts"));
   const stale = () => editor.opening !== mine;
   try {
-    const files = cameraFiles(await given);
+    const files = cameraFiles(await given).map(withoutPictures);
     if (!stale()) await openFiles(editor, files, stale);
   } catch (problem) {
     if (!stale()) editor.complain(editor.t("cannotRead", { problem: problem.message }));
@@ -113,7 +122,7 @@ async function openFiles(editor, files, stale) {
     editor.complain(t("tooLarge", { name: nameOf(files), size: megabytes, most }));
     return;
   }
-  if (files.length === 1 && size <= TEXT_LIMIT) {
+  if (files.length === 1 && size <= TEXT_LIMIT && !isVideo(files[0])) {
     const text = await files[0].text();
     if (stale()) return;
     // What is a rig JSON, or says so, needs no server; it keeps its angles and keyframes.
@@ -204,7 +213,7 @@ function questionForm(editor, files, said, { error, asks }, stale) {
 }
 
 export function chooseFile(editor) {
-  const input = h("input", { type: "file", multiple: true, accept: SUFFIXES.join() });
+  const input = h("input", { type: "file", multiple: true, accept: [...SUFFIXES, ...VIDEO_SUFFIXES].join() });
   input.addEventListener("change", () => input.files.length && openThose(editor, Promise.resolve([...input.files])));
   input.click();
 }

@@ -1,0 +1,161 @@
+"""The preview of a sampling as it is seen on the node, in both node renderers."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+PACK = Path(__file__).resolve().parents[2]
+READY = (
+    "window.comfyAPI?.app?.app?.graph && window.comfyAPI.app.app.extensionManager"
+    " && LiteGraph.registered_node_types['SynCamSampler'] && !document.querySelector('#splash-loader')"
+)
+WIDGET = "syncam_live_preview"
+VIEWS, STEPS, MOMENTS, LATENT_SIDE = 4, 20, 5, 8  # of the demo workflow
+OFFLINE = ("ERR_FAILED", "404 (Not Found)", "accessed before initialization")  # the host's own, on any page
+
+
+@pytest.fixture(params=[False, True], ids=["classic nodes", "nodes 2.0"])
+def page(request, browser, server):
+    """The demo workflow, with previews switched on; ``page.errors`` collects errors of the console."""
+    server.post(
+        "/api/settings",
+        {
+            "Comfy.TutorialCompleted": True,
+            "Comfy.InstalledVersion": "1.47.12",
+            "Comfy.RightSidePanel.IsOpen": False,
+            "Comfy.VueNodes.Enabled": request.param,
+            "Comfy.Execution.PreviewMethod": "latent2rgb",
+        },
+    )
+    context = browser.new_context(viewport={"width": 1300, "height": 950})
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    page.route(lambda url: not url.startswith((server.url, "blob:")), lambda route: route.abort())
+    page.errors = []
+    page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.goto(server.url, wait_until="domcontentloaded")
+    page.wait_for_function(READY, timeout=120_000)
+    in_app(
+        page,
+        """
+        await app.loadGraphData(argument);
+        window.sampler = app.graph._nodes.find(n => n.type == 'SynCamSampler');
+        window.heard = [];
+        const { api } = window.comfyAPI.api;
+        api.addEventListener('syncam.live_preview', ({ detail }) => window.heard.push(detail));
+        app.canvas.ds.scale = 1;
+        app.canvas.ds.offset = [120 - window.sampler.pos[0], 80 - window.sampler.pos[1]];
+        app.canvas.setDirty(true, true);
+        """,
+        json.loads((PACK / "example_workflows" / "syncam_demo.json").read_text(encoding="utf-8")),
+    )
+    yield page
+    context.close()
+    server.post("/api/settings", {"Comfy.Execution.PreviewMethod": "default"})
+
+
+def in_app(page, script: str, argument=None):
+    return page.evaluate(f"async (argument) => {{ const app = window.comfyAPI.app.app; {script} }}", argument)
+
+
+def queue(page, seed: int, steps: int) -> None:
+    in_app(
+        page,
+        """
+        for (const [name, value] of Object.entries(argument))
+            window.sampler.widgets.find(w => w.name == name).value = value;
+        await app.queuePrompt(0, 1);
+        """,
+        {"seed": seed, "steps": steps},
+    )
+
+
+def drawn(page) -> list[str]:
+    """What the canvas shows every 100 ms for a while, with what the node says to screen readers."""
+    return page.evaluate(
+        f"""async () => {{
+            const seen = [];
+            for (let i = 0; i < 12; i += 1) {{
+                const canvas = window.sampler.widgets.find(w => w.name == '{WIDGET}')?.element;
+                if (canvas) seen.push([canvas.getAttribute('aria-label'), canvas.toDataURL('image/png')]);
+                await new Promise(resolve => setTimeout(resolve, 100));
+            }}
+            return seen;
+        }}"""
+    )
+
+
+def has_preview(page) -> bool:
+    return page.evaluate(f"window.sampler.widgets.some(w => w.name == '{WIDGET}')")
+
+
+def picture(page, tmp_path_factory, name: str) -> None:
+    """Keep a screenshot for people, in the folder SYNCAM_SCREENSHOTS if that is set."""
+    folder = os.environ.get("SYNCAM_SCREENSHOTS") or tmp_path_factory.getbasetemp()
+    page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+def pixels(data_url: str) -> np.ndarray:
+    return np.array(Image.open(io.BytesIO(base64.b64decode(data_url.split(",", 1)[1]))).convert("RGB")).astype(int)
+
+
+def test_all_views_move_on_the_sampler_while_it_works_and_leave_when_it_is_done_or_interrupted(
+    page, request, tmp_path_factory
+):
+    height = page.evaluate("window.sampler.size[1]")
+    queue(page, seed=101, steps=STEPS)
+    page.wait_for_function("window.heard.length > 12", timeout=240_000)
+    seen = drawn(page)
+    renderer = "vue" if "2.0" in request.node.name else "classic"
+    picture(page, tmp_path_factory, f"live_preview_{renderer}")
+    # One step may take longer than the whole clip does: within it, pictures of different moments must have been seen.
+    by_step: dict[str, set[str]] = {}
+    for label, shown in seen:
+        by_step.setdefault(label, set()).add(shown)
+    assert max(len(different) for different in by_step.values()) > 1, by_step.keys()
+    names = ", ".join(f"cam{number:02}" for number in range(1, VIEWS + 1))
+    assert all(label.endswith(f"/ {STEPS}: {names}") for label in by_step)
+    # No second picture, the host's still, beside it.
+    stills = page.evaluate(
+        """() => [...document.querySelectorAll(`[data-node-id="${window.sampler.id}"] img`)]
+            .filter(image => image.clientWidth > 8).length + (window.sampler.imgs?.length ?? 0)"""
+    )
+    assert stills == 0
+
+    page.wait_for_function(f"!window.sampler.widgets.some(w => w.name == '{WIDGET}')", timeout=120_000)
+    heard = page.evaluate("window.heard")
+    assert [message["step"] for message in heard] == list(range(1, STEPS + 1))
+    assert {message["moments"] for message in heard} == {MOMENTS}
+    last = pixels(heard[-1]["picture"])
+    assert last.shape == (VIEWS * LATENT_SIDE, MOMENTS * LATENT_SIDE, 3)
+    assert [view["color"] for view in heard[-1]["views"]] == page.evaluate(
+        "async () => (await import('/extensions/ComfyUI-SynCam/lib/rig.mjs')).PALETTE.slice(0, 4)"
+    )
+    # Views differ, and so do the moments of each: the ball walks.
+    tiles = last.reshape(VIEWS, LATENT_SIDE, MOMENTS, LATENT_SIDE, 3).swapaxes(1, 2)
+    assert all(np.abs(tiles[0] - tiles[view]).mean() > 4 for view in range(1, VIEWS))
+    assert all(np.abs(tiles[view][0] - tiles[view][-1]).max() > 20 for view in range(VIEWS))
+
+    page.wait_for_function("window.comfyAPI.app.app.nodeOutputs && !document.querySelector('.syncam-live-node')")
+    assert page.evaluate("window.sampler.size[1]") == pytest.approx(height, abs=1)
+    values = in_app(
+        page, "return app.graph.serialize().nodes.find(n => n.type == 'SynCamSampler').widgets_values.length"
+    )
+    assert values == 12 + 1  # the inputs and what comes after the seed
+
+    before = len(heard)
+    queue(page, seed=102, steps=200)
+    page.wait_for_function(f"window.heard.length > {before} + 3", timeout=240_000)
+    assert has_preview(page)
+    in_app(page, "await window.comfyAPI.api.api.interrupt(null)")
+    page.wait_for_function(f"!window.sampler.widgets.some(w => w.name == '{WIDGET}')", timeout=60_000)
+    assert [text for text in page.errors if not any(known in text for known in OFFLINE)] == []
