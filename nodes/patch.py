@@ -36,6 +36,7 @@ KEY = "syncam_view_sync"
 ONCE = "syncam_once"  # in the transformer_options of one sampling
 GIVEN = "syncam_given"  # a conditioning's clean latents, see SynCamDualGuider
 MEMORY_CHOICES = ("auto", "whole", "low")
+ROUNDING = 1e-6  # of a noise level in float32
 KNOWN_SIZES = {(1536, 30): "Wan2.1 1.3B", (5120, 40): "Wan2.1 14B"}
 
 
@@ -141,7 +142,10 @@ class ViewSyncWrapper:
             guider.model_options["context_handler"] = windows_over_time(guider.model_options["context_handler"])
         seed = kwargs.get("seed", args[6] if len(args) > 6 else None)
         # The host has cloned these options for this sampling alone.
-        guider.model_options.setdefault("transformer_options", {})[ONCE] = Once(seed=seed or 0)
+        # Hooks (a LoRA on one conditioning, or for a time) change the weights that read the text, in mid-sampling.
+        hooked = any(entry.get("hooks") is not None for entries in guider.conds.values() for entry in entries)
+        once = Once(seed=seed or 0, keeps_text=not hooked)
+        guider.model_options.setdefault("transformer_options", {})[ONCE] = once
         return executor(noise, *args, **kwargs)
 
     def __call__(
@@ -179,8 +183,10 @@ class ViewSyncWrapper:
         """The strength of every view, 0 outside its percent range."""
 
         def covers(start: float, end: float) -> bool:
-            # Asked at run time, so that a shift set after this patch counts.
-            return float(model_sampling.percent_to_sigma(end)) <= sigma <= float(model_sampling.percent_to_sigma(start))
+            # Asked at run time, so that a shift set after this patch counts. The model's noise levels are rounded, up to
+            # just above 1 for some shifts, and samplers that add noise ask above the first of them.
+            first, last = (float(model_sampling.percent_to_sigma(percent)) for percent in (start, end))
+            return last * (1 - ROUNDING) <= sigma and (start <= 0 or sigma <= first * (1 + ROUNDING))
 
         views = self.poses.shape[0]
         if self.strength == 0 or not covers(self.start_percent, self.end_percent):
@@ -291,8 +297,6 @@ class BlockPatch:
         refuse_parts(x.shape, step.rows, math.prod(step.grid))
         if step.only_blocks is not None and self.index not in step.only_blocks and not replaced(step.blocks):
             return original_block(args)
-        if step.only_blocks is not None and self.index not in step.only_blocks:
-            step = step._replace(attends_only=True)
         check_grid(x, step.grid)
         return {"img": synchronized_block(self.index, args, step, step.grid, options)}
 

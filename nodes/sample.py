@@ -171,6 +171,7 @@ class SynCamSampler(io.ComfyNode):
         sigmas = comfy.samplers.KSampler(
             model, steps, model.load_device, sampler_name, scheduler, denoise, model.model_options
         ).sigmas
+        mask = latent.get("noise_mask")
         with going_on(job, comfy.samplers.sampler_object(sampler_name), sampler_name) as (sampler, first_step):
             result = comfy.sample.sample_custom(
                 model,
@@ -181,7 +182,7 @@ class SynCamSampler(io.ComfyNode):
                 positive,
                 negative,
                 samples,
-                noise_mask=latent.get("noise_mask"),
+                noise_mask=mask if mask is None else mask.float(),  # the host cannot scale one of truth values
                 callback=all_views_callback(model, steps, first_step, synchronization, unique_id),
                 disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
                 seed=seed,

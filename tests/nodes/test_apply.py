@@ -79,6 +79,54 @@ def test_the_percent_range_follows_a_shift_that_is_set_later(comfy, tiny, x):
     assert not torch.equal(run(shifted, x, sigma=0.8), run(tiny.base(), x, sigma=0.8))
 
 
+def synchronized_at(comfy, model, sampler_name="euler", shift=5.0, sigmas=None, steps=4, **options):
+    """Noise levels that the model is asked at, and whether views are synchronized there."""
+    from comfy.patcher_extension import WrappersMP
+    from comfy.samplers import ksampler
+
+    seen = []
+
+    def watch(executor, x, t, *args, **kwargs):
+        seen.append((float(t[0]), "syncam_view_sync" in args[3]))
+        return executor(x, t, *args, **kwargs)
+
+    model = model.clone()
+    model.add_wrapper_with_key(WrappersMP.APPLY_MODEL, "watch", watch)
+    if not options and sigmas is None:
+        sample(comfy, model, steps=steps, sampler_name=sampler_name, shift=shift)
+        return seen
+    latent = {"samples": torch.zeros(VIEWS, 16, FRAMES, HEIGHT, WIDTH)}
+    texts = {"positive": conditioning(TEXTS[0]), "negative": conditioning(TEXTS[1])}
+    settings = {"add_noise": True, "noise_seed": 1, "cfg": 3.0, "sigmas": torch.tensor(sigmas)}
+    comfy.run(
+        "SamplerCustom", model=model, latent_image=latent, sampler=ksampler(sampler_name, options), **texts, **settings
+    )
+    return seen
+
+
+@pytest.mark.parametrize("shift", [0.67, 1.57, 4.32, 5.0, 8.06])
+def test_the_whole_sampling_is_synchronized_with_shifts_whose_first_noise_level_is_rounded_up(comfy, tiny, shift):
+    """For 4.32 the host begins at 1.0000001."""
+    seen = synchronized_at(comfy, tiny.patched(poses()), shift=shift)
+    assert all(on for _, on in seen), seen
+
+
+def test_samplers_that_add_noise_ask_above_the_first_level_and_are_synchronized_there(comfy, tiny):
+    seen = synchronized_at(comfy, tiny.patched(poses()), sigmas=[1.0, 0.8, 0.4, 0.0], s_churn=2.0)
+    assert max(sigma for sigma, _ in seen) > 1.2
+    assert all(on for _, on in seen), seen
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "on"), [(0.0, 0.0, [0]), (0.25, 0.5, [1, 2]), (0.75, 1.0, [3]), (0.6, 1.0, [3])]
+)
+@pytest.mark.parametrize("shift", [1.0, 3.3, 4.32, 5.0, 7.77])
+def test_the_range_includes_the_steps_at_both_of_its_ends(comfy, tiny, shift, start, end, on):
+    seen = synchronized_at(comfy, tiny.patched(poses(), start_percent=start, end_percent=end), shift=shift)
+    levels = list(dict.fromkeys(sigma for sigma, _ in seen))
+    assert sorted({levels.index(sigma) for sigma, is_on in seen if is_on}) == on
+
+
 def test_the_model_that_was_patched_stays_the_plain_base(tiny, x):
     base = tiny.base()
     before = run(base, x)

@@ -13,6 +13,7 @@ import pytest
 import strangers
 import torch
 from host_wan import TinyWan, is_view_sync, text, velocities, write_base
+from safetensors.torch import save_file
 from silent_wan import silenced
 
 FRAMES, HEIGHT, WIDTH = 2, 4, 4
@@ -337,6 +338,40 @@ def test_a_compiled_model_synchronizes_in_the_named_blocks_and_attends_to_all_vi
     set_torch_compile_wrapper(model, backend="eager")
     assert torch.allclose(together(model, x, True), expected, atol=1e-5)
     assert min(batches) == 2 * len(x), "videos of both conditionings"
+
+
+@pytest.mark.parametrize("texts", [TEXTS, TEXTS[:1] * 2], ids=["two texts", "one text twice"])
+@pytest.mark.parametrize("until", [1.0, 0.5], ids=["all along", "in the first half"])
+def test_a_lora_hooked_to_one_conditioning_counts_there_and_then_only(comfy, tiny, silent, texts, until):
+    """The weights that read the text change in mid-sampling, so nothing of the text may be kept."""
+    generator = torch.Generator().manual_seed(9)
+    low = {
+        f"diffusion_model.blocks.{block}.cross_attn.{layer}.lora_{part}.weight": torch.randn(shape, generator=generator)
+        for block in range(2)
+        for layer in "kv"
+        for part, shape in (("A", (4, 128)), ("B", (128, 4)))
+    }
+    folder = Path(comfy.folders.models_dir) / "loras"
+    folder.mkdir(exist_ok=True)
+    save_file(low, folder / "hooked.safetensors")
+    (hooks,) = comfy.run("CreateHookLora", lora_name="hooked.safetensors", strength_model=0.5, strength_clip=0.0)
+    if until < 1:
+        (frames,) = comfy.run("CreateHookKeyframe", strength_mult=1.0, start_percent=0.0)
+        (frames,) = comfy.run("CreateHookKeyframe", strength_mult=0.0, start_percent=until, prev_hook_kf=frames)
+        (hooks,) = comfy.run("SetHookKeyframes", hooks=hooks, hook_kf=frames)
+    positive, negative = ([[embedding, {}]] for embedding in texts)
+    settings = {"cond_NEW": positive, "strength": 1.0, "set_cond_area": "default"}
+    (hooked,) = comfy.run("ConditioningSetProperties", hooks=hooks, **settings)
+
+    def sampled(model, positive):
+        latent = {"samples": torch.zeros(2, 16, FRAMES, HEIGHT, WIDTH)}
+        inputs = {"seed": 1, "steps": 4, "cfg": 3.0, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0}
+        conditionings = {"positive": positive, "negative": negative, "latent_image": latent}
+        return comfy.run("KSampler", model=model, **conditionings, **inputs)[0]["samples"]
+
+    alone = sampled(tiny.base(), hooked)
+    assert torch.allclose(sampled(silent.patched(poses()), hooked), alone, atol=1e-4)
+    assert not torch.allclose(alone, sampled(tiny.base(), positive), atol=1e-2), "the LoRA's effect"
 
 
 def test_multi_gpu_cfg_split_runs_each_conditioning_with_the_module_of_its_own_device(comfy, tiny, monkeypatch):

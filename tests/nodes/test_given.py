@@ -152,6 +152,13 @@ def test_a_noise_mask_that_the_latent_has_counts_for_the_other_views(comfy):
     assert first["noise_mask"][1].all(), "the latent that came in is as it was"
 
 
+def test_a_noise_mask_of_truth_values_is_one_of_numbers(comfy, tiny):
+    latent = give(comfy, empty(3), "1", clips(1))
+    truth = {**latent, "noise_mask": latent["noise_mask"] > 0}
+    model = tiny.patched(poses(3))
+    assert torch.equal(sample(comfy, model, truth)["samples"], sample(comfy, model, latent)["samples"])
+
+
 def test_the_stock_ksampler_gives_the_same_to_1e_5(comfy, tiny):
     model, clip = tiny.patched(poses(3)), clips(1)
     latent = give(comfy, empty(3), "1", clip)
