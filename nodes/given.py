@@ -13,9 +13,10 @@ from torch import Tensor
 from ..syncam_core.cameras.rig import MAX_VIEWS
 from ..syncam_core.formats.files import natural
 from ..syncam_core.view_sync.view_numbers import choose_views
+from .checks import counted_noun
 from .encode import LATENT_CHANNELS, PIXELS_PER_LATENT
 from .sentences import sentences_of, verdict
-from .views import counted_noun, view_latents
+from .views import view_latents
 
 EMPTY_LATENT_RATIOS = ("downscale_ratio_spacial", "downscale_ratio_temporal")
 

@@ -18,9 +18,9 @@ from ..syncam_core.video.layout import grid_shape
 
 EVENT = "syncam.live_preview"
 MOST_MOMENTS = 10  # of the clip that the moving preview shows
-MOST_PIXELS = 1_000_000  # of the picture that holds all moments of all views
+MOST_PIXELS = 500_000  # of the picture that holds all moments of all views
 JPEG_QUALITY = 80  # 50 to 100 kB for 8 views of 832 x 480 pixels
-STEP_COLOR = "#ffffff"
+SMALLEST_TEXT_PX, STEP_TO_VIEW_HEIGHT = 10, 0.06
 
 
 def all_views_callback(model, steps: int, first_step: int = 0, cameras: Any = None, node_id: str | None = None):
@@ -52,6 +52,7 @@ class LivePreview:
     node_id: str | None = None
     tiles: list[list] = field(default_factory=list)  # PIL pictures [view][moment]
     plates: list | None = None
+    font: Any = None
 
     def show(self, step: int, x0: Tensor, steps: int) -> tuple[str, Any, int]:
         """Send the moving preview, and return the still as (format, picture, size limit) for the host's bar."""
@@ -83,7 +84,7 @@ class LivePreview:
     def still(self, moment: int, names: list[str], colors: list[str], step: str, limit: int):
         """All views at one moment in a grid, with their names, and the step in the corner."""
         import numpy as np
-        from PIL import Image
+        from PIL import Image, ImageFont
 
         from ..syncam_core.video.labels import draw_plate
 
@@ -102,11 +103,11 @@ class LivePreview:
         for i, plate in enumerate(self.plates):
             if plate is not None:
                 draw_plate(picture, plate, i // columns * height, i % columns * width)
-        plate = plate_of(step, STEP_COLOR, height, width)
-        if plate is not None:
-            high, wide = plate.keep.shape[:2]
-            draw_plate(picture, plate, sheet.height - high - 2 * plate.margin, sheet.width - wide - 2 * plate.margin)
-        return Image.fromarray(picture)
+        sheet = Image.fromarray(picture)
+        if any(self.plates):
+            self.font = self.font or ImageFont.load_default(max(SMALLEST_TEXT_PX, round(height * STEP_TO_VIEW_HEIGHT)))
+            write_in_corner(sheet, step, self.font)
+        return sheet
 
     def send(self, names: list[str], colors: list[str], step: int, steps: int) -> None:
         """All moments to the page that queued the job: web/js/live_preview.js plays them on the node."""
@@ -116,12 +117,14 @@ class LivePreview:
         client = getattr(server, "client_id", None)
         if self.node_id is None or client is None:
             return
-        rows, _ = grid_shape(len(self.tiles), 0, self.tiles[0][0].width / self.tiles[0][0].height)
+        width, height = self.tiles[0][0].size
+        rows, _ = grid_shape(len(self.tiles), 0, width / height)
         message = {
             "node": self.node_id,
             "step": step,
             "steps": steps,
             "rows": rows,
+            "aspect": width / height,
             "moments": len(self.tiles[0]),
             "views": [{"name": name, "color": color} for name, color in zip(names, colors, strict=True)],
             "picture": "data:image/jpeg;base64," + base64.b64encode(sprite(self.tiles)).decode("ascii"),
@@ -156,6 +159,19 @@ def plate_of(text: str, color: str, height: int, width: int):
         return label_plate(text, color, height, width)
     except (ValueError, OSError):
         return None
+
+
+def write_in_corner(picture, text: str, font: Any) -> None:
+    """Write white on dark into the lower right corner; drawn anew in every step, so by the quickest means."""
+    from PIL import ImageDraw
+
+    draw, padding = ImageDraw.Draw(picture), 4
+    left, top, right, bottom = font.getbbox(text)
+    x, y = picture.width - right - 2 * padding, picture.height - bottom - 2 * padding
+    draw.rectangle(
+        (x + left - padding, y + top - padding, x + right + padding, y + bottom + padding), fill=(12, 12, 14)
+    )
+    draw.text((x, y), text, fill=(255, 255, 255), font=font)
 
 
 def sprite(tiles: list[list]) -> bytes:

@@ -9,9 +9,10 @@ from comfy_api.latest import io, ui
 
 from ..syncam_core.metrics import NoSubject, demo_reference_c2w, score_scene
 from ..syncam_core.metrics.picture import score_picture
+from .checks import check_views, common_frame_count, names_and_colors
 from .sentences import sentences_of
 from .sockets import RigType
-from .views import check_views, common_frame_count, names_and_colors, views_input
+from .views import views_input
 
 
 class SynCamSyncScore(io.ComfyNode):

@@ -35,9 +35,6 @@ from ..syncam_core.video.frames import even
 from ..syncam_core.video.layouts import Layout, angle_captions, laid_out
 from ..syncam_core.video.saved import SavedViews
 from ..syncam_core.video.sheet import sheet_of_clips
-from .checks import check_views as check_views
-from .checks import common_frame_count as common_frame_count
-from .checks import counted_noun as counted_noun
 from .checks import names_and_colors
 from .footage import clips_of, film_out, film_outputs, footage_input
 from .sentences import sentences_of, verdict

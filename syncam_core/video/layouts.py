@@ -70,9 +70,9 @@ class Layout:
             if getattr(self, name) not in choices:
                 raise ValueError(f"'{name}' is {getattr(self, name)!r}; use {', '.join(map(repr, choices))}.")
         for name in ("rows", "columns"):
-            _check_number(name, getattr(self, name), 0, MAX_COLUMNS)
-        _check_number("gap", self.gap, 0, WIDEST_GAP)
-        _check_number("share", self.share, SMALLEST_SHARE, LARGEST_SHARE)
+            _check_number(name, getattr(self, name), 0, MAX_COLUMNS, int)
+        _check_number("gap", self.gap, 0, WIDEST_GAP, int)
+        _check_number("share", self.share, SMALLEST_SHARE, LARGEST_SHARE, (int, float))
         check_color(self.background)
 
 
@@ -354,6 +354,7 @@ def _from_to(start: float, end: float, decimals: int = 0) -> str:
     return first if first == last else f"{first} to {last}"
 
 
-def _check_number(name: str, given: float, least: float, most: float) -> None:
-    if isinstance(given, bool) or not isinstance(given, (int, float)) or not least <= given <= most:
-        raise ValueError(f"'{name}' is {given!r}; use {least:g} to {most:g}.")
+def _check_number(name: str, given: Any, least: float, most: float, kind: type | tuple[type, ...]) -> None:
+    if isinstance(given, bool) or not isinstance(given, kind) or not least <= given <= most:
+        whole = "a whole number from " if kind is int else ""
+        raise ValueError(f"'{name}' is {given!r}; use {whole}{least:g} to {most:g}.")

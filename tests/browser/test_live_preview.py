@@ -111,11 +111,11 @@ def pixels(data_url: str) -> np.ndarray:
 def test_all_views_move_on_the_sampler_while_it_works_and_leave_when_it_is_done_or_interrupted(
     page, request, tmp_path_factory
 ):
-    height = page.evaluate("window.sampler.size[1]")
-    queue(page, seed=101, steps=STEPS)
+    renderer = "vue" if "2.0" in request.node.name else "classic"
+    seed = {"classic": 101, "vue": 201}[renderer]  # the server remembers what it has sampled
+    queue(page, seed, STEPS)
     page.wait_for_function("window.heard.length > 12", timeout=240_000)
     seen = drawn(page)
-    renderer = "vue" if "2.0" in request.node.name else "classic"
     picture(page, tmp_path_factory, f"live_preview_{renderer}")
     # One step may take longer than the whole clip does: within it, pictures of different moments must have been seen.
     by_step: dict[str, set[str]] = {}
@@ -146,16 +146,19 @@ def test_all_views_move_on_the_sampler_while_it_works_and_leave_when_it_is_done_
     assert all(np.abs(tiles[view][0] - tiles[view][-1]).max() > 20 for view in range(VIEWS))
 
     page.wait_for_function("window.comfyAPI.app.app.nodeOutputs && !document.querySelector('.syncam-live-node')")
-    assert page.evaluate("window.sampler.size[1]") == pytest.approx(height, abs=1)
-    values = in_app(
-        page, "return app.graph.serialize().nodes.find(n => n.type == 'SynCamSampler').widgets_values.length"
-    )
-    assert values == 12 + 1  # the inputs and what comes after the seed
+    page.wait_for_timeout(500)  # the host shows its last still now, as on any sampler
+    height = page.evaluate("window.sampler.size[1]")
 
     before = len(heard)
-    queue(page, seed=102, steps=200)
+    queue(page, seed + 1, 200)
     page.wait_for_function(f"window.heard.length > {before} + 3", timeout=240_000)
     assert has_preview(page)
+    saved = in_app(
+        page, "return app.graph.serialize().nodes.find(n => n.type == 'SynCamSampler').widgets_values.length"
+    )
+    assert saved == 11  # the values of the inputs, and what comes after the seed: nothing of the preview
     in_app(page, "await window.comfyAPI.api.api.interrupt(null)")
     page.wait_for_function(f"!window.sampler.widgets.some(w => w.name == '{WIDGET}')", timeout=60_000)
+    page.wait_for_timeout(500)
+    assert page.evaluate("window.sampler.size[1]") == pytest.approx(height, abs=2)  # it does not grow with every run
     assert [text for text in page.errors if not any(known in text for known in OFFLINE)] == []

@@ -100,6 +100,8 @@ def test_every_ui_workflow_is_the_same_prompt_as_its_api_file_and_misses_no_node
         )
         assert missing == [], path.name
         shown = {key: node for key, node in prompt.items() if node["class_type"] != "MarkdownNote"}
+        for node in shown.values():
+            node["inputs"].pop("video-preview", None)  # once Load Video has drawn its preview
         assert {k: (n["class_type"], n["inputs"]) for k, n in shown.items()} == {
             k: (n["class_type"], n["inputs"]) for k, n in expected.items()
         }, path.name

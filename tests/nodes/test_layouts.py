@@ -158,6 +158,21 @@ def test_saved_views_tell_their_files_and_the_grid_file_has_the_layout(comfy, ou
     assert np.abs(picture[:, 8:44, 70:118] - 0.2 * 255).max() <= 4, "the inset"
 
 
+def test_saved_files_go_back_in_as_videos_in_a_list(comfy, outputs):
+    from comfy_api.latest import InputImpl
+
+    views = views_of(2)
+    ((saved,),), _ = save(comfy, views=views)
+    videos = [InputImpl.VideoFromFile(str(saved.folder / file)) for file in saved.files]
+    images, _ = grid(comfy, videos, columns=2)
+    assert images.shape == (4, 96, 256, 3)
+    for place, view in enumerate(views):
+        assert (images[:, :, 128 * place : 128 * place + 128] - view).abs().max() < 0.02
+    ((again,),), _ = save(comfy, views=videos)
+    assert again.files == ("views_00002_view-1.mp4", "views_00002_view-2.mp4")
+    assert np.abs(frames_of(again.folder / again.files[1]) - 0.4 * 255).max() <= 4
+
+
 def test_without_sheet_and_rig_their_names_are_none(comfy, outputs):
     ((saved,),), _ = save(comfy, views=views_of(1), contact_sheet=[False])
     assert (saved.sheet, saved.rig) == (None, None)

@@ -59,8 +59,32 @@ def test_every_node_of_the_pack_is_offered_with_the_contracted_inputs_and_output
             "latent",
         ),
         "SynCamDecodeViews": ("latent vae", "views"),
-        "SynCamViewGrid": ("views columns labels rig", "images"),
-        "SynCamSaveViews": ("views filename_prefix fps rig contact_sheet", ""),
+        "SynCamViewGrid": ("views columns labels rig layout fps", "images video"),
+        "SynCamSaveViews": ("views filename_prefix fps rig contact_sheet layout", "files"),
+        "SynCamLayout": ("kind gap background names angles timecode", "layout"),
+        "SynCamBulletTime": (
+            "views freeze_frame from_view to_view order frames_per_view hold between ease ping_pong then fps rig "
+            "interp_model",
+            "images video",
+        ),
+        "SynCamViewSweep": ("views from_view to_view order cross_fade ease ping_pong fps rig", "images video"),
+        "SynCamStereo": ("views left right format cross_eyed fps rig", "images video"),
+        "SynCamQuilt": ("views columns rows order fps rig", "images video suffix"),
+        "SynCamEdit": ("views cuts fps timecode rig", "images video edit cuts"),
+        "SynCamAutoCut": ("views method shot_length order rig", "cuts"),
+        "SynCamSaveEdit": ("edit files", "paths"),
+        "SynCamExportDataset": ("views rig caption dataset layout fps split scene name_in_use crf", "scene"),
+        "SynCamLoadDataset": (
+            "dataset below scene cameras first_frame frames layout unit_m",
+            "views rig caption fps name",
+        ),
+        "SynCamJoinViews": ("views", "views"),
+        "SynCamPickViews": ("views cameras rig", "views rig"),
+        "SynCamReplaceView": ("views view camera rig", "views"),
+        "SynCamViewsToBatch": ("views", "images count"),
+        "SynCamBatchToViews": ("images count", "views"),
+        "SynCamSplitLatent": ("latent", "latents"),
+        "SynCamJoinLatents": ("latents", "latent"),
     }
     info = server.get("/object_info")
     for node_id, (inputs, outputs) in contract.items():

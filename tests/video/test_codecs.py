@@ -15,7 +15,13 @@ from syncam_core.video.read import video_frames
 
 CHOICES = [(codec, bits) for codec, about in CODECS.items() for bits in about.pixels]
 LOSSY = [(codec, bits) for codec, bits in CHOICES if codec != "ffv1"]
-FFMPEG_NAMES = {"h264": {"h264"}, "h265": {"hevc"}, "av1": {"av1", "libdav1d"}, "prores_422_hq": {"prores"}, "ffv1": {"ffv1"}}
+FFMPEG_NAMES = {
+    "h264": {"h264"},
+    "h265": {"hevc"},
+    "av1": {"av1", "libdav1d"},
+    "prores_422_hq": {"prores"},
+    "ffv1": {"ffv1"},
+}
 WHITE = {8: 255, 10: 65535, 16: 65535}
 
 
@@ -170,7 +176,9 @@ def test_what_there_is_not_is_refused_in_a_sentence(tmp_path, choice, sentence):
 
 def test_what_ffmpeg_refuses_is_found_out_before_the_first_frame():
     check_encoder("av1", 10, 64, 96, Fraction(15))
-    with pytest.raises(ValueError, match=r"^'codec' is 'av1', but FFmpeg cannot write 20000 x 64 pixels in AV1 .*; use"):
+    with pytest.raises(
+        ValueError, match=r"^'codec' is 'av1', but FFmpeg cannot write 20000 x 64 pixels in AV1 .*; use"
+    ):
         check_encoder("av1", 8, 64, 20000, Fraction(15))
 
 
@@ -182,6 +190,6 @@ def test_h265_smaller_than_its_encoder_can_bear_is_refused(tmp_path):
 
 @pytest.mark.parametrize(("codec", "bits"), [("h264", 10), ("ffv1", 16)])
 def test_frames_of_another_depth_are_refused(tmp_path, codec, bits):
-    with pytest.raises(ValueError, match="uint16, not .* uint8"):
+    with pytest.raises(ValueError, match=r"uint16, not .* uint8"):
         write(tmp_path, codec, bits, film(8))
     assert not list(tmp_path.iterdir())

@@ -76,13 +76,13 @@ def test_a_disk_that_becomes_full_is_a_sentence(tmp_path):
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     with Spool(tmp_path, 0) as spool:
-        clip = spool.new_clip(90, 130, BITS_8)
+        clip, (first, second) = spool.new_clip(90, 130, BITS_8), noise(2, BITS_8, height=90, width=130)
+        clip.append(first)
         resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
         handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         try:
             with pytest.raises(ValueError, match=r"cannot be kept in '.*' \(File too large\); free some space"):
-                for frame in noise(3, BITS_8, height=90, width=130):
-                    clip.append(frame)
+                clip.append(second)
         finally:
             signal.signal(signal.SIGXFSZ, handler)
             resource.setrlimit(resource.RLIMIT_FSIZE, before)

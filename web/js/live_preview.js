@@ -8,7 +8,8 @@ const WIDGET = "syncam_live_preview";
 const STILL = "$$canvas-image-preview"; // the host's widget for the still of the same step
 const CLASS = "syncam-live-node";
 const MOMENT_MS = 140;
-const MINIMUM_HEIGHT = 160;
+const HEIGHTS = { least: 120, most: 360 }; // of the preview
+const MARGINS = 30; // beside it
 const ENDS = ["execution_success", "execution_error", "execution_interrupted"];
 
 const shown = new Map(); // execution id of a node -> its Preview
@@ -22,8 +23,10 @@ function nodeOf(id) {
 }
 
 class Preview {
-  constructor(node) {
+  constructor(node, { views, rows, aspect }) {
     this.node = node;
+    const ratio = rows / (Math.ceil(views.length / rows) * aspect);
+    const height = Math.min(Math.max((node.size[0] - MARGINS) * ratio, HEIGHTS.least), HEIGHTS.most);
     this.heightBefore = node.size[1];
     this.moment = 0;
     this.canvas = document.createElement("canvas");
@@ -31,7 +34,7 @@ class Preview {
     Object.assign(this.canvas.style, { width: "100%", height: "100%", display: "block", minHeight: "0" });
     this.widget = node.addDOMWidget(WIDGET, "SYNCAM_LIVE_PREVIEW", this.canvas, {
       serialize: false,
-      getMinHeight: () => MINIMUM_HEIGHT,
+      getMinHeight: () => height,
       hideOnZoom: false,
       hideInPanel: true,
       socketless: true,
@@ -147,7 +150,7 @@ function show({ detail }) {
   if (!node) return;
   const there = shown.get(detail.node);
   if (there && there.node !== node) remove(detail.node); // another workflow has come
-  if (!shown.has(detail.node)) shown.set(detail.node, new Preview(node));
+  if (!shown.has(detail.node)) shown.set(detail.node, new Preview(node, detail));
   shown.get(detail.node).show(detail);
 }
 

@@ -160,6 +160,6 @@ app.registerExtension({
   nodeCreated(node) {
     if (node.comfyClass !== NODE) return;
     addPlayer(node);
-    node.setSize([Math.max(node.size[0], 560), Math.max(node.size[1], 620)]);
+    node.setSize([Math.max(node.size[0], 560), Math.max(node.size[1], 640)]);
   },
 });

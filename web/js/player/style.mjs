@@ -57,7 +57,7 @@ const CSS = `
 .sp-loaded i { position: absolute; top: 0; bottom: 0; background: #4f7f63; }
 .sp-loop { top: 2px; bottom: 2px; border: 1px solid #f0b429aa; border-width: 0 2px; background: #f0b42914; }
 .sp-cuts { left: 0; right: 0; bottom: 4px; height: 9px; }
-.sp-cuts i { position: absolute; top: 0; bottom: 0; padding-left: 3px; border-radius: 2px; background: var(--color); color: #fff; font-size: 8px; font-weight: 700; line-height: 9px; text-shadow: 0 0 2px #000; overflow: hidden; border-left: 1px solid #0009; }
+.sp-cuts i { position: absolute; top: 0; bottom: 0; padding-left: 3px; border-radius: 2px; background: var(--color); color: #fff; font-size: 8px; font-style: normal; font-weight: 700; line-height: 9px; text-shadow: 0 0 2px #000; overflow: hidden; border-left: 1px solid #0009; }
 .sp-head { top: 1px; bottom: 1px; width: 2px; margin-left: -1px; border-radius: 1px; background: #fff; box-shadow: 0 0 2px #000; }
 .sp-readout { flex: 0 1 auto; min-width: 0; padding: 0 4px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .sp-readout b { font-weight: 600; } .sp-readout span { color: var(--quiet); }
