@@ -27,9 +27,14 @@ def names_and_colors(rig: list | None, views: int) -> tuple[list[str], list[str]
         return [f"view {i + 1}" for i in range(views)], [PALETTE[i % len(PALETTE)] for i in range(views)]
     names, colors = list(rig[0].names), list(rig[0].colors)
     if len(names) != views:
+        remedy = "connect the rig that the views were made with, and the list that SynCam Decode Views gives"
+        if views == 1:
+            remedy = (
+                "use SynCam Decode Views, or SynCam Batch to Views behind a node that gives the frames of all views in "
+                "one batch, as the core's VAE Decode does"
+            )
         raise ValueError(
-            f"'rig' has {counted_noun(len(names), 'camera')} but 'views' has {counted_noun(views, 'view')}; connect the "
-            "rig that the views were made with, and the list that SynCam Decode Views gives."
+            f"'rig' has {counted_noun(len(names), 'camera')} but 'views' has {counted_noun(views, 'view')}; {remedy}."
         )
     return names, colors
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..syncam_core.video import FASTEST_FPS, SLOWEST_FPS, frame_rate
 from ..syncam_core.video.clip import BITS_8
 from .checks import counted_noun, names_and_colors
-from .footage import clips_of
+from .footage import check_memory, clips_of
 from .sentences import sentences_of
 from .sockets import RigType
 from .views import disk_sentences, refusal, workflow_tags
@@ -272,8 +272,12 @@ class SynCamLoadDataset(io.ComfyNode):
         with sentences_of("SynCamLoadDataset"):
             found = open_scene(path, cameras, layout, unit_m or None)
             count = frames_wanted(found, first_frame, frames)
-            check_memory(found, count)
             rig = found.rig
+            about = (
+                f"{counted_noun(rig.views, 'camera')}, {counted_noun(count, 'frame')} of {found.width} x {found.height}"
+            )
+            remedy = "load fewer with 'cameras' or 'frames'"
+            check_memory(f"scene {found.name!r}", about, rig.views * count, found.height, found.width, remedy)
             if rig.frames > 1:
                 rig = Rig(rig.names, rig.c2w[:, first_frame : first_frame + count], rig.colors, rig.lenses)
             progress = comfy.utils.ProgressBar(count * rig.views)
@@ -385,18 +389,6 @@ def frames_wanted(found, first_frame: int, frames: int) -> int:
             f"{counted_noun(found.frames, 'frame')}, counted from 0; ask for fewer."
         )
     return frames or left
-
-
-def check_memory(found, frames: int) -> None:
-    """Refuse what would not fit, instead of having the system end the process."""
-    needed = 12 * found.rig.views * frames * found.height * found.width
-    free = comfy.model_management.get_free_memory(torch.device("cpu"))
-    if needed > free:
-        raise ValueError(
-            f"scene {found.name!r} needs {needed / 1e9:.1f} GB as images ({counted_noun(found.rig.views, 'camera')}, "
-            f"{counted_noun(frames, 'frame')} of {found.width} x {found.height}), but {free / 1e9:.1f} GB are free; load "
-            "fewer with 'cameras' or 'frames'."
-        )
 
 
 def loaded(found, view: int, first: int, count: int, progress: comfy.utils.ProgressBar) -> Tensor:

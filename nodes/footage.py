@@ -16,14 +16,18 @@ from comfy_api.latest import InputImpl, Types, io
 from torch import Tensor
 
 from ..syncam_core.video.clip import FLOAT, Clip, ImageClip, in_depth
-from .checks import check_views, common_frame_count
+from ..syncam_core.video.frames import even, pad_to_even
+from .checks import check_views, common_frame_count, counted_noun
 
 
 def footage_input() -> io.Input:
     return io.MultiType.Input(
         "views",
         types=[io.Image, io.Video],
-        tooltip="One video per view, all of the same length: the list from SynCam Decode Views, or a list of VIDEOs.",
+        tooltip=(
+            "One video per view, all of the same length: the list from SynCam Decode Views, or VIDEOs, which the core's "
+            "Create List puts into a list."
+        ),
     )
 
 
@@ -86,11 +90,30 @@ def film_outputs() -> list:
 
 
 def film_out(clip: Clip, fps: Fraction) -> tuple[Tensor, object]:
-    """The clip as IMAGE (frames, height, width, 3) float32, and as VIDEO over the same memory."""
-    images = torch.empty(len(clip), clip.height, clip.width, 3)
+    """The clip as IMAGE (frames, height, width, 3) float32, and as VIDEO over the same memory.
+
+    A video grows to an even size by a repeated column or row: the host's Save Video takes no other. Raises ValueError
+    with a sentence, before the first frame is made, where they would not fit into the free memory.
+    """
+    about = f"{counted_noun(len(clip), 'frame')} of {clip.width} x {clip.height}"
+    check_memory(
+        "the film", about, len(clip), clip.height, clip.width, "make it shorter, or scale the views down first"
+    )
+    frames = torch.empty(len(clip), even(clip.height), even(clip.width), 3)
     progress = comfy.utils.ProgressBar(len(clip))
     for index in range(len(clip)):
         comfy.model_management.throw_exception_if_processing_interrupted()
-        images[index].copy_(torch.from_numpy(in_depth(clip[index], FLOAT)))
+        frames[index].copy_(torch.from_numpy(pad_to_even(in_depth(clip[index], FLOAT))))
         progress.update(1)
-    return images, InputImpl.VideoFromComponents(Types.VideoComponents(images=images, frame_rate=fps))
+    video = InputImpl.VideoFromComponents(Types.VideoComponents(images=frames, frame_rate=fps))
+    return frames[:, : clip.height, : clip.width].contiguous(), video  # of an even size without a copy
+
+
+def check_memory(what: str, about: str, pictures: int, height: int, width: int, remedy: str) -> None:
+    """Refuse pictures that would not fit as images, instead of having the system end the process."""
+    needed = 12 * pictures * height * width
+    free = comfy.model_management.get_free_memory(torch.device("cpu"))
+    if needed > free:
+        raise ValueError(
+            f"{what} needs {needed / 1e9:.1f} GB as images ({about}), but {free / 1e9:.1f} GB are free; {remedy}."
+        )

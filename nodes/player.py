@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -178,7 +180,8 @@ def preview_of_clip(clip: Clip, slug: str, rate: Fraction, progress: comfy.utils
 def preview_of_file(path: Path, slug: str, rate: Fraction, progress: comfy.utils.ProgressBar) -> dict:
     """A copy that browsers play of a file that they do not."""
     facts = path.stat()
-    name = f"{path.stem[:80]}_{facts.st_mtime_ns:x}_{facts.st_size:x}_{slug}"
+    key = f"{path.resolve()} {facts.st_mtime_ns} {facts.st_size} {rate}"
+    name = f"{hashlib.blake2b(os.fsencode(key), digest_size=10).hexdigest()}_{slug}"
     return temporary_file(name, frames_of_file(path), 0, rate, progress)
 
 

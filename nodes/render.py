@@ -170,7 +170,8 @@ class SynCamRenderViews(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, filename_prefix=None):
+    def validate_inputs(cls, filename_prefix=None, *, codec=None):
+        # The host hands over what depends on another input as well; named behind the star it is not judged here.
         return True if filename_prefix is None else verdict(sentences_of(NODE_ID)(normal_prefix), filename_prefix)
 
     @classmethod
@@ -180,7 +181,7 @@ class SynCamRenderViews(io.ComfyNode):
         vae,
         filename_prefix,
         fps,
-        codec,
+        codec=None,
         films=BOTH,
         contact_sheet=True,
         tiled=False,
@@ -276,8 +277,10 @@ class Format:
         return CODECS[self.codec].in_browsers
 
 
-def format_of_choice(choice: dict) -> Format:
+def format_of_choice(choice: dict | None) -> Format:
     """Raises ValueError for what there is not."""
+    if choice is None:  # what the host makes of a key that it does not know
+        raise ValueError(f"'codec' is missing or unknown; possible are {', '.join(CODECS)}.")
     codec, depth = choice.get("codec"), str(choice.get("bit_depth", ""))
     if codec in CODECS and not depth:
         depth = str(min(CODECS[codec].pixels))

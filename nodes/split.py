@@ -291,14 +291,14 @@ def split_latent(latent: dict[str, Any]) -> list[dict[str, Any]]:
     noise an item draws.
     """
     samples, mask = latent["samples"], latent.get("noise_mask")
-    count = len(samples)
+    count, places = len(samples), _places([latent], [samples])
     parts = []
     for index in range(count):
         part = {key: _of_item(value, index, count) for key, value in latent.items() if key not in _OWN}
         part["samples"] = samples[index : index + 1]
         if mask is not None:
             part["noise_mask"] = _mask_of_item(mask, index, samples)
-        part["batch_index"] = [latent["batch_index"][index] if "batch_index" in latent else index]
+        part["batch_index"] = [places[index]]
         parts.append(part)
     return parts
 

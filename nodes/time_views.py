@@ -30,6 +30,7 @@ from ..syncam_core.video.time_views import (
     check_same_size,
     check_sides,
     filmed,
+    from_left_to_right,
     interpolated,
     quilt,
     quilt_shape,
@@ -287,8 +288,8 @@ class SynCamQuilt(io.ComfyNode):
                     options=list(ORDERS),
                     default=IN_RIG_ORDER,
                     tooltip=(
-                        "'rig': the views come from left to right as they are. 'azimuth': by the cameras' azimuths, which "
-                        "grow to the right; needs the rig."
+                        "'rig': the views come from left to right as they are. 'azimuth': sorts them so, by the "
+                        "cameras' azimuths; needs the rig."
                     ),
                 ),
                 fps_input(),
@@ -310,7 +311,7 @@ class SynCamQuilt(io.ComfyNode):
             _, clips = same_sized(views, rig)
             angles = azimuths(order[0], rig)
             if angles is not None:
-                clips = [clips[view] for view in sorted(range(len(clips)), key=angles.__getitem__)]
+                clips = [clips[view] for view in from_left_to_right(angles)]
             elif rig:
                 check_left_to_right(rig[0])
             shape = quilt_places(len(clips), columns[0], rows[0])
@@ -339,8 +340,8 @@ def way_inputs() -> list[io.Input]:
             options=list(ORDERS),
             default=IN_RIG_ORDER,
             tooltip=(
-                "'rig': the views follow each other as they come. 'azimuth': by the cameras' azimuths from -180 to 180 "
-                "degrees; needs the rig."
+                "'rig': the views follow each other as they come. 'azimuth': from the leftmost camera to the rightmost, "
+                "by their azimuths; needs the rig."
             ),
         ),
     ]

@@ -339,6 +339,23 @@ def dataset_film(loading: bool) -> Clip:
     return from_to(tree, views) if loading else from_to(views, tree)
 
 
+def rendering() -> Clip:
+    """One view after the other becomes a file, then all of them are there together."""
+    shot = footage(4, 44, 150)
+    clips = [written_from(clip, 8 * (number + 1)) for number, clip in enumerate(shot.clips)]
+    return laid_out(clips, None, shot.names, shot.colors, FPS)
+
+
+def written_from(clip: Clip, frame: int) -> Clip:
+    """A clip that fades in within the eight frames before `frame`, as if it was written then."""
+
+    def made(index: int) -> np.ndarray:
+        share = min(1.0, max(0.0, (index - frame + 8) / 8))
+        return (clip[index] * share + 24 * (1 - share)).astype(clip.dtype)
+
+    return MadeClip(len(clip), clip.height, clip.width, clip.dtype, made)
+
+
 # node id: what makes its film
 FILMS: dict[str, Callable[[], Clip]] = {
     "SynCamViewGrid": grid,
@@ -347,6 +364,7 @@ FILMS: dict[str, Callable[[], Clip]] = {
     "SynCamViewSweep": sweep,
     "SynCamStereo": two_eyes,
     "SynCamQuilt": light_field,
+    "SynCamRenderViews": rendering,
     "SynCamEdit": edit_film,
     "SynCamAutoCut": auto_cut_film,
     "SynCamJoinViews": join_views_film,
@@ -365,6 +383,7 @@ CARDS: dict[str, tuple[str, str, Callable[[], Clip], int]] = {
     "layouts": ("Layouts", "hero and strip, picture in picture, labels and timecode", layouts, 20),
     "bullet_time": ("Time across views", "bullet time and a sweep through eight cameras", frozen_moment, 11),
     "stereo": ("Two eyes", "side by side, anaglyph, light-field quilt", two_eyes, 6),
+    "render_views": ("Render views", "from the latent to files, in the memory of one view", rendering, 28),
     "multicam_edit": ("Multi-camera edit", "a cut list over four cameras, saved for editing programs", edit_film, 18),
 }
 

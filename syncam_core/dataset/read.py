@@ -24,6 +24,7 @@ from ..training.data.pictures import PICTURE_SUFFIXES
 from ..training.data.problems import judge, odd_ones_out
 from ..training.data.syncamvideo import CAMERA_FILE, read_syncamvideo
 from ..training.data.video_file import FPS_TOLERANCE, MOST_FRAMES
+from ..video.cut_list import frames_in_words
 from .media import Film, Still, Strip, Video
 from .scene_file import FILE, LAYOUTS, SceneFacts, read_facts
 from .write import CAPTION
@@ -168,7 +169,7 @@ def _agree(facts: SceneFacts, parts: _Parts) -> None:
     ]
     problems += [f"there is a camera {stem!r} that '{FILE}' does not have." for stem in {*parts.stems} - {*facts.stems}]
     if facts.frames != parts.frames:
-        problems.append(f"it has {parts.frames} frames, but '{FILE}' says {facts.frames}; copy it again.")
+        problems.append(f"it has {frames_in_words(parts.frames)}, but '{FILE}' says {facts.frames}; copy it again.")
     if parts.fps and abs(float(parts.fps / facts.fps) - 1) > FPS_TOLERANCE:
         problems.append(f"its videos run at {float(parts.fps):.6g} fps, but '{FILE}' says {float(facts.fps):.6g}.")
     _refuse(problems)

@@ -26,6 +26,7 @@ LONGEST_TEXT = 1_000_000
 MOST_ENTRIES = 20_000
 LONGEST_SHOWN = 40
 TIMES = "write a frame number (24), seconds (1.5s) or timecode (00:00:01:09)"
+ONE_BATCH = "connect a list of views; a batch with the frames of all becomes one with SynCam Batch to Views"
 
 TOKEN = re.compile(r'"(?:[^"\r\n]|"")*"|#[^\r\n]*|[^"#]+|"')
 FRAME = re.compile(r"\d{1,18}", re.ASCII)
@@ -113,7 +114,9 @@ def cuts_of(text: str, frames: int, fps: Fraction, names: Sequence[str]) -> tupl
     if not entries:
         return (Cut(0, 0),)
     if len(entries) > frames:
-        raise ValueError(f"the cut list has {len(entries)} entries, but the views have {_frames(frames)}; remove some.")
+        raise ValueError(
+            f"the cut list has {len(entries)} entries, but the views have {frames_in_words(frames)}; remove some."
+        )
     cuts = [
         Cut(_frame_of(entry, fps), view_of(entry.camera, names, f"the entry {_shown(entry.text)}"), entry.fade)
         for entry in entries
@@ -145,7 +148,7 @@ def check_cuts(cuts: Sequence[Cut], frames: int, views: int, labels: Sequence[st
     for cut, label in zip(cuts, labels, strict=True):
         if not 0 <= cut.start < frames:
             raise ValueError(
-                f"the entry {label} begins at frame {cut.start}, but the views have {_frames(frames)}; use 0 to "
+                f"the entry {label} begins at frame {cut.start}, but the views have {frames_in_words(frames)}; use 0 to "
                 f"{frames - 1}."
             )
         if not 0 <= cut.view < views:
@@ -193,6 +196,8 @@ def view_of(camera: str, names: Sequence[str], where: str) -> int:
         for view in range(len(names)):
             if wanted.upper() == letter_of(view) or (FRAME.fullmatch(wanted) and int(wanted) == view + 1):
                 return view
+    if len(names) == 1:
+        raise ValueError(f"{where} asks for {_shown(wanted)}, but the only view is A = {names[0]!r}; {ONE_BATCH}.")
     known = ", ".join(f"{letter_of(view)} = {name!r}" for view, name in enumerate(names[:8]))
     more = f" and {len(names) - 8} more" if len(names) > 8 else ""
     raise ValueError(
@@ -255,21 +260,21 @@ def _check_fade(cuts: Sequence[Cut], index: int, frames: int, labels: Sequence[s
         reason = (
             f"it would begin in the cross-fade of {labels[index - 1]}"
             if earlier.after
-            else f"the shot before it lasts {_frames(cut.start - earlier.start)}"
+            else f"the shot before it lasts {frames_in_words(cut.start - earlier.start)}"
         )
         raise ValueError(
-            f"the cross-fade of {labels[index]} begins {_frames(cut.before)} before its cut, but {reason}; use at most "
+            f"the cross-fade of {labels[index]} begins {frames_in_words(cut.before)} before its cut, but {reason}; use at most "
             f"'~{2 * max(0, free_before) + 1}', or move the cut."
         )
     end = cuts[index + 1].start if index + 1 < len(cuts) else frames
     if cut.after > end - cut.start:
         raise ValueError(
-            f"the cross-fade of {labels[index]} ends {_frames(cut.after)} after its cut, but its shot lasts "
-            f"{_frames(end - cut.start)}; use at most '~{2 * (end - cut.start)}', or move the cut."
+            f"the cross-fade of {labels[index]} ends {frames_in_words(cut.after)} after its cut, but its shot lasts "
+            f"{frames_in_words(end - cut.start)}; use at most '~{2 * (end - cut.start)}', or move the cut."
         )
 
 
-def _frames(count: int) -> str:
+def frames_in_words(count: int) -> str:
     return "1 frame" if count == 1 else f"{count} frames"
 
 

@@ -48,10 +48,11 @@ def grid_shape(
 ) -> tuple[int, int]:
     """Rows and columns for a number of views of the given aspect ratio (width / height).
 
-    Where both are given they are kept, empty places and all. With `rows` and `columns` 0 the arrangement is the one in which each view appears largest on a 16:9 screen; among nearly
-    equal ones the one with the fewest empty places, then the squarest, then the widest. Views of about 16:9 give
-    2 -> 1 x 2 (side by side), 3 and 4 -> 2 x 2, 5 and 6 -> 2 x 3, 8 -> 2 x 4, 9 -> 3 x 3; up to five upright views
-    stand in one row. More columns than views make one row without empty places.
+    Where both are given they are kept, empty places and all. With `rows` and `columns` 0 the arrangement is the one in
+    which each view appears largest on a 16:9 screen; among nearly equal ones the one with the fewest empty places, then
+    the squarest, then the widest. Views of about 16:9 give 2 -> 1 x 2 (side by side), 3 and 4 -> 2 x 2, 5 and 6 -> 2 x 3,
+    8 -> 2 x 4, 9 -> 3 x 3; up to five upright views stand in one row. More columns than views make one row without
+    empty places, more rows than views one column.
     """
     if views < 1:
         raise ValueError(f"a grid of {views} views is not possible; at least one view is needed.")

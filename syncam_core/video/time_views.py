@@ -17,7 +17,7 @@ import numpy as np
 
 from ..cameras.keyframes import eased
 from .clip import BITS_8, BITS_16, FLOAT, WHITE, Clip, MadeClip, blended, in_depth
-from .cut_list import view_of
+from .cut_list import ONE_BATCH, frames_in_words, view_of
 from .frames import even, pad_to_even
 from .layouts import resized
 from .write import LARGEST_SIDE
@@ -62,7 +62,7 @@ def way_through(
     names: Sequence[str],
     first: str,  # a camera's name, letter or number; empty: the first in the order
     last: str,  # empty: the last in the order
-    azimuths_deg: Sequence[float] | None = None,  # the order is that of these instead of the views' own
+    azimuths_deg: Sequence[float] | None = None,  # the order is `from_left_to_right` instead of the views' own
 ) -> tuple[int, ...]:
     """The views from one to another in order, forwards or backwards, all that lie between included.
 
@@ -70,10 +70,8 @@ def way_through(
     Raises ValueError with a sentence for a view that does not exist, and where there are not two.
     """
     if len(names) < 2:
-        raise ValueError("'views' has 1 view, but a way from view to view needs at least 2; connect more.")
-    order = list(range(len(names)))
-    if azimuths_deg is not None:
-        order.sort(key=lambda view: azimuths_deg[view])
+        raise ValueError(f"'views' has 1 view, but a way from view to view needs at least 2; {ONE_BATCH}.")
+    order = list(range(len(names))) if azimuths_deg is None else from_left_to_right(azimuths_deg)
     start, end = (
         order.index(view_of(text.strip(), names, f"'{what}'")) if text.strip() else at
         for text, what, at in ((first, "from_view", 0), (last, "to_view", len(order) - 1))
@@ -82,6 +80,19 @@ def way_through(
         return tuple(order[start:] + order[: start + 1])
     step = 1 if end > start else -1
     return tuple(order[at] for at in range(start, end + step, step))
+
+
+def from_left_to_right(azimuths_deg: Sequence[float]) -> list[int]:
+    """The views by their azimuths, which grow to the right.
+
+    Cameras around a scene have no left end of their own, so the first one is the one behind the widest gap between
+    neighbours: cameras behind the scene, from 150 over 180 to -150 degrees, stay together. Of equally wide gaps, as in a
+    ring, it is the one nearest behind -180 degrees.
+    """
+    order = sorted(range(len(azimuths_deg)), key=azimuths_deg.__getitem__)
+    gaps = [round((azimuths_deg[view] - azimuths_deg[order[at - 1]]) % 360, 6) for at, view in enumerate(order)]
+    first = gaps.index(max(gaps))
+    return order[first:] + order[:first]
 
 
 def azimuths_of(
@@ -119,7 +130,8 @@ def bullet_time(
     """
     if not -1 <= freeze < frames:
         raise ValueError(
-            f"'freeze_frame' is {freeze}, but the views have {frames} frames; use 0 to {frames - 1}, or -1 for the last."
+            f"'freeze_frame' is {freeze}, but the views have {frames_in_words(frames)}; use 0 to {frames - 1}, or -1 for "
+            "the last."
         )
     freeze = frames - 1 if freeze == -1 else freeze
     steps = frames_per_view * (len(way) - 1)

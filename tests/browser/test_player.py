@@ -390,12 +390,18 @@ def test_saved_files_play_and_files_that_are_gone_are_explained_in_the_users_lan
             const app = window.comfyAPI.app.app;
             app.graph.clear();
             const node = LiteGraph.createNode('SynCamPlayer');
+            const mirror = LiteGraph.createNode('SynCamRigTransform');
+            window.rig = LiteGraph.createNode('SynCamRigEditor'); // two cameras: front and right
+            for (const made of [window.rig, mirror, node]) app.graph.add(made);
             node.pos = [340, 30];
-            app.graph.add(node);
+            mirror.pos = [100, 700];
+            window.rig.pos = [-500, 30];
+            window.rig.connect(0, mirror, mirror.findInputSlot('rig'));
+            mirror.connect(0, node, node.findInputSlot('rig'));
             app.canvas.ds.reset();
             const file = view => ({ filename: `coded_${view}.mp4`, subfolder: '', type: 'output' });
             window.film = last => ({ frames, fps: [fps, 1], cuts: '', problem: '', views: [0, 1, last].map(view =>
-                ({ name: `cam${view}`, color: '#3399ff', angles: '', width: 160, height: 96,
+                ({ name: ['front', 'right'][view] ?? `cam${view}`, color: '#3399ff', angles: '', width: 160, height: 96,
                    file: file(view), download: file(view) })) });
             node.onExecuted({ syncam_player: [window.film(2)] });
         }""",
@@ -406,7 +412,11 @@ def test_saved_files_play_and_files_that_are_gone_are_explained_in_the_users_lan
     for key, frame in (("End", 44), ("ArrowLeft", 43), ("Home", 0)):
         page.keyboard.press(key)
         assert read(page)["pictures"] == [[view, frame] for view in range(VIEWS)]
-    in_app(page, "app.graph._nodes[0].onExecuted({ syncam_player: [window.film(7)] })")
+    chosen = "window.rig.widgets.find(w => w.editor)?.editor.store.selected"
+    page.wait_for_function(f"{chosen} === 0")
+    page.keyboard.press("2")
+    assert page.evaluate(chosen) == 1  # the camera of the same name, in the editor at the beginning of the rig
+    in_app(page, "app.graph._nodes.find(n => n.type == 'SynCamPlayer').onExecuted({ syncam_player: [window.film(7)] })")
     page.get_by_role("alert").wait_for()
     said = page.get_by_role("alert").inner_text()
     assert "cam7" in said

@@ -6,6 +6,7 @@ import asyncio
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import opentimelineio as otio
 import pytest
 import torch
@@ -131,6 +132,19 @@ def test_what_is_no_cut_list_is_refused_before_the_job_is_queued(comfy, cuts, se
     assert sentence in verdict
     with pytest.raises(ValueError, match=sentence):
         edit(comfy, [counting(0), counting(1)], cuts)
+
+
+def test_the_video_of_views_of_odd_size_can_be_saved_by_the_host(comfy, tmp_path):
+    images, video, *_ = edit(comfy, [counting(view, height=33, width=47) for view in range(2)], "0 A; 5 B")
+    assert images.shape == (12, 33, 47, 3)
+    shown = video.get_components().images
+    assert shown.shape == (12, 34, 48, 3)
+    assert torch.equal(shown[:, :33, :47], images)
+    assert torch.equal(shown[:, 33, :47], images[:, 32])
+    assert torch.equal(shown[:, :33, 47], images[:, :, 46])
+    video.save_to(str(tmp_path / "film.mp4"))
+    with av.open(str(tmp_path / "film.mp4")) as film:
+        assert [(frame.width, frame.height) for frame in film.decode(video=0)] == [(48, 34)] * 12
 
 
 def test_a_linked_list_is_judged_when_it_is_there(comfy):

@@ -227,6 +227,12 @@ def test_latents_are_reordered_with_their_places(comfy):
     assert joined["batch_index"] == [2, 0]
 
 
+@pytest.mark.parametrize("places", [[4], [], [4, 5, 6], None])
+def test_places_that_are_not_one_for_each_view_are_counted_anew(comfy, places):
+    parts = split(comfy, {"samples": torch.zeros(2, 4, 2, 5, 5), "batch_index": places})
+    assert [part["batch_index"] for part in parts] == [[0], [1]]
+
+
 def test_latents_of_different_sizes_and_what_is_none_are_refused(comfy):
     first, second = {"samples": torch.zeros(1, 16, 2, 4, 6)}, {"samples": torch.zeros(1, 16, 3, 4, 6)}
     with pytest.raises(

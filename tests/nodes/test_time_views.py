@@ -117,6 +117,32 @@ def test_between_cameras_stands_what_the_core_makes_of_the_frozen_moment_of_all_
     assert (images[2:5] - mixes).abs().mean() > 0.01, "no plain cross-fade"
 
 
+def test_a_way_by_azimuth_does_not_tear_cameras_behind_the_scene_apart(comfy):
+    rig = Rig(("a", "b", "c", "d"), orbit_rig([-170, 150, 170, -150]).c2w)
+    images, _ = run(comfy, "SynCamBulletTime", numbered(4), rig, freeze_frame=0, order="azimuth", then="end")
+    assert [view for view, _ in read(images)] == [1, 2, 2, 0, 0, 3, 3]
+    images, _, _ = run(comfy, "SynCamQuilt", numbered(4), rig, columns=4, rows=1, order="azimuth")
+    assert [view for place in range(4) for view, _ in read(images[:1, :, 48 * place :])] == [1, 2, 0, 3]
+
+
+def test_a_film_that_does_not_fit_into_memory_is_refused_before_it_is_made(comfy, monkeypatch):
+    import comfy.model_management as management
+
+    asked = {"freeze_frame": 0, "frames_per_view": 4, "then": "end"}
+    monkeypatch.setattr(management, "get_free_memory", lambda device: 12 * 9 * 32 * 48 - 1)
+    with pytest.raises(ValueError, match=r"^SynCamBulletTime: the film needs 0.0 GB as images \(9 frames of 48 x 32\)"):
+        run(comfy, "SynCamBulletTime", numbered(3), **asked)
+    assert len(run(comfy, "SynCamBulletTime", numbered(2), **asked)[0]) == 5
+
+
+def test_all_views_in_one_batch_are_told_how_to_become_a_list(comfy):
+    batch = [torch.cat(numbered(3))]
+    with pytest.raises(ValueError, match=r"'rig' has 3 cameras but 'views' has 1 view; .* SynCam Batch to Views"):
+        run(comfy, "SynCamQuilt", batch, orbit_rig([0, 10, 20]))
+    with pytest.raises(ValueError, match=r"'right' asks for '2', but the only view .* SynCam Batch to Views"):
+        run(comfy, "SynCamStereo", batch)
+
+
 @pytest.mark.parametrize(
     ("inputs", "sentence"),
     [

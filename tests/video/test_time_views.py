@@ -24,6 +24,7 @@ from syncam_core.video.time_views import (
     check_same_size,
     check_sides,
     filmed,
+    from_left_to_right,
     interpolated,
     linear_light,
     quilt,
@@ -84,8 +85,22 @@ def test_the_way_goes_forwards_backwards_or_once_around(first, last, way):
 def test_the_way_by_azimuth_goes_from_left_to_right_however_the_cameras_are_numbered():
     rig = orbit_rig([0, 170, -20, 40, -100])
     assert azimuths_of(rig) == pytest.approx([0, 170, -20, 40, -100])
-    assert way_through(NAMES, "", "", azimuths_of(rig)) == (4, 2, 0, 3, 1)
+    assert way_through(NAMES, "", "", azimuths_of(rig)) == (1, 4, 2, 0, 3), "behind the gap from 40 to 170 degrees"
     assert way_through(NAMES, "d", "c", azimuths_of(rig)) == (3, 0, 2)
+
+
+@pytest.mark.parametrize("middle", [0, 60, 180, -180, -90, 175])
+@pytest.mark.parametrize("order", [(0, 1, 2, 3, 4), (3, 0, 4, 1, 2)])
+def test_cameras_of_an_arc_stay_together_whatever_side_of_the_scene_they_stand_on(middle, order):
+    rig = orbit_rig([middle + 12 * (place - 2) for place in order])
+    assert [order[view] for view in from_left_to_right(azimuths_of(rig))] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("cameras", [1, 2, 3, 8, 12, 64])
+def test_an_even_ring_begins_behind_minus_180_degrees(cameras):
+    azimuths = [360 * camera / cameras - 179 for camera in range(cameras)]
+    assert from_left_to_right(azimuths_of(orbit_rig(azimuths))) == list(range(cameras))
+    assert from_left_to_right(azimuths_of(orbit_rig([5.0] * cameras))) == list(range(cameras))
 
 
 def test_azimuths_are_those_of_the_frame_that_is_asked_for():
@@ -98,7 +113,11 @@ def test_azimuths_are_those_of_the_frame_that_is_asked_for():
 
 @pytest.mark.parametrize(
     ("names", "first", "sentence"),
-    [(["a"], "", "at least 2"), (NAMES, "f", "'from_view' asks for 'f'"), (NAMES, "6", "'from_view' asks for '6'")],
+    [
+        (["a"], "", "at least 2; .* SynCam Batch to Views"),
+        (NAMES, "f", "'from_view' asks for 'f'"),
+        (NAMES, "6", "'from_view' asks for '6'"),
+    ],
 )
 def test_impossible_ways_are_refused(names, first, sentence):
     with pytest.raises(ValueError, match=sentence):

@@ -93,8 +93,8 @@ export function writeCuts(cuts, names) {
 export const viewAt = (cuts, frame) => cuts.findLast((cut) => cut.frame <= frame)?.view ?? cuts[0]?.view ?? 0;
 
 /**
- * The list with one more cut. A cut at the same frame is replaced; what would change nothing is left out, so that no two
- * neighbours show the same view.
+ * The list with one more cut. A cut at the same frame is replaced; what would change nothing is left out, so that no
+ * two neighbours show the same view.
  *
  * @param {Cut[]} cuts
  * @param {number} frame from which on the view is seen

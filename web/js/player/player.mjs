@@ -125,7 +125,12 @@ export class Player {
     this.readout = h("div", { class: "sp-readout" });
     this.speeds = h(
       "select",
-      { class: "sp-speed", title: t("speed"), "aria-label": t("speed"), onchange: () => this.setSpeed(+this.speeds.value) },
+      {
+        class: "sp-speed",
+        title: t("speed"),
+        "aria-label": t("speed"),
+        onchange: () => this.setSpeed(Number(this.speeds.value)),
+      },
       ...SPEEDS.map((speed) => h("option", { value: String(speed), text: `${speed}×` })),
     );
     this.speeds.value = "1";
@@ -344,8 +349,8 @@ export class Player {
     const [first, last] = this.region;
     const length = last - first + 1;
     const ahead = Math.min(seconds * this.film.rate * this.speed, length);
-    const wrapped = (position) => (position > last + 1 - 1e-9 || position < first ? first + ((position - first) % length) : position);
-    const aim = wrapped(this.position + ahead);
+    const next = this.position + ahead;
+    const aim = next > last + 1 - 1e-9 ? first + ((next - first) % length) : next;
     const target = Math.floor(aim);
     if (target === this.frame) {
       this.position = aim;
@@ -441,7 +446,8 @@ export class Player {
 
   /** The view that fills the stage. */
   get single() {
-    return this.mode === "cut" ? Math.min(viewAt(this.cuts ?? [], Math.max(this.frame, 0)), this.names.length - 1) : this.selected;
+    if (this.mode !== "cut") return this.selected;
+    return Math.min(viewAt(this.cuts ?? [], Math.max(this.frame, 0)), this.names.length - 1);
   }
 
   // -- cuts ----------------------------------------------------------------------------------------------------------
@@ -532,7 +538,8 @@ export class Player {
     else if (key === "x") this.swapSides();
     else if (key === "+" || key === "=") this.#faster(1);
     else if (key === "-") this.#faster(-1);
-    else if (key === "," || key === ".") this.select((this.selected + (key === "," ? -1 : 1) + this.names.length) % this.names.length);
+    else if (key === ",") this.select((this.selected + this.names.length - 1) % this.names.length);
+    else if (key === ".") this.select((this.selected + 1) % this.names.length);
     else if (Object.values(MODES).includes(key)) this.setMode(Object.keys(MODES).find((mode) => MODES[mode] === key));
     else known = false;
     if (known) event.preventDefault();

@@ -1,9 +1,9 @@
 // The frames of all views, always as a set: frame i of every view, or nothing.
 //
-// A browser's video element does not say which frame it shows while it plays, and two of them drift apart. So nothing is
-// played here: each view's hidden video is sent to the middle of frame i, its own report of the frame's time is checked,
-// and the picture is kept. A set is complete when all views have the same i; only complete sets are ever shown. What has
-// been seen once plays at any speed from memory.
+// A browser's video element does not say which frame it shows while it plays, and two of them drift apart. So nothing
+// is played here: each view's hidden video is sent to the middle of frame i, its own report of the frame's time is
+// checked, and the picture is kept. A set is complete when all views have the same i; only complete sets are ever
+// shown. What has been seen once plays at any speed from memory.
 
 const BUDGET_BYTES = 400e6; // of decoded pictures, of one player
 const SMALLEST_SCALE = 0.35; // smaller pictures are no help; long clips keep fewer frames instead
