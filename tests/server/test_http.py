@@ -61,6 +61,11 @@ def test_every_node_of_the_pack_is_offered_with_the_contracted_inputs_and_output
         "SynCamDecodeViews": ("latent vae", "views"),
         "SynCamViewGrid": ("views columns labels rig layout fps", "images video"),
         "SynCamSaveViews": ("views filename_prefix fps rig contact_sheet layout", "files"),
+        "SynCamRenderViews": (
+            "latent vae filename_prefix fps codec films contact_sheet tiled rig layout interpolation multiplier",
+            "files videos grid",
+        ),
+        "SynCamPlayer": ("fps cuts views files rig", "cuts"),
         "SynCamLayout": ("kind gap background names angles timecode", "layout"),
         "SynCamBulletTime": (
             "views freeze_frame from_view to_view order frames_per_view hold between ease ping_pong then fps rig "
