@@ -194,6 +194,7 @@ def plan_layout(sizes: Sequence[Size], layout: Layout, names: Sequence[str]) -> 
         plan = _picture_in_picture(sizes, main, inset, layout, gap)
     else:
         plan = _row(sizes, gap) if layout.kind == SIDE_BY_SIDE else _turned(_row(_transposed(sizes), gap))
+    # The plain grid of the first releases has no limit as images; who writes it to a file asks the codec.
     if layout != Layout(columns=layout.columns, names=layout.names) and max(plan.height, plan.width) > LARGEST_SIDE:
         raise ValueError(
             f"'layout' makes a picture of {plan.width} x {plan.height} pixels; at most {LARGEST_SIDE} are possible "
