@@ -18,6 +18,7 @@ from comfy_api.latest import io, ui
 from torch import Tensor
 
 from ..syncam_core.cameras import rig_to_json
+from ..syncam_core.formats.video_tag import RIG_TAG
 from ..syncam_core.video import (
     FASTEST_FPS,
     MAX_COLUMNS,
@@ -221,16 +222,20 @@ class SynCamSaveViews(io.ComfyNode):
             grid_file, rig_file = f"{stem}_grid.mp4", f"{stem}_rig.json"
             sheet_file = f"{stem}_sheet.png" if contact_sheet[0] else ""
             tags = workflow_tags(cls.hidden)
+            rig_text = ""
+            if rig:
+                about = video_facts(sizes, names, view_files, grid_file, sheet_file, frame_count, rate)
+                rig_text = rig_to_json(rig[0], metadata=about)
+            video_tags = tags if not rig or args.disable_metadata else {**tags, RIG_TAG: rig_text}
             films = [*clips, grid]
             progress = comfy.utils.ProgressBar(frame_count * len(films))
             with disk_sentences(folder), staged_files(folder) as stage:
                 for file, film in zip([*view_files, grid_file], films, strict=True):
-                    write_video(stage / file, counted(in_order(film), progress), rate, tags)
+                    write_video(stage / file, counted(in_order(film), progress), rate, video_tags)
                 if sheet_file:
                     write_sheet(stage / sheet_file, sheet_of_clips(clips, names, colors, rate), tags)
                 if rig:
-                    about = video_facts(sizes, names, view_files, grid_file, sheet_file, frame_count, rate)
-                    (stage / rig_file).write_text(rig_to_json(rig[0], metadata=about), encoding="utf-8")
+                    (stage / rig_file).write_text(rig_text, encoding="utf-8")
 
         # The node shows the first video at once, the others behind dots. A picture among them would make the frontend
         # show them all as pictures; under another key it stands beside them in the list of generated files.

@@ -129,6 +129,32 @@ def layouts() -> Clip:
     return one_after_another(films, 8, 250, 480)
 
 
+def live_preview() -> Clip:
+    """How the preview of a sampling looks: coarse and blurred at first, clearer with every step, always moving."""
+    shot, steps, at_once = footage(4, 20, 120), 12, 4
+
+    def latent(clip: Clip, step: int, frame: int) -> np.ndarray:
+        small = Image.fromarray(clip[frame]).resize((clip.width // 4, clip.height // 4), Image.Resampling.BOX)
+        blurred = small.filter(ImageFilter.GaussianBlur(5 * (1 - (step + 1) / steps) ** 1.5))
+        return np.asarray(blurred.resize((clip.width, clip.height), Image.Resampling.BILINEAR)).copy()
+
+    def seen(clip: Clip) -> Clip:
+        frames = steps * at_once
+        return MadeClip(
+            frames, clip.height, clip.width, clip.dtype, lambda t: latent(clip, t // at_once, 2 * t % len(clip))
+        )
+
+    film = laid_out([seen(clip) for clip in shot.clips], Layout(), shot.names, shot.colors, FPS)
+
+    def with_step(t: int) -> np.ndarray:
+        picture = Image.fromarray(film[t])
+        place = (film.width - 8, film.height - 6)
+        ImageDraw.Draw(picture).text(place, f"{t // at_once + 1} / {steps}", fill=(255, 255, 255), anchor="rs")
+        return np.asarray(picture)
+
+    return MadeClip(len(film), film.height, film.width, film.dtype, with_step)
+
+
 def bullet() -> Clip:
     shot = arc(19, 24)
     looks = bullet_time(24, 11, range(19), 2, hold=2, cuts=True, ease="in_out")
@@ -358,6 +384,7 @@ def written_from(clip: Clip, frame: int) -> Clip:
 
 # node id: what makes its film
 FILMS: dict[str, Callable[[], Clip]] = {
+    "SynCamSampler": live_preview,
     "SynCamViewGrid": grid,
     "SynCamLayout": layouts,
     "SynCamBulletTime": bullet,

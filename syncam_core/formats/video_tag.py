@@ -1,4 +1,4 @@
-"""The rig that SynCam Render Views puts into its videos: read from the tags of an mp4, mov or mkv.
+"""The rig that SynCam Render Views and SynCam Save Views put into its videos: read from the tags of an mp4, mov or mkv.
 
 Only the tags are looked for, by the sizes of the parts before them; pictures are neither read nor decoded, and a file
 may end behind the tags (the beginning of a large video will do). Tags are found in ISO base media (ISO/IEC 14496-12; keys and values as

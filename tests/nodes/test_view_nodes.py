@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from syncam_core.cameras import Rig, orbit_rig, rig_from_json
+from syncam_core.formats import read_rig_file
 
 
 def ramp(view, frames=6, height=96, width=128):
@@ -299,6 +300,17 @@ def test_all_files_have_the_same_times_and_the_grid_shows_what_the_views_show(sa
         below_label = slice(24, None)
         assert np.abs(tile - video.rgb)[:, below_label].mean() < 2
         assert np.abs(tile - video.rgb)[:, below_label].max() < 60
+
+
+def test_with_a_rig_every_mp4_holds_it(save, outputs):
+    rig = named_rig("left", "right")
+    save([ramp(0), ramp(1)], rig=rig)
+    films = sorted(outputs.glob("syncam/*.mp4"))
+    assert len(films) == 3
+    for film in films:
+        read = read_rig_file(film)
+        assert tuple(read.names) == ("left", "right")
+        torch.testing.assert_close(read.c2w, rig.c2w)
 
 
 def test_every_mp4_and_the_sheet_bring_workflow_and_prompt_back(comfy, save, outputs):
