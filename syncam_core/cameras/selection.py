@@ -37,6 +37,8 @@ def positions_of(cameras: Sequence[int] | None, views: int) -> list[int]:
 
 
 def _entries(wanted: str, names: Sequence[str]) -> list[str]:
+    if wanted.strip() in names:
+        return [wanted.strip()]  # a name may hold commas
     entries = []
     for part in re.split("[,;，；、]", wanted):
         # a name may hold blanks ("close up"), so the part between two commas is tried as it stands first

@@ -72,7 +72,8 @@ def _line(value: Any) -> str:
 def refuse_foreign(document: Any, name: str, key: str) -> None:
     """Raises ValueError for a document that is no object with `key`, or that names another format or version."""
     if not isinstance(document, dict) or key not in document:
-        raise ValueError(f"it holds {shown(document)} without {key!r}; a file of the format '{name}' has it.")
+        held = "null" if document is None else shown(document)
+        raise ValueError(f"it holds {held} without {key!r}; a file of the format '{name}' has it.")
     given = document.get("format", name)
     if given != name:
         raise ValueError(f"format is {shown(given)}, but '{name}' is needed.")

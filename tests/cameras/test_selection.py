@@ -31,6 +31,7 @@ TEN = [f"cam{number:02d}" for number in range(1, 11)]
         ("2", ["2", "cam02"], [0]),
         ("close up, wide", ["wide", "close up"], [1, 0]),
         ("close up", ["up", "close"], [1, 0]),
+        ("left, high", ["front", "left, high"], [1]),
         ("正面，侧面", ["侧面", "正面"], [1, 0]),
     ],
 )

@@ -333,11 +333,12 @@ def test_twenty_jobs_in_a_row_do_not_grow_the_memory(server):
 
 
 def test_the_log_holds_no_warning_or_error_of_ours(server):
-    """Refused and interrupted jobs above are logged by the host as such; nothing else may be."""
+    """Refused and interrupted jobs, of other files' tests too, are logged by the host as such; nothing else may be."""
     log = re.sub(r"\x1b\[[0-9;]*m", "", server.log())
     startup = log.split("To see the GUI go to")[0]
     assert "ComfyUI-SynCam" in startup
     assert "Traceback" not in startup
     assert not [line for line in startup.splitlines() if "SynCam" in line and ("WARN" in line or "ERROR" in line)]
-    assert not [line for line in log.splitlines() if "[WARNING]" in line and "syncam" in line.lower()]
+    warnings = [line for line in log.splitlines() if "[WARNING]" in line and "invalid prompt" not in line]
+    assert not [line for line in warnings if "syncam" in line.lower()]
     assert not re.findall(r"(?:ComfyUI-SynCam|syncam_core)/\S*: \w*Warning", log)

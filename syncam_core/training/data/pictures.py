@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from .footage import BrokenFootage
@@ -79,6 +79,8 @@ class PictureFile:
                 yield picture
         except BrokenFootage:
             raise
+        except UnidentifiedImageError as problem:  # its own words name the path on this machine
+            raise BrokenFootage(f"'{self.shown}' cannot be read as a picture (its format is not known).") from problem
         # Pillow's decoders raise SyntaxError for a broken PNG and struct.error or ValueError for odd headers, too
         except (
             OSError,
