@@ -148,8 +148,8 @@ class SynCamLoadRig(io.ComfyNode):
                     "file",
                     options=camera_files(),
                     tooltip="A camera file (.json, .txt, .chan) in the input folder or in a folder directly below it, "
-                    "a video of SynCam Render Views that carries its rig, or a folder with a COLMAP model or with one "
-                    "pose file per camera. What it holds is told from its content.",
+                    "a video of SynCam Save Views or SynCam Render Views that carries its rig, or a folder with a COLMAP "
+                    "model or with one pose file per camera. What it holds is told from its content.",
                 ),
                 io.String.Input(
                     "cameras",

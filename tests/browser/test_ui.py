@@ -57,7 +57,7 @@ def card(page, name: str):
     for _ in range(20):
         if words.count():
             return words.first
-        page.locator("img[src*='workflow_templates']").first.hover()
+        page.mouse.move(900, 600)  # among the cards
         page.mouse.wheel(0, 2000)
         page.wait_for_timeout(300)
     raise AssertionError(f"no card for {name}")

@@ -57,11 +57,11 @@ def test_a_prompt_renders_its_files(server, prompt, codec, suffix):
 
 def test_what_is_refused_when_queued_is_said_once(server, prompt):
     nodes, inputs = prompt
-    inputs["filename_prefix"] = "../evil"
+    inputs["filename_prefix"] = "../out_of_here"
     outcome = server.run(nodes)
     assert outcome.status == "refused"
-    assert outcome.message.count("SynCamRenderViews: 'filename_prefix' is '../evil'") == 1
-    assert not list(server.folder.parent.rglob("evil*"))
+    assert outcome.message.count("SynCamRenderViews: 'filename_prefix' is '../out_of_here'") == 1
+    assert not list(server.folder.parent.rglob("out_of_here*"))
 
 
 @pytest.mark.parametrize("wrong", [{"codec": "vp9"}, {"codec.crf": 70.0}, {"codec.bit_depth": "12"}])
