@@ -77,8 +77,8 @@ class SynCamRenderViews(io.ComfyNode):
             category="SynCam/Footage",
             description=(
                 "Turns the latent of N views into files, one view at a time: decodes a view, encodes its video while "
-                "it goes, and forgets it, then writes the grid, the contact sheet and the rig. Memory is that of one "
-                "view, however many there are. Workflow and rig are kept in every file."
+                "it goes, and forgets it, then writes the grid, the contact sheet and the rig. Memory is a few times "
+                "that of one view, however many there are. Workflow and rig are kept in every file."
             ),
             search_aliases=[
                 "streaming decode",

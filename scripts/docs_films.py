@@ -410,7 +410,7 @@ CARDS: dict[str, tuple[str, str, Callable[[], Clip], int]] = {
     "layouts": ("Layouts", "hero and strip, picture in picture, labels and timecode", layouts, 20),
     "bullet_time": ("Time across views", "bullet time and a sweep through eight cameras", frozen_moment, 11),
     "stereo": ("Two eyes", "side by side, anaglyph, light-field quilt", two_eyes, 6),
-    "render_views": ("Render views", "from the latent to files, in the memory of one view", rendering, 28),
+    "render_views": ("Render views", "from the latent to files, one view at a time", rendering, 28),
     "multicam_edit": ("Multi-camera edit", "a cut list over four cameras, saved for editing programs", edit_film, 18),
 }
 
