@@ -1,6 +1,10 @@
-"""The warning on SynCam Encode Cameras as a person sees it, in both node renderers."""
+"""What nodes say of their run, as a person sees it on them, in both node renderers."""
 
 from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -92,3 +96,39 @@ def test_the_warning_comes_goes_and_comes_back_on_a_fresh_page_where_the_node_is
     assert (again["warning"], again["size"][1]) == (None, fine["size"][1])
     page.evaluate(RUN, ["0, 61.5", f"{run}/4"])
     assert open_page().evaluate(RUN, ["0, 61.5", f"{run}/5"])["warning"] == SENTENCE
+
+
+def test_save_edit_names_its_files_on_the_node_and_neither_prompt_nor_workflow_hold_them(open_page):
+    page = open_page()
+    workflow = (Path(__file__).resolve().parents[2] / "example_workflows" / "multicam_edit.json").read_text("utf-8")
+    node = "window.comfyAPI.app.app.graph._nodes.find(n => n.type == 'SynCamSaveEdit')"
+    page.evaluate(
+        """async (workflow) => {
+            const { app } = window.comfyAPI.app;
+            await app.loadGraphData(workflow);
+            const sampler = app.graph._nodes.find((one) => one.type == "SynCamSampler");
+            sampler.widgets.find((widget) => widget.name == "steps").value = 2;
+            await app.queuePrompt(0, 1);
+        }""",
+        json.loads(workflow),
+    )
+    page.wait_for_function(
+        f"{node}.widgets?.some(w => w.name == 'saved' && w.value.includes('.otio'))", timeout=240_000
+    )
+    words = page.evaluate(f"{node}.widgets.find(w => w.name == 'saved').value")
+    assert [line.rsplit(".", 1)[1] for line in words.splitlines()[:2]] == ["otio", "edl"]
+    shown = (
+        "words => [...document.querySelectorAll('textarea')].some(box => box.value == words && box.clientHeight > 0)"
+    )
+    page.wait_for_function(shown, arg=words, timeout=20_000)
+    inputs, saved = page.evaluate(
+        """async () => {
+            const { output, workflow } = await window.comfyAPI.app.app.graphToPrompt();
+            const node = workflow.nodes.find((one) => one.type == "SynCamSaveEdit");
+            return [Object.keys(output[node.id].inputs).sort(), node.widgets_values ?? []];
+        }"""
+    )
+    assert inputs == ["edit", "files"]
+    assert ".otio" not in json.dumps(saved)
+    if folder := os.environ.get("SYNCAM_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"save_edit_{page.evaluate('LiteGraph.vueNodesMode === true')}.png")
