@@ -6,7 +6,7 @@ WEB_DIRECTORY = "./web"
 async def comfy_entrypoint():
     """The node pack, as ComfyUI asks for it."""
     from .nodes import SynCamExtension
-    from .nodes.model import register_model_folder
+    from .nodes.host.model_folder import register_model_folder
 
     register_model_folder()
     return SynCamExtension()

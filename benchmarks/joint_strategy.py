@@ -18,11 +18,12 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from syncam_core.datasets.footage import Kind
 from syncam_core.metrics import demo_reference_c2w, mixed_seeds, score_scenes, summarize, to_text
 from syncam_core.synthetic.text import encode_prompt
 from syncam_core.training.config import Dropout, Mix, ModelConfig, Objective, OptimizerConfig, TrainConfig
-from syncam_core.training.data import Kind, open_cache
 from syncam_core.training.gate import GateConfig, decode_latents, generate, held_out_scene
+from syncam_core.training.latent_cache import open_cache
 from syncam_core.training.loop import last_checkpoint, train, trained_parameters
 from syncam_core.training.train_vae import load_vae
 

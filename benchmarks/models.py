@@ -51,7 +51,7 @@ class Pair:
         import comfy.supported_models
 
         self.widths, self.dtype, self.device = widths, dtype, torch.device(device)
-        self.patch = sys.modules["syncam_pack.nodes.patch"]
+        self.patch = sys.modules["syncam_pack.nodes.host.view_sync_patch"]
         module = sys.modules["syncam_pack.syncam_core.view_sync.module"]
         config = comfy.supported_models.WAN21_T2V(
             {
@@ -131,7 +131,7 @@ class Pair:
 
 
 def new_once():
-    return sys.modules["syncam_pack.nodes.once"].Once()
+    return sys.modules["syncam_pack.nodes.host.sampling_cache"].Once()
 
 
 @torch.no_grad()

@@ -21,10 +21,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from syncam_core.cameras import orbit_rig
 from syncam_core.cameras.encoding import encode_poses
+from syncam_core.datasets.footage import Kind
 from syncam_core.training import layers
 from syncam_core.training.batches import Batch
 from syncam_core.training.config import Mix, Objective, OptimizerConfig, TrainConfig
-from syncam_core.training.data import Kind
 from syncam_core.training.loop import one_step
 from syncam_core.training.optimizers import build_optimizers
 from syncam_core.training.trainee import Trainee

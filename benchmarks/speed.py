@@ -215,7 +215,7 @@ def once(options: argparse.Namespace, run: Callable) -> Lines:
             count(block.cross_attn.v, f"{who}: text values")
         for block in cameras:
             count(block.cam_encoder, f"{who}: cameras")
-    module = sys.modules["syncam_pack.nodes.patch"]
+    module = sys.modules["syncam_pack.nodes.host.view_sync_patch"]
     own_rope, ropes = module.view_rope, []
     module.view_rope = lambda *arguments: ropes.append(arguments) or own_rope(*arguments)
     try:
@@ -386,7 +386,7 @@ def attention(options: argparse.Namespace, run: Callable) -> Lines:
     import torch
     from measure import interleaved, ratio
 
-    block = sys.modules["syncam_pack.nodes.block"]
+    block = sys.modules["syncam_pack.nodes.host.wan_block"]
     yield "## Attention between views on the CPU"
     yield ""
     yield "2 views of 30 x 52 tokens, 12 heads of 128: the host's own (sub-quadratic) against PyTorch's fused kernel."

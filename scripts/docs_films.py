@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 
 from syncam_core.cameras import PALETTE, Rig  # noqa: E402
 from syncam_core.cameras.builders import arc_rig, ring_rig, stereo_rig  # noqa: E402
-from syncam_core.dataset import append_scene, open_scene, write_take  # noqa: E402
+from syncam_core.datasets import append_scene, open_scene, write_take  # noqa: E402
 from syncam_core.preview.canvas import Canvas  # noqa: E402
 from syncam_core.preview.rig_picture import MUTED, PANEL, TEXT  # noqa: E402
 from syncam_core.synthetic import Scene, frame_times, render  # noqa: E402

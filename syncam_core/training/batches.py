@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from ..cameras.encoding import FRAMES_PER_LATENT, encode_poses
+from ..datasets.footage import Kind
 from .config import Angles, Mix, TrainConfig
-from .data.footage import Kind
 from .objective import sigma_of
 
 IDENTITY_POSE = (1.0, 0, 0, 0, 0, 1.0, 0, 0, 0, 0, 1.0, 0)

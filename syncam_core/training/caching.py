@@ -12,20 +12,13 @@ from einops import rearrange
 from safetensors import SafetensorError
 from torch import Tensor
 
+from ..datasets.collections.plain_videos import read_plain_videos
+from ..datasets.collections.pose_files import read_dl3dv, read_realestate10k
+from ..datasets.collections.procedural import CameraRanges, procedural_scenes
+from ..datasets.collections.syncamvideo import read_syncamvideo
+from ..datasets.footage import BrokenFootage, Scene
 from ..synthetic import PLACE_RADIUS_M
-from .data import (
-    BrokenFootage,
-    CacheReport,
-    CameraRanges,
-    LatentCache,
-    Scene,
-    TextCache,
-    procedural_scenes,
-    read_dl3dv,
-    read_plain_videos,
-    read_realestate10k,
-    read_syncamvideo,
-)
+from .latent_cache import CacheReport, LatentCache, TextCache
 from .text import text_encoder
 from .train_vae import load_vae
 from .wan_vae import WanVAE, normalize_latents

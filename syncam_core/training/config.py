@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .data.footage import Kind
+from ..datasets.footage import Kind
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from torch import Tensor
 from ..view_sync.weights import file_sha256, open_state_dict
 from .caching import read_vae
 from .config import ModelConfig, TrainConfig
-from .data import TextCache, open_cache
 from .export import export_base, export_demo_text_encoder, export_full, export_view_sync
+from .latent_cache import TextCache, open_cache
 from .loop import last_checkpoint, trained_parameters
 
 DATA_FILE = "data.json"

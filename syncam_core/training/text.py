@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..datasets.files import fingerprint
 from ..synthetic.text import encode_prompt
 from ..view_sync.weights import WeightsError, open_state_dict
-from .data.files import fingerprint
 
 TOKENS = 512  # shorter captions end in zeros, which cross-attention counts: training and inference must agree
 END = 1

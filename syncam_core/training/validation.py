@@ -9,10 +9,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ..datasets.footage import Kind
 from .batches import Batch, Batches
 from .config import Dropout, Mix, Objective, TrainConfig
-from .data.cache import open_cache
-from .data.footage import Kind
+from .latent_cache import open_cache
 from .optimizers import Ema
 from .trainee import Trainee
 

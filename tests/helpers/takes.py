@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from random_rigs import c2w_matrices
 
 from syncam_core.cameras import Lens, Rig
-from syncam_core.dataset import append_scene, write_take
+from syncam_core.datasets import append_scene, write_take
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from syncam_core.cameras import orbit_rig
+from syncam_core.datasets.footage import Kind
 from syncam_core.training import layers
 from syncam_core.training.config import Mix, ModelConfig, ModelSizes, OptimizerConfig, TrainConfig
-from syncam_core.training.data.footage import Kind
 from syncam_core.training.wan import Wan, WanConfig
 from syncam_core.view_sync.module import ViewSync
 from syncam_core.view_sync.weights import MODULE_KEY

@@ -19,8 +19,8 @@ import torch.utils.tensorboard  # noqa: F401
 from accelerate import debug_launcher
 from tiny_training import lone_video, ring_scene, text_of, tiny_config
 
+from syncam_core.datasets.footage import Kind
 from syncam_core.training.config import Angles, Dropout, Mix, Objective, OptimizerConfig, TrainConfig
-from syncam_core.training.data.footage import Kind
 from syncam_core.training.loop import train
 
 KILLS = 10

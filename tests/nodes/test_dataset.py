@@ -13,7 +13,8 @@ import torch
 from takes import noise, rig_for, stored
 
 from syncam_core.cameras import Rig
-from syncam_core.training.data import check, read_syncamvideo
+from syncam_core.datasets.collections.syncamvideo import read_syncamvideo
+from syncam_core.datasets.problems import check
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def as_file(path, images, codec="ffv1", bits=16):
 def footage(comfy):
     import sys
 
-    return sys.modules[comfy.pack.__name__ + ".nodes.footage"]
+    return sys.modules[comfy.pack.__name__ + ".nodes.host.video"]
 
 
 @pytest.fixture

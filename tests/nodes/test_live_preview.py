@@ -17,7 +17,7 @@ NAMES, COLORS = ("left", "right"), ("#3399ff", "#ff8000")
 
 @pytest.fixture
 def live(comfy):
-    return importlib.import_module(f"{comfy.pack.__name__}.nodes.live_preview")
+    return importlib.import_module(f"{comfy.pack.__name__}.nodes.host.live_preview")
 
 
 @pytest.fixture

@@ -121,7 +121,7 @@ def test_text_cameras_and_positions_are_worked_out_once_for_a_sampling(comfy, ti
     weights = tiny.weights()
     model = tiny.patched(poses(3), weights=weights)
     block, view_block = model.model.diffusion_model.blocks[1], weights.model.blocks[1]
-    patch = sys.modules[f"{comfy.pack.__name__}.nodes.patch"]
+    patch = sys.modules[f"{comfy.pack.__name__}.nodes.host.view_sync_patch"]
     positions = []
     make = patch.view_rope
     monkeypatch.setattr(patch, "view_rope", lambda *sizes: positions.append(sizes) or make(*sizes))

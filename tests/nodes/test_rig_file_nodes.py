@@ -17,7 +17,7 @@ UNITLESS = ("realestate10k", "colmap", "nerfstudio", "nuke_chan")
 @pytest.fixture(scope="module")
 def save_rig(comfy):
     """SynCamSaveRig, as the pack's own module has it."""
-    return importlib.import_module(f"{comfy.pack.__name__}.nodes.rig_files").SynCamSaveRig
+    return importlib.import_module(f"{comfy.pack.__name__}.nodes.rigs.files").SynCamSaveRig
 
 
 @pytest.fixture

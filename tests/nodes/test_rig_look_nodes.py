@@ -14,7 +14,7 @@ DRAWING = {"width": 640, "height": 360, "thumbnail_width": 160, "frame": 0, "fig
 @pytest.fixture
 def look(comfy):
     """The node classes by id."""
-    module = importlib.import_module(f"{comfy.pack.__name__}.nodes.rig_look")
+    module = importlib.import_module(f"{comfy.pack.__name__}.nodes.rigs.preview")
     return {node.GET_SCHEMA().node_id: node for node in module.NODES}
 
 

@@ -27,7 +27,7 @@ SIZE = {"width": 832, "height": 480}
 
 @pytest.fixture
 def nodes(comfy):
-    module = importlib.import_module(f"{comfy.pack.__name__}.nodes.rig_sockets")
+    module = importlib.import_module(f"{comfy.pack.__name__}.nodes.rigs.other_packs")
     return {node.GET_SCHEMA().node_id: node for node in module.NODES}
 
 

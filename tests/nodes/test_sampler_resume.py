@@ -21,7 +21,7 @@ def tiny(comfy):
 
 @pytest.fixture
 def kept(comfy):
-    unfinished = sys.modules[comfy.pack.__name__ + ".nodes.resume"].UNFINISHED
+    unfinished = sys.modules[comfy.pack.__name__ + ".nodes.host.resume"].UNFINISHED
     unfinished.forget()
     yield unfinished
     unfinished.forget()
@@ -198,4 +198,4 @@ def test_the_progress_bar_begins_at_the_step_it_goes_on_with(comfy, tiny, kept):
 
 
 def test_the_list_of_samplers_that_go_on_is_the_one_tested_here(comfy):
-    assert sys.modules[comfy.pack.__name__ + ".nodes.resume"].STEPWISE == STEPWISE
+    assert sys.modules[comfy.pack.__name__ + ".nodes.host.resume"].STEPWISE == STEPWISE

@@ -137,7 +137,7 @@ def test_emphasis_counts_across_text_and_suffix(comfy, clip):
 
 
 def test_pooled_outputs_and_attention_masks_go_by_view(comfy):
-    module = importlib.import_module(f"{comfy.pack.__name__}.nodes.control")
+    module = importlib.import_module(f"{comfy.pack.__name__}.nodes.sampling.view_control")
     entries = [
         [[torch.full((1, 2 + i, 3), float(i)), {"pooled_output": torch.full((1, 5), float(i)), "guidance": 4}]]
         for i in range(2)

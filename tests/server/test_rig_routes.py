@@ -301,7 +301,7 @@ def test_the_route_is_there_under_api_and_takes_posts_only(server):
 
 
 def routes_of(comfy):
-    return sys.modules[f"{comfy.pack.__name__}.nodes.rig_routes"]
+    return sys.modules[f"{comfy.pack.__name__}.nodes.rigs.editor_route"]
 
 
 def test_without_a_server_the_pack_is_imported_all_the_same(comfy):

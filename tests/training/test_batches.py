@@ -8,9 +8,9 @@ import torch
 from tiny_training import TEXT_DIM, MemoryScene, lone_video, ring_scene, text_of, tiny_config
 
 from syncam_core.cameras import Rig, encode_cameras, orbit_rig
+from syncam_core.datasets.footage import Kind
 from syncam_core.training.batches import Batches, angles_at
 from syncam_core.training.config import Angles, Dropout, Mix, Objective
-from syncam_core.training.data.footage import Kind
 
 IDENTITY = torch.tensor([1.0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0])
 MULTI, IMAGES, VIDEO = Kind.MULTI_VIEW_VIDEO, Kind.MULTI_VIEW_IMAGES, Kind.VIDEO

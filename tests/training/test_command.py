@@ -16,10 +16,11 @@ import yaml
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from syncam_core.datasets.footage import BrokenFootage
 from syncam_core.training.__main__ import main
 from syncam_core.training.caching import CacheConfig, build_cache, latent_encoder, read_vae
 from syncam_core.training.config import ModelConfig, Objective, TrainConfig, read_config
-from syncam_core.training.data import BrokenFootage, open_cache
+from syncam_core.training.latent_cache import open_cache
 from syncam_core.training.runs import open_data
 from syncam_core.training.trainee import build_trainee
 from syncam_core.training.wan_vae import WanVAE

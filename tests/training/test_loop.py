@@ -17,9 +17,9 @@ from safetensors.torch import load_file
 from tiny_training import lone_video, ring_scene, text_of, tiny_config
 from training_runs import KILLS, long_run, scenes, shared_runs
 
+from syncam_core.datasets.footage import Kind
 from syncam_core.training.batches import Batches
 from syncam_core.training.config import Dropout, Mix, Objective, OptimizerConfig
-from syncam_core.training.data.footage import Kind
 from syncam_core.training.export import export_base
 from syncam_core.training.loop import NonFiniteLoss, learning_pace, train, trained_parameters
 from syncam_core.training.trainee import Trainee, build_trainee

@@ -8,9 +8,9 @@ import torch
 from safetensors.torch import save_file
 from tiny_training import SIZES, TEXT_DIM, load_wan, random_wan, ring_scene, text_of, tiny_config
 
+from syncam_core.datasets.footage import Kind
 from syncam_core.training.batches import Batches
 from syncam_core.training.config import Mix, ModelConfig, Objective
-from syncam_core.training.data.footage import Kind
 from syncam_core.training.export import export_full, export_view_sync
 from syncam_core.training.trainee import Trainee, build_trainee, load_base, matrices_of
 

@@ -10,8 +10,9 @@ from safetensors.torch import load_file
 from tiny_training import ring_scene, text_of, tiny_config
 
 from syncam_core.cameras import orbit_rig
+from syncam_core.datasets.footage import Footage, Kind, Scene
 from syncam_core.training.config import Mix, Validation
-from syncam_core.training.data import Footage, Kind, LatentCache, Scene, open_cache
+from syncam_core.training.latent_cache import LatentCache, open_cache
 from syncam_core.training.loop import train
 from syncam_core.training.optimizers import Ema
 from syncam_core.training.trainee import build_trainee

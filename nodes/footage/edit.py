@@ -1,0 +1,262 @@
+"""The multi-camera edit: cut lists, automatic cuts, and their export."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import comfy.model_management
+import comfy.utils
+import numpy as np
+from comfy_api.latest import io, ui
+
+from ...syncam_core.video import FASTEST_FPS, SLOWEST_FPS, frame_rate, staged_files
+from ...syncam_core.video.auto_cut import (
+    EVERY,
+    METHODS,
+    MOTION,
+    cuts_by_motion,
+    cuts_every,
+    cuts_in_shares,
+    motion_of,
+    order_of,
+)
+from ...syncam_core.video.clip import BITS_8, Clip
+from ...syncam_core.video.cut_list import entries_of, text_of
+from ...syncam_core.video.edit import Edit, edit_of, edited
+from ...syncam_core.video.otio_export import edl_text, file_stem, otio_text
+from ...syncam_core.video.saved import SavedViews
+from ..host.output_files import disk_sentences
+from ..host.video import clips_of, film_out
+from ..shared.checks import names_and_colors
+from ..shared.errors import refusal, sentences_of
+from ..shared.inputs import film_outputs, footage_input, rig_input
+from ..shared.socket_types import EditType, FilesType
+
+LONGEST_SHOT = 10_000
+
+
+class SynCamEdit(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="SynCamEdit",
+            display_name="SynCam Edit",
+            category="SynCam/Footage",
+            description=(
+                "Cuts the views into one film: a list says which camera is seen from when. All cameras filmed the same "
+                "moment, so frame 24 of the film is frame 24 of the camera that is on screen."
+            ),
+            search_aliases=["multicam", "multi camera edit", "cut list", "switch cameras", "cross-fade", "edl"],
+            is_input_list=True,
+            inputs=[
+                footage_input(),
+                io.String.Input(
+                    "cuts",
+                    default="0 A; 12 B; 24 A",
+                    multiline=True,
+                    tooltip=(
+                        "One entry for each cut, separated by ';' or new lines: a time and a camera, like '24 B'. Times "
+                        "are frames (24), seconds (1.5s) or timecode (00:00:01:09); cameras are letters (A is the first "
+                        "view), numbers from 1, or names (\"left, high\"). '~6' behind an entry makes a cross-fade of 6 "
+                        "frames. Empty: the first view from beginning to end."
+                    ),
+                ),
+                io.Float.Input(
+                    "fps",
+                    default=15.0,
+                    min=SLOWEST_FPS,
+                    max=FASTEST_FPS,
+                    step=0.01,
+                    tooltip=(
+                        "Frames per second of the film; seconds and timecode in the list count by it. The SynCam weights "
+                        "were trained on videos of 15."
+                    ),
+                ),
+                io.Boolean.Input(
+                    "timecode",
+                    default=False,
+                    tooltip="Write the time into the picture, as hours:minutes:seconds:frames.",
+                ),
+                rig_input(),
+            ],
+            outputs=[
+                *film_outputs(),
+                EditType.Output(display_name="edit", tooltip="The edit itself, for SynCam Save Edit."),
+                io.String.Output(
+                    display_name="cuts", tooltip="The cut list in its plainest form: frame numbers, letters, one line."
+                ),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, cuts):
+        return refusal("SynCamEdit", entries_of, cuts, str)
+
+    @classmethod
+    def execute(cls, views, cuts, fps, timecode, rig=None) -> io.NodeOutput:
+        with sentences_of("SynCamEdit"):
+            rate = frame_rate(fps[0])
+            names, _ = names_and_colors(rig, len(views))
+            clips = clips_of(views, names)
+            edit = edit_of(cuts[0], len(clips[0]), rate, names)
+            film = film_out(edited(clips, edit, timecode[0]), rate)
+        return io.NodeOutput(*film, edit, edit.text)
+
+
+class SynCamAutoCut(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="SynCamAutoCut",
+            display_name="SynCam Auto Cut",
+            category="SynCam/Footage",
+            description=(
+                "Writes a cut list for SynCam Edit by itself: the next view every so many frames, each view once for an "
+                "equal share, or always to the view in which most moves."
+            ),
+            search_aliases=["automatic cut", "auto edit", "multicam", "switch on motion"],
+            is_input_list=True,
+            inputs=[
+                footage_input(),
+                io.Combo.Input(
+                    "method",
+                    options=list(METHODS),
+                    default=EVERY,
+                    tooltip=(
+                        "'every n frames': the next view after every shot_length frames, from the beginning again after "
+                        "the last. 'round robin': each view once, in equal shares of the film. 'most motion': the cuts "
+                        "by which most movement is seen, with no shot shorter than shot_length."
+                    ),
+                ),
+                io.Int.Input(
+                    "shot_length",
+                    default=12,
+                    min=1,
+                    max=LONGEST_SHOT,
+                    tooltip="Frames of a shot; with 'most motion' the shortest that a shot may be. Not for round robin.",
+                ),
+                io.String.Input(
+                    "order",
+                    default="",
+                    tooltip=(
+                        "Which views to use, and in which order: 'A, C, A, B', by letters, numbers or names. Empty: all, "
+                        "in their order. With 'most motion' only which ones."
+                    ),
+                ),
+                rig_input(),
+            ],
+            outputs=[
+                io.String.Output(
+                    display_name="cuts", tooltip="The cut list, for SynCam Edit, or to copy there and change by hand."
+                )
+            ],
+        )
+
+    @classmethod
+    def execute(cls, views, method, shot_length, order, rig=None) -> io.NodeOutput:
+        with sentences_of("SynCamAutoCut"):
+            names, _ = names_and_colors(rig, len(views))
+            clips, wanted = clips_of(views, names, BITS_8), order_of(order[0], names)
+            frames = len(clips[0])
+            if method[0] == MOTION:
+                cuts = cuts_by_motion(motion_in(clips), shot_length[0], wanted)
+            elif method[0] == EVERY:
+                cuts = cuts_every(frames, shot_length[0], wanted)
+            else:
+                cuts = cuts_in_shares(frames, wanted)
+        return io.NodeOutput(text_of(cuts, names))
+
+
+class SynCamSaveEdit(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="SynCamSaveEdit",
+            display_name="SynCam Save Edit",
+            category="SynCam/Footage",
+            description=(
+                "Saves the edit for editing programs, beside the view files it refers to: as OpenTimelineIO (.otio), a "
+                "timeline with a track for each camera and the cuts above them, and as a CMX 3600 edit decision list "
+                "(.edl) of the cuts."
+            ),
+            search_aliases=["opentimelineio", "otio", "edl", "cmx 3600", "premiere", "resolve", "export edit"],
+            is_output_node=True,
+            inputs=[
+                EditType.Input("edit", tooltip="From SynCam Edit."),
+                FilesType.Input(
+                    "files",
+                    tooltip="The saved views that were cut: from SynCam Save Views or SynCam Render Views.",
+                ),
+            ],
+            outputs=[
+                io.String.Output(
+                    display_name="paths", tooltip="The full path of each file that was saved, one per line."
+                )
+            ],
+        )
+
+    @classmethod
+    def execute(cls, edit, files) -> io.NodeOutput:
+        with sentences_of("SynCamSaveEdit"):
+            check_files_are_there(files)
+            texts, note = texts_of(edit, files)
+            with disk_sentences(str(files.folder)):
+                stem = free_stem(files.folder, f"{file_stem(files)}_edit")
+                with staged_files(files.folder) as stage:
+                    for suffix, text in texts.items():
+                        (stage / f"{stem}{suffix}").write_text(text, encoding="utf-8", newline="\n")
+        names = [f"{stem}{suffix}" for suffix in texts]
+        words = "\n".join([*(f"{files.subfolder}/{name}".lstrip("/") for name in names), *note])
+        # web/js/node_words.js shows the words on the node.
+        shown = {
+            "saved": [words],
+            "files": [ui.SavedResult(name, files.subfolder, io.FolderType(files.kind)) for name in names],
+        }
+        return io.NodeOutput("\n".join(str(files.folder / name) for name in names), ui=shown)
+
+
+def motion_in(clips: list[Clip]) -> np.ndarray:  # (views, frames)
+    """How much moves in each frame of each view; the interrupt button works between any two frames."""
+    progress = comfy.utils.ProgressBar(len(clips) * len(clips[0]))
+    rows = []
+    for clip in clips:
+        row = []
+        for moved in motion_of(clip):
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            row.append(moved)
+            progress.update(1)
+        rows.append(row)
+    return np.array(rows, np.int64)
+
+
+def check_files_are_there(files: SavedViews) -> None:
+    missing = [file for file in files.files if not (files.folder / file).is_file()]
+    if missing:
+        raise ValueError(
+            f"'files' names {missing[0]}, which is not in {files.folder} any more; save the views again, by another "
+            "filename_prefix or by running SynCam Save Views once more."
+        )
+
+
+def texts_of(edit: Edit, files: SavedViews) -> tuple[dict[str, str], list[str]]:
+    """The files by suffix, and a sentence where the edit cannot be said in one of them."""
+    texts, note = {".otio": otio_text(edit, files)}, []
+    try:
+        texts[".edl"] = edl_text(edit, files)
+    except ValueError as problem:
+        note = [f"no .edl: {problem}"]
+    return texts, note
+
+
+def free_stem(folder: Path, stem: str) -> str:
+    """The stem itself for the first edit of a run's files; "<stem>_00002" and so on for the ones after it."""
+    present = {Path(file).stem.casefold() for file in os.listdir(folder)}
+    number, free = 1, stem
+    while free.casefold() in present:
+        number += 1
+        free = f"{stem}_{number:05}"
+    return free
+
+
+NODES = (SynCamEdit, SynCamAutoCut, SynCamSaveEdit)

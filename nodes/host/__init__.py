@@ -1,0 +1,1 @@
+"""All that knows ComfyUI's insides; no node."""

@@ -1,0 +1,87 @@
+"""The host's LATENT, with one batch item per view: its samples, its mask, its decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import comfy.model_management
+import comfy.utils
+import torch
+from torch import Tensor
+
+# ---- decoding
+
+
+def view_latents(latent: Any) -> Tensor:
+    """The samples of a latent, one batch item per view."""
+    samples = latent.get("samples") if isinstance(latent, dict) else None
+    if not isinstance(samples, Tensor) or samples.is_nested:
+        raise ValueError("'latent' does not hold one tensor of samples; connect the latent of SynCam Sampler.")
+    if samples.ndim not in (4, 5) or 0 in samples.shape:
+        shape = " x ".join(map(str, samples.shape))
+        raise ValueError(
+            f"'latent' is {shape}, but views x channels x frames x height x width is needed; "
+            "connect the latent of SynCam Sampler."
+        )
+    return samples
+
+
+def decode_view(
+    vae: Any,
+    sample: Tensor,  # (1, channels, frames, height, width), or (1, channels, height, width) for a single frame
+    decode: Callable[[Tensor], Tensor] | None = None,  # None: the whole view at once
+) -> Tensor:  # (frames, height, width, 3)
+    if sample.ndim == 4 and getattr(vae, "latent_dim", 2) == 3:
+        sample = sample.unsqueeze(2)
+    try:
+        images = (decode or vae.decode)(sample)
+    except RuntimeError as error:
+        expected = getattr(vae, "latent_channels", sample.shape[1])
+        if sample.shape[1] == expected:
+            raise
+        raise ValueError(
+            f"'latent' has {sample.shape[1]} channels, but 'vae' decodes {expected}; load the VAE that belongs to the "
+            "model, for Wan2.1 wan_2.1_vae.safetensors."
+        ) from error
+    return images.flatten(0, 1) if images.ndim == 5 else images
+
+
+EMPTY_LATENT_RATIOS = ("downscale_ratio_spacial", "downscale_ratio_temporal")
+
+
+# ---- what a noise mask says about views
+
+
+def mask_of(latent: dict, shape: torch.Size) -> Tensor:  # (views, 1, frames, height, width)
+    """What is to be generated, 1, and what stays, 0, as the host's samplers read the latent's noise mask."""
+    wanted = (shape[0], 1, *shape[2:])
+    mask = latent.get("noise_mask")
+    return torch.ones(wanted) if mask is None else comfy.utils.reshape_mask(mask.float(), wanted).amax(1, keepdim=True)
+
+
+def given_views(latent: dict, shape: torch.Size) -> list[int]:
+    """The views of which nothing is to be generated."""
+    if latent.get("noise_mask") is None:
+        return []
+    return [view for view, mask in enumerate(mask_of(latent, shape)) if not mask.any()]
+
+
+# ---- the given videos
+
+
+def video_latents(latent: Any) -> Tensor:  # (views, 16, frames, height, width)
+    samples = view_latents(latent)
+    if samples.ndim != 5 or samples.shape[1] != LATENT_CHANNELS:
+        shape = " x ".join(map(str, samples.shape))
+        raise ValueError(
+            f"'latent' is {shape}, but views x {LATENT_CHANNELS} x frames x height x width is needed; make it with "
+            "SynCamEmptyLatent."
+        )
+    return samples
+
+
+LATENT_CHANNELS = 16  # of Wan2.1
+
+
+PIXELS_PER_LATENT = 8

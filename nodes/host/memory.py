@@ -1,0 +1,50 @@
+"""What a sampling will need, from the models and the device that it will run on."""
+
+from __future__ import annotations
+
+import comfy.model_management
+
+from ...syncam_core.view_sync.memory import Job, Transformer, memory_sentence
+from .view_sync_patch import ViewSyncWrapper, wan_of
+
+
+def memory_of_sampling(model, synchronization: ViewSyncWrapper, shape, cfg: float) -> str:
+    """One sentence for a latent of ``shape`` (views, channels, frames, height, width): memory, and what would fit."""
+    wan, base, weights = wan_of(model.model), model.model, synchronization.weights
+    numbers = [sum(p.numel() for p in module.parameters()) for module in (wan, weights.model)]
+    sizes = Transformer(
+        dim=wan.dim,
+        ffn=wan.ffn_dim,
+        heads=wan.num_heads,
+        depth=len(wan.blocks),
+        text_dim=wan.text_dim,
+        weight_bytes=round(model.model_size() / numbers[0]),
+        module_weight_bytes=round(weights.model_size() / numbers[1]),
+        itemsize=base.get_dtype_inference().itemsize,
+    )
+    device = model.load_device
+    free = free_memory(device, model.model_size() + weights.model_size())
+    # The host stacks the conditionings where its own, more careful, estimate lets it.
+    left = free - model.model_size() - weights.model_size()
+    stacks = cfg != 1 and base.memory_required([2 * shape[0], *shape[1:]]) * 1.5 < left
+    job = Job(
+        views=shape[0],
+        frames=4 * shape[2] - 3,
+        width=8 * shape[4],
+        height=8 * shape[3],
+        coupling=synchronization.coupling,
+        group_size=synchronization.group_size,
+        memory=synchronization.memory,
+        stacked=2 if stacks else 1,
+    )
+    on_gpu = device.type != "cpu"
+    return memory_sentence(job, sizes, free, fused=on_gpu, weights_wait=on_gpu)
+
+
+def free_memory(device, weights: int) -> float:
+    """Bytes that the weights and the work on them may take: what is free, and what the host would make free."""
+    free = comfy.model_management.get_free_memory(device)
+    if device.type == "cpu":  # the weights are there already
+        return free + weights
+    loaded = comfy.model_management.current_loaded_models
+    return free + sum(each.model_loaded_memory() for each in loaded if each.device == device)

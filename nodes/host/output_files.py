@@ -1,0 +1,89 @@
+"""Files in the host's output folder: where they go, what they are called, and what the host is told of them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import comfy.model_management
+import comfy.utils
+import folder_paths
+from comfy.cli_args import args
+from comfy_api.latest import io, ui
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+# A file name may have 255 bytes on common file systems; number, camera and extension are put behind the prefix.
+LONGEST_PREFIX_PART = 180
+
+
+def normal_prefix(prefix: str) -> str:
+    """The prefix with "/" between folders, whichever system the workflow was made on.
+
+    Raises ValueError where it names no file, something outside the output folder, or what no file system takes.
+    """
+    given = f"'filename_prefix' is {prefix[:60]!r}"
+    path = os.path.normpath(prefix.strip().replace("\\", "/")).replace("\\", "/")
+    parts = path.split("/")
+    if path in ("", "."):
+        raise ValueError(f"{given}, which names no file; use a name like 'syncam/views'.")
+    if parts[0] in ("", "..") or parts[0][1:2] == ":":
+        raise ValueError(f"{given}, which leads out of the output folder; use a name inside it, like 'syncam/views'.")
+    if any(ord(character) < 32 for character in path):
+        raise ValueError(f"{given}, which holds a control character; use letters, digits and signs.")
+    longest = max(len(os.fsencode(part)) for part in parts)
+    if longest > LONGEST_PREFIX_PART:
+        raise ValueError(f"{given}, with a name of {longest} bytes; at most {LONGEST_PREFIX_PART} are possible.")
+    return path
+
+
+# ---- saving
+
+
+def counted(frames: Iterable[np.ndarray], progress: comfy.utils.ProgressBar) -> Iterator[np.ndarray]:
+    """The same frames; each one moves the progress bar, and the interrupt button works between any two."""
+    for frame in frames:
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        yield frame
+        progress.update(1)
+
+
+def output_place(prefix: str, height: int, width: int) -> tuple[str, str, str]:
+    """The folder, its path below the output folder, and "<name>_<number>" with a number that no file there has."""
+    with disk_sentences(prefix):
+        folder, name, number, subfolder, _ = folder_paths.get_save_image_path(
+            prefix, folder_paths.get_output_directory(), width, height
+        )
+        present = [file.casefold() for file in os.listdir(folder)]
+    # The host derives the number from names that it takes apart itself; where that fails it would count from 1 again.
+    while any(file.startswith(f"{name}_{number:05}".casefold()) for file in present):
+        number += 1
+    return folder, subfolder, f"{name}_{number:05}"
+
+
+@contextmanager
+def disk_sentences(place: str) -> Iterator[None]:
+    """Say in a sentence what the file system refuses: no space left, no permission, a name that is in use."""
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(f"'{place}' cannot be written to ({error.strerror or error}); nothing was saved.") from error
+
+
+def workflow_tags(hidden: Any) -> dict[str, str]:
+    """The tags by which a file dragged into ComfyUI brings its workflow back, as the host's Save Video writes them."""
+    if args.disable_metadata or hidden is None:
+        return {}
+    values = dict(hidden.extra_pnginfo or {})
+    if hidden.prompt is not None:
+        values["prompt"] = hidden.prompt
+    return {key: json.dumps(value) for key, value in values.items()}
+
+
+def saved(file: str, subfolder: str) -> ui.SavedResult:
+    return ui.SavedResult(file, subfolder, io.FolderType.output)

@@ -1,0 +1,15 @@
+"""Where cameras come from, in the order in which people find them."""
+
+from . import (
+    builders,
+    editor,
+    files,
+    motion,
+    other_packs,
+    preview,
+    text,
+    transforms,
+)
+
+MODULES = (text, files, editor, builders, transforms, motion, other_packs, preview)
+NODES = [node for module in MODULES for node in module.NODES]

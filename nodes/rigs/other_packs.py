@@ -1,0 +1,221 @@
+"""Nodes between a rig and the cameras of other packs: ComfyUI's 3D viewers, and CameraCtrl pose lists."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ...syncam_core.cameras.rig import MAX_VIEWS
+from ...syncam_core.formats.files import natural
+from ..shared.errors import sentences_of
+from ..shared.socket_types import RigType
+from .builders import CATEGORY, rig_output
+
+CameraCtrlPoses = io.Custom("CAMERACTRL_POSES")  # list of rows of 19 numbers
+
+ROWS = ("frames", "cameras")
+MOST_PIXELS = 16384
+
+
+class SynCamRigFromLoad3D(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        cameras = io.Autogrow.TemplatePrefix(
+            io.Load3DCamera.Input("camera", tooltip="A camera_info of Load 3D, Preview 3D or Create Camera Info."),
+            prefix="camera",
+            min=1,
+            max=MAX_VIEWS,
+        )
+        return io.Schema(
+            node_id="SynCamRigFromLoad3D",
+            display_name="SynCam Rig from 3D Cameras",
+            category=CATEGORY,
+            description=(
+                "Cameras of ComfyUI's 3D viewers (camera_info) as a rig, one view for each. The viewer's front is "
+                "azimuth 0. The first camera is the reference."
+            ),
+            search_aliases=["load3d camera", "camera_info", "preview 3d camera", "create camera info", "camera rig"],
+            is_input_list=True,
+            inputs=[
+                io.Autogrow.Input(
+                    "cameras",
+                    template=cameras,
+                    tooltip="The cameras, in order; a new socket appears with each. A list of cameras counts for all "
+                    "of its items.",
+                ),
+                unit_input("One unit of the 3D scene in metres: 1 where the scene is in metres, 0.01 for centimetres."),
+            ],
+            outputs=[rig_output()],
+        )
+
+    @classmethod
+    def execute(cls, cameras, unit_m) -> io.NodeOutput:
+        from ...syncam_core.formats.load3d_camera import rig_from_load3d
+
+        with sentences_of("SynCamRigFromLoad3D"):
+            return io.NodeOutput(rig_from_load3d(in_order(cameras), unit_m[0]))
+
+
+class SynCamRigToLoad3D(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="SynCamRigToLoad3D",
+            display_name="SynCam Rig to 3D Cameras",
+            category=CATEGORY,
+            description=(
+                "The cameras of a rig for ComfyUI's 3D nodes (Render Splat, Preview 3D), as a list of camera_info: "
+                "nodes behind it run once for each camera."
+            ),
+            search_aliases=["load3d camera", "camera_info", "render splat cameras", "camera rig"],
+            inputs=[
+                RigType.Input("rig", tooltip="The cameras, from any SynCam rig node."),
+                io.Int.Input(
+                    "frame",
+                    default=0,
+                    min=0,
+                    max=MOST_PIXELS,
+                    tooltip="Which video frame of cameras that move, from 0. Still cameras have one for all.",
+                ),
+                unit_input("One unit of the 3D scene in metres: 1 where the scene is in metres, 0.01 for centimetres."),
+                *size_inputs("The shape of the picture, which the vertical field of view depends on."),
+            ],
+            outputs=[
+                io.Load3DCamera.Output(
+                    display_name="camera_info",
+                    is_output_list=True,
+                    tooltip="One for each camera of the rig, in its order. Goes into Render Splat or Preview 3D.",
+                )
+            ],
+        )
+
+    @classmethod
+    def execute(cls, rig, frame, unit_m, width, height) -> io.NodeOutput:
+        from ...syncam_core.formats.load3d_camera import load3d_from_rig
+
+        with sentences_of("SynCamRigToLoad3D"):
+            return io.NodeOutput(load3d_from_rig(rig, frame, unit_m, width / height))
+
+
+class SynCamRigFromCameraCtrl(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        poses = io.Autogrow.TemplatePrefix(
+            CameraCtrlPoses.Input("poses", tooltip="A pose list of CameraCtrl nodes (AnimateDiff-Evolved and others)."),
+            prefix="poses",
+            min=1,
+            max=MAX_VIEWS,
+        )
+        return io.Schema(
+            node_id="SynCamRigFromCameraCtrl",
+            display_name="SynCam Rig from CameraCtrl Poses",
+            category=CATEGORY,
+            description=(
+                "CameraCtrl pose lists as a rig: each list a moving camera, or each row a still one. The released "
+                "weights have only seen cameras that stand still; moving ones are an experiment."
+            ),
+            search_aliases=[
+                "cameractrl poses",
+                "realestate10k",
+                "animatediff camera",
+                "camera trajectory",
+                "camera rig",
+            ],
+            is_input_list=True,
+            inputs=[
+                io.Autogrow.Input(
+                    "poses",
+                    template=poses,
+                    tooltip="The pose lists, in order; a new socket appears with each. They need the same length.",
+                ),
+                io.Combo.Input(
+                    "rows",
+                    options=list(ROWS),
+                    default=ROWS[0],
+                    tooltip="What the rows of a list are: 'frames' of one moving camera, or 'cameras' that stand still.",
+                ),
+                unit_input("One unit of the poses in metres. Pose lists have no unit: measure, or try."),
+            ],
+            outputs=[rig_output()],
+        )
+
+    @classmethod
+    def execute(cls, poses, rows, unit_m) -> io.NodeOutput:
+        from ...syncam_core.formats.cameractrl_poses import rig_from_cameractrl
+
+        with sentences_of("SynCamRigFromCameraCtrl"):
+            return io.NodeOutput(rig_from_cameractrl(in_order(poses), rows[0], unit_m[0]))
+
+
+class SynCamRigToCameraCtrl(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="SynCamRigToCameraCtrl",
+            display_name="SynCam Rig to CameraCtrl Poses",
+            category=CATEGORY,
+            description=(
+                "The cameras of a rig for nodes that take CameraCtrl poses, as a list of pose lists: nodes behind it "
+                "run once for each camera."
+            ),
+            search_aliases=[
+                "cameractrl poses",
+                "funcamera embeds",
+                "animatediff camera",
+                "camera trajectory",
+                "camera rig",
+            ],
+            inputs=[
+                RigType.Input("rig", tooltip="The cameras, from any SynCam rig node."),
+                io.Int.Input(
+                    "length",
+                    default=81,
+                    min=1,
+                    max=MOST_PIXELS,
+                    tooltip="Video frames, one row for each. Cameras that move need the number they move over.",
+                ),
+                unit_input("How many metres one unit of the poses shall be. CameraCtrl's own motions use about 1."),
+                *size_inputs("The shape of the picture; it stands in the poses and gives the focal length fy."),
+            ],
+            outputs=[
+                CameraCtrlPoses.Output(
+                    display_name="poses",
+                    is_output_list=True,
+                    tooltip="One pose list for each camera of the rig, in its order.",
+                )
+            ],
+        )
+
+    @classmethod
+    def execute(cls, rig, length, unit_m, width, height) -> io.NodeOutput:
+        from ...syncam_core.formats.cameractrl_poses import cameractrl_from_rig
+
+        with sentences_of("SynCamRigToCameraCtrl"):
+            return io.NodeOutput(cameractrl_from_rig(rig, length, unit_m, (width, height)))
+
+
+def unit_input(tooltip: str):
+    return io.Float.Input(
+        "unit_m",
+        display_name="metres per unit",
+        default=1.0,
+        min=0.000001,
+        max=1_000_000,
+        step=0.001,
+        round=0.000001,
+        tooltip=tooltip,
+    )
+
+
+def size_inputs(tooltip: str):
+    return [
+        io.Int.Input("width", default=832, min=16, max=MOST_PIXELS, tooltip=f"Pixels. {tooltip}"),
+        io.Int.Input("height", default=480, min=16, max=MOST_PIXELS, tooltip=f"Pixels. {tooltip}"),
+    ]
+
+
+def in_order(sockets: dict[str, list]) -> list:
+    """The items of all sockets of an Autogrow input, by the socket's number: a prompt may name them in any order."""
+    return [item for socket in sorted(sockets, key=natural) for item in sockets[socket]]
+
+
+NODES = (SynCamRigFromLoad3D, SynCamRigToLoad3D, SynCamRigFromCameraCtrl, SynCamRigToCameraCtrl)

@@ -1,0 +1,120 @@
+"""Nodes that make a rig from what is typed: angles, or JSON."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ...syncam_core.cameras import orbit_rig, parse_numbers, rig_from_json
+from ..shared.errors import sentences_of, verdict
+from ..shared.socket_types import RigType
+
+TWO_CAMERAS = """{
+  "format": "syncam-rig",
+  "version": 1,
+  "cameras": [
+    {"name": "front", "azimuth": 0, "elevation": 0, "distance": 3.0},
+    {"name": "right", "azimuth": 30, "elevation": 10, "distance": 3.0}
+  ]
+}
+"""
+
+
+class SynCamRigOrbit(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="SynCamRigOrbit",
+            display_name="SynCam Orbit Rig",
+            category="SynCam",
+            description=(
+                "Still cameras around one point, each given by its angles and distance. The first camera is view 0, "
+                "the reference of all others. The released weights know pairs within 30 degrees of azimuth and 15 of "
+                "elevation."
+            ),
+            search_aliases=["syncammaster cameras", "multi view cameras", "orbit camera", "camera rig"],
+            inputs=[
+                io.String.Input(
+                    "azimuths",
+                    default="0, 30",
+                    tooltip="Degrees to the right around the subject, one number for each camera: '0, 30'. "
+                    "0 stands in front of it. Separate by commas, semicolons or blanks.",
+                ),
+                io.String.Input(
+                    "elevations",
+                    default="0",
+                    tooltip="Degrees upwards, -90 to 90: one number for all cameras, or one for each.",
+                ),
+                io.String.Input(
+                    "distances",
+                    default="3.0",
+                    tooltip="Metres to the subject: one number for all cameras, or one for each. "
+                    "The authors' example cameras stand 3 to 5 m away.",
+                ),
+            ],
+            outputs=[RigType.Output(display_name="rig", tooltip="The cameras. Goes into SynCam Encode Cameras.")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, azimuths=None):
+        # The host repeats the sentence for every input named here, so one is; the others are judged when it runs.
+        return verdict(cls.rig, azimuths, "0", "1") if isinstance(azimuths, str) else True
+
+    @classmethod
+    def execute(cls, azimuths, elevations, distances) -> io.NodeOutput:
+        return io.NodeOutput(cls.rig(azimuths, elevations, distances))
+
+    @classmethod
+    def rig(cls, azimuths, elevations, distances):
+        with sentences_of("SynCamRigOrbit"):
+            return orbit_rig(
+                parse_numbers(azimuths, "azimuths"),
+                parse_numbers(elevations, "elevations"),
+                parse_numbers(distances, "distances"),
+            )
+
+
+class SynCamRigJSON(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="SynCamRigJSON",
+            display_name="SynCam Rig from JSON",
+            category="SynCam",
+            description=(
+                "Cameras written as JSON: by azimuth, elevation and distance, or as matrices, still or moving. "
+                "The help page shows every key."
+            ),
+            search_aliases=["syncammaster cameras", "camera json", "camera rig", "camera matrix"],
+            inputs=[
+                io.String.Input(
+                    "rig_json",
+                    default=TWO_CAMERAS,
+                    multiline=True,
+                    dynamic_prompts=False,
+                    tooltip="A rig JSON, version 1: degrees and metres; matrices are camera-to-world in OpenCV axes.",
+                )
+            ],
+            outputs=[RigType.Output(display_name="rig", tooltip="The cameras. Goes into SynCam Encode Cameras.")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, rig_json=None):
+        return verdict(cls.rig, rig_json) if isinstance(rig_json, str) else True
+
+    @classmethod
+    def execute(cls, rig_json) -> io.NodeOutput:
+        return io.NodeOutput(cls.rig(rig_json))
+
+    @classmethod
+    def rig(cls, rig_json):
+        with sentences_of("SynCamRigJSON"):
+            try:
+                return rig_from_json(rig_json)
+            except ValueError as problem:
+                raise ValueError(f"in 'rig_json', {problem}") from problem
+
+
+NODES = (
+    SynCamRigOrbit,
+    SynCamRigJSON,
+)

@@ -1,0 +1,14 @@
+"""From cameras and a prompt to the latent of all views."""
+
+from . import (
+    apply,
+    cameras,
+    demo_model,
+    dual_guider,
+    given_views,
+    sampler,
+    view_control,
+)
+
+MODULES = (cameras, apply, view_control, given_views, sampler, dual_guider, demo_model)
+NODES = [node for module in MODULES for node in module.NODES]

@@ -1,0 +1,168 @@
+"""Nodes between rig and model: the cameras as the model reads them, and the empty latent of N views."""
+
+from __future__ import annotations
+
+import comfy.model_management
+import torch
+from comfy_api.latest import io
+
+import nodes as host_nodes
+
+from ...syncam_core.cameras import encode_cameras, latent_frames_of
+from ...syncam_core.cameras.meter import warn
+from ..host.latents import LATENT_CHANNELS, PIXELS_PER_LATENT
+from ..shared.errors import sentences_of, verdict
+from ..shared.socket_types import CamerasType, RigType
+
+SMALLEST_SIDE = 16
+
+
+LONGEST_VIDEO = host_nodes.MAX_RESOLUTION  # the limit of the host's own video nodes
+
+
+class SynCamEncodeCameras(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="SynCamEncodeCameras",
+            display_name="SynCam Encode Cameras",
+            category="SynCam",
+            description=(
+                "Turns a rig into what the model reads: the pose of every camera relative to view 0, 12 numbers for "
+                "each latent frame, for a video of the given length."
+            ),
+            search_aliases=["syncammaster cameras", "camera embedding", "camera poses"],
+            inputs=[
+                RigType.Input("rig", tooltip="The cameras, from any SynCam rig node. The first is the reference."),
+                io.Int.Input(
+                    "length",
+                    default=81,
+                    min=1,
+                    max=LONGEST_VIDEO,
+                    step=4,
+                    tooltip="Frames of the video, 4n+1: 77, 81, 85, ... The released weights know 81. "
+                    "It must agree with SynCam Empty Latent.",
+                ),
+            ],
+            outputs=[
+                CamerasType.Output(
+                    display_name="cameras", tooltip="Goes into SynCam Apply and into SynCam Empty Latent."
+                )
+            ],
+            # The host sends what the node said again when it answers a run from its cache.
+            has_intermediate_output=True,
+        )
+
+    @classmethod
+    def validate_inputs(cls, length=None):
+        return verdict(cls.check, length) if isinstance(length, int) else True
+
+    @classmethod
+    def execute(cls, rig, length) -> io.NodeOutput:
+        cls.check(length)
+        with sentences_of("SynCamEncodeCameras"):
+            cameras = encode_cameras(rig, length)
+        warning = warn(rig)
+        # web/js/node_words.js shows it on the node; an empty list takes the last one away.
+        return io.NodeOutput(cameras, ui={"warning": [warning] if warning else []})
+
+    @classmethod
+    def check(cls, length: int) -> None:
+        with sentences_of("SynCamEncodeCameras"):
+            check_length(length)
+
+
+class SynCamEmptyLatent(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="SynCamEmptyLatent",
+            display_name="SynCam Empty Latent",
+            category="SynCam",
+            description="An empty Wan video latent with one batch item for each camera.",
+            search_aliases=["empty video latent", "multi view latent"],
+            inputs=[
+                CamerasType.Input("cameras", tooltip="From SynCam Encode Cameras; says how many views there are."),
+                io.Int.Input(
+                    "width",
+                    default=832,
+                    min=SMALLEST_SIDE,
+                    max=host_nodes.MAX_RESOLUTION,
+                    step=16,
+                    tooltip="Pixels, a multiple of 8 (better 16). The released weights know 832 x 480.",
+                ),
+                io.Int.Input(
+                    "height",
+                    default=480,
+                    min=SMALLEST_SIDE,
+                    max=host_nodes.MAX_RESOLUTION,
+                    step=16,
+                    tooltip="Pixels, a multiple of 8 (better 16). The released weights know 832 x 480.",
+                ),
+                io.Int.Input(
+                    "length",
+                    default=81,
+                    min=1,
+                    max=LONGEST_VIDEO,
+                    step=4,
+                    tooltip="Frames of the video, 4n+1; the same as in SynCam Encode Cameras.",
+                ),
+            ],
+            outputs=[io.Latent.Output(display_name="latent", tooltip="Goes into SynCam Sampler or any KSampler.")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, length=None):
+        # The host repeats the sentence for every input named here, so one is; the others are judged when it runs.
+        return verdict(cls.check, SMALLEST_SIDE, SMALLEST_SIDE, length) if isinstance(length, int) else True
+
+    @classmethod
+    def execute(cls, cameras, width, height, length) -> io.NodeOutput:
+        cls.check(width, height, length)
+        latent_frames = latent_frames_of(length)
+        if latent_frames != cameras.latent_frames:
+            encoded = (cameras.latent_frames - 1) * 4 + 1
+            raise ValueError(
+                f"SynCamEmptyLatent: 'length' is {length} ({latent_frames} latent frames), but 'cameras' were encoded "
+                f"for {encoded} frames ({cameras.latent_frames} latent frames); set 'length' here to {encoded}, or "
+                f"'length' of SynCamEncodeCameras to {length}."
+            )
+        samples = torch.zeros(
+            [cameras.views, LATENT_CHANNELS, latent_frames, height // PIXELS_PER_LATENT, width // PIXELS_PER_LATENT],
+            device=comfy.model_management.intermediate_device(),
+        )
+        return io.NodeOutput({"samples": samples})
+
+    @classmethod
+    def check(cls, width: int, height: int, length: int) -> None:
+        with sentences_of("SynCamEmptyLatent"):
+            check_side("width", width)
+            check_side("height", height)
+            check_length(length)
+
+
+def check_length(length: int) -> None:
+    """Raise ValueError for a length that is not 4n+1, or beyond the range of the widget."""
+    latent_frames_of(length)
+    if length > LONGEST_VIDEO:
+        raise ValueError(f"'length' is {length}, but at most {(LONGEST_VIDEO - 1) // 4 * 4 + 1} frames are possible.")
+
+
+def check_side(name: str, pixels: int) -> None:
+    """Raise ValueError for a width or height that is not a multiple of 8, or beyond the range of the widget."""
+    if not SMALLEST_SIDE <= pixels <= host_nodes.MAX_RESOLUTION:
+        raise ValueError(
+            f"'{name}' is {pixels}, but it must lie between {SMALLEST_SIDE} and {host_nodes.MAX_RESOLUTION} pixels."
+        )
+    below = pixels // PIXELS_PER_LATENT * PIXELS_PER_LATENT
+    if pixels != below:
+        raise ValueError(
+            f"'{name}' is {pixels}, but it must be a multiple of {PIXELS_PER_LATENT}; "
+            f"use {below} or {below + PIXELS_PER_LATENT}."
+        )
+
+
+NODES = (
+    SynCamEncodeCameras,
+    SynCamEmptyLatent,
+)

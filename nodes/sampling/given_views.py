@@ -1,0 +1,203 @@
+"""Views that are given: they stay as they are while the other views are generated with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import comfy.model_management
+import comfy.utils
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ...syncam_core.cameras.rig import MAX_VIEWS
+from ...syncam_core.formats.files import natural
+from ...syncam_core.view_sync.view_numbers import choose_views
+from ..host.latents import EMPTY_LATENT_RATIOS, LATENT_CHANNELS, PIXELS_PER_LATENT, mask_of, video_latents
+from ..shared.checks import counted_noun
+from ..shared.errors import sentences_of, verdict
+
+
+class SynCamGivenViews(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        videos = io.Autogrow.TemplatePrefix(
+            io.MultiType.Input(
+                "video",
+                types=[io.Image, io.Latent],
+                tooltip="The frames of one video, or a latent of one or several views.",
+            ),
+            prefix="video",
+            min=0,
+            max=MAX_VIEWS,
+        )
+        return io.Schema(
+            node_id="SynCamGivenViews",
+            display_name="SynCam Given Views",
+            category="SynCam",
+            description=(
+                "Puts videos that exist into the latent, as views that stay: your own clip becomes a view, a finished "
+                "set gains a camera, or one view is made anew beside the others. The weights need no training for it."
+            ),
+            search_aliases=["reference video", "video to multi view", "add a view", "re-roll view", "inpaint views"],
+            inputs=[
+                io.Latent.Input(
+                    "latent",
+                    tooltip="One batch item per view: from SynCam Empty Latent, or a finished set whose views stay or "
+                    "are made anew.",
+                ),
+                io.Autogrow.Input(
+                    "given",
+                    template=videos,
+                    optional=True,
+                    tooltip="The given videos, in the order of 'views'. With none, the views named by 'views' stay as "
+                    "the latent has them.",
+                ),
+                io.String.Input(
+                    "views",
+                    default="0",
+                    tooltip="Which views are given, in the order of the videos: '0', '0, 2', '0-3' or 'all but 2'. "
+                    "The first view has number 0.",
+                ),
+                io.Vae.Input("vae", optional=True, tooltip="The video VAE of the model; needed for given images only."),
+            ],
+            outputs=[
+                io.Latent.Output(
+                    display_name="latent",
+                    tooltip="For SynCam Sampler, any KSampler, or SynCam Dual Guider. Its noise mask says which views "
+                    "stay.",
+                )
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, views=None, given=None):
+        # The host hands over what grows with the sockets whether it is asked for or not.
+        return verdict(cls.check, views) if isinstance(views, str) else True
+
+    @classmethod
+    def execute(cls, latent, given=None, views="0", vae=None) -> io.NodeOutput:
+        with sentences_of("SynCamGivenViews"):
+            samples = video_latents(latent)
+            chosen = choose_views(views, len(samples), "views")
+            mask = mask_of(latent, samples.shape).clone()
+            mask[chosen] = 0
+            if not mask.any():
+                raise ValueError(
+                    f"'views' leaves none of the {counted_noun(len(samples), 'view')} to be generated; leave out the "
+                    "view that is to be made, or set 'cameras' of SynCamEmptyLatent to a rig with one camera more."
+                )
+            samples = with_given(samples, chosen, given or {}, vae)
+        kept = {key: value for key, value in latent.items() if key not in EMPTY_LATENT_RATIOS}
+        return io.NodeOutput({**kept, "samples": samples, "noise_mask": mask})
+
+    @classmethod
+    def check(cls, views: str) -> None:
+        with sentences_of("SynCamGivenViews"):
+            choose_views(views, None, "views")
+
+
+def with_given(samples: Tensor, chosen: list[int], given: dict[str, Any], vae: Any) -> Tensor:
+    """The latent with the given videos in the chosen views; without any, it must hold them already."""
+    sources = [(socket, given[socket]) for socket in sorted(given, key=natural) if given[socket] is not None]
+    if not sources:
+        empty = [view for view in chosen if not samples[view].any()]
+        if empty:
+            raise ValueError(
+                f"'given' is not connected, and view {empty[0]} of 'latent' is empty; connect the video that view "
+                f"{empty[0]} is, or a finished set as 'latent'."
+            )
+        return samples
+    videos = [number_of_videos(socket, source) for socket, source in sources]
+    if sum(videos) != len(chosen):
+        raise ValueError(
+            f"'given' holds {counted_noun(sum(videos), 'video')}, but 'views' names {counted_noun(len(chosen), 'view')} "
+            f"({', '.join(map(str, chosen))}); name one view for each video, in their order."
+        )
+    filled, places = samples.clone(), iter(chosen)
+    for socket, source in sources:
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        clean = cut_latents(socket, source, samples) if is_latent(source) else encoded(socket, source, samples, vae)
+        if not torch.isfinite(clean).all():
+            raise ValueError(f"'given.{socket}' holds numbers that are not finite (NaN); give another video.")
+        filled = filled.to(torch.promote_types(filled.dtype, clean.dtype))  # what is given is not rounded
+        for view in clean:
+            filled[next(places)] = view
+    return filled
+
+
+def is_latent(source: Any) -> bool:
+    return isinstance(source, dict)
+
+
+def number_of_videos(socket: str, source: Any) -> int:
+    if is_latent(source):
+        samples = source.get("samples")
+        if isinstance(samples, Tensor) and not samples.is_nested and samples.ndim == 5 and 0 not in samples.shape:
+            return len(samples)
+        raise ValueError(f"'given.{socket}' is a latent without videos; connect one of SynCam Sampler or VAE Encode.")
+    if isinstance(source, Tensor) and source.ndim == 4 and source.shape[3] in (3, 4) and 0 not in source.shape:
+        return 1
+    raise ValueError(
+        f"'given.{socket}' is no video; connect the frames of one (frames x height x width x 3), or a latent."
+    )
+
+
+def cut_latents(socket: str, source: dict, like: Tensor) -> Tensor:  # (videos, 16, frames, height, width)
+    """The given latents, as long as the latent they go into: Wan's autoencoder is causal, so their first frames stand.
+
+    Raises ValueError where they are shorter or of another size; a latent is not scaled, because that blurs it.
+    """
+    samples = source["samples"]
+    if samples.shape[1] != like.shape[1] or samples.shape[3:] != like.shape[3:]:
+        raise ValueError(
+            f"'given.{socket}' is a latent of {pixels(samples)} with {samples.shape[1]} channels, but 'latent' has "
+            f"{pixels(like)} with {like.shape[1]}; make both with the same size, or give the decoded video."
+        )
+    check_length(socket, length_of(samples), length_of(like))
+    return samples[:, :, : like.shape[2]]
+
+
+def encoded(socket: str, video: Tensor, like: Tensor, vae: Any) -> Tensor:  # (1, 16, frames, height, width)
+    """One video's frames, scaled and cropped at the centre to the size of the latent and cut to its length.
+
+    Videos are encoded one by one, as they are decoded: batched, the host would take the frames of all for one clip.
+    """
+    if vae is None:
+        raise ValueError(f"'given.{socket}' is a video of images, which need 'vae'; connect wan_2.1_vae.safetensors.")
+    if (getattr(vae, "latent_dim", 2), getattr(vae, "latent_channels", 4)) != (3, LATENT_CHANNELS):
+        raise ValueError("'vae' is not the video VAE of Wan2.1; load wan_2.1_vae.safetensors.")
+    length = length_of(like)
+    check_length(socket, len(video), length)
+    height, width = (side * PIXELS_PER_LATENT for side in like.shape[3:])
+    frames = video[:length, ..., :3]
+    if frames.shape[1:3] != (height, width):
+        frames = comfy.utils.common_upscale(frames.movedim(-1, 1), width, height, "bilinear", "center").movedim(1, -1)
+    clean = vae.encode(frames)
+    if clean.shape != (1, *like.shape[1:]):
+        raise ValueError(
+            f"'vae' makes {' x '.join(map(str, clean.shape[1:]))} of a video of {width} x {height} and {length} frames, "
+            "but Wan2.1's is needed; load wan_2.1_vae.safetensors."
+        )
+    return clean
+
+
+def check_length(socket: str, given: int, wanted: int) -> None:
+    if given < wanted:
+        shorter = (given - 1) // 4 * 4 + 1
+        raise ValueError(
+            f"'given.{socket}' has {counted_noun(given, 'frame')}, but 'latent' has {wanted}; give a longer video, or "
+            f"set 'length' of SynCamEncodeCameras and SynCamEmptyLatent to {shorter}."
+        )
+
+
+def length_of(samples: Tensor) -> int:
+    """Frames of the video that a latent (views, channels, frames, height, width) decodes to."""
+    return 4 * (samples.shape[2] - 1) + 1
+
+
+def pixels(samples: Tensor) -> str:
+    return f"{samples.shape[4] * PIXELS_PER_LATENT} x {samples.shape[3] * PIXELS_PER_LATENT}"
+
+
+NODES = (SynCamGivenViews,)

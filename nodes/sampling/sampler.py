@@ -1,0 +1,220 @@
+"""The sampler for synchronized views: the host's sampling with SynCamMaster's settings and a preview of all views."""
+
+from __future__ import annotations
+
+import comfy.sample
+import comfy.samplers
+import comfy.utils
+from comfy_api.latest import io
+from comfy_extras.nodes_model_advanced import ModelSamplingSD3
+
+from ...syncam_core.view_sync.noise import NOISES, noise_of_views, read_noise_order
+from ..host.latents import EMPTY_LATENT_RATIOS, given_views
+from ..host.live_preview import all_views_callback
+from ..host.memory import memory_of_sampling
+from ..host.resume import Job, going_on
+from ..host.view_sync_patch import check_latent, view_sync_of
+from ..shared.errors import sentences_of, verdict
+
+# What weights were trained on, by the width of their model: frames, width and height in pixels.
+TRAINED_ON = {1536: (81, 832, 480), 128: (17, 64, 64)}  # the authors' weights, the demo model
+
+
+class SynCamSampler(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="SynCamSampler",
+            display_name="SynCam Sampler",
+            category="SynCam",
+            description=(
+                "Samples all views together with the authors' settings (50 steps, CFG 5, shift 5, euler, simple) and "
+                "shows a live preview of all views. The seed gives each view its own noise, as in the original. Views "
+                "from SynCam Given Views come out as they went in. Queued again unchanged after an interruption, it goes "
+                "on where it stopped."
+            ),
+            search_aliases=["syncammaster sampler", "multi view ksampler"],
+            inputs=[
+                io.Model.Input("model", tooltip="From SynCam Apply. Without it the videos would not be synchronized."),
+                io.Conditioning.Input(
+                    "positive", tooltip="One prompt for all views: what happens, not how it is filmed."
+                ),
+                io.Conditioning.Input("negative", tooltip="What should not be in any view."),
+                io.Latent.Input(
+                    "latent", tooltip="One batch item per view, from SynCam Empty Latent or SynCam Given Views."
+                ),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=0xFFFFFFFFFFFFFFFF,
+                    control_after_generate=True,
+                    tooltip="The noise of view i does not change when views are added behind it.",
+                ),
+                io.Int.Input("steps", default=50, min=1, max=10000, tooltip="The authors use 50."),
+                io.Float.Input(
+                    "cfg",
+                    default=5.0,
+                    min=0.0,
+                    max=100.0,
+                    step=0.1,
+                    round=0.01,
+                    tooltip="Guidance scale of the text. 1 skips the negative prompt and halves the time.",
+                ),
+                io.Combo.Input(
+                    "sampler_name",
+                    options=comfy.samplers.SAMPLER_NAMES,
+                    default="euler",
+                    tooltip="euler is the authors' solver.",
+                ),
+                io.Combo.Input(
+                    "scheduler",
+                    options=comfy.samplers.SCHEDULER_NAMES,
+                    default="simple",
+                    tooltip="simple gives the authors' timesteps.",
+                ),
+                io.Float.Input(
+                    "shift",
+                    default=5.0,
+                    min=0.0,
+                    max=100.0,
+                    step=0.01,
+                    tooltip="Shift of the timesteps towards noise; 5 is the authors' value, 0 keeps the model's own.",
+                ),
+                io.Float.Input(
+                    "denoise",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="Less than 1 starts from the given latent instead of pure noise.",
+                ),
+                # Optional, so that jobs from before they were there still run.
+                io.Combo.Input(
+                    "noise",
+                    options=list(NOISES),
+                    default="independent",
+                    optional=True,
+                    tooltip="independent: every view its own noise, as the weights were trained. shared: all the same. "
+                    "mixed: some of both.",
+                ),
+                io.Float.Input(
+                    "noise_mix",
+                    default=0.5,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    optional=True,
+                    tooltip="For mixed noise: how far any two views' noise is the same, from 0 (independent) to 1 "
+                    "(shared).",
+                ),
+                io.String.Input(
+                    "noise_order",
+                    default="",
+                    optional=True,
+                    tooltip="Which draw of noise each view takes, like '2, 0, 1': a camera that moves to another place "
+                    "in the rig keeps its noise. Empty: 0, 1, 2, ...",
+                ),
+            ],
+            outputs=[
+                io.Latent.Output(display_name="latent", tooltip="One batch item per view, for SynCam Decode Views.")
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def validate_inputs(cls, noise_order=None):
+        return verdict(cls.check, noise_order) if isinstance(noise_order, str) else True
+
+    @classmethod
+    def execute(
+        cls,
+        model,
+        positive,
+        negative,
+        latent,
+        seed,
+        steps,
+        cfg,
+        sampler_name,
+        scheduler,
+        shift=5.0,
+        denoise=1.0,
+        noise="independent",
+        noise_mix=0.5,
+        noise_order="",
+    ) -> io.NodeOutput:
+        settings = (
+            *(seed, steps, cfg, sampler_name, scheduler, shift, denoise),
+            *(noise, noise_mix, noise_order),
+        )
+        unique_id = getattr(cls.hidden, "unique_id", None)
+        job = Job(unique_id, model, (positive, negative, latent), settings)
+        for name, value in (("cfg", cfg), ("shift", shift)):
+            if not 0 <= value <= 100:  # a linked value, or NaN
+                raise ValueError(f"SynCamSampler: '{name}' is {value}; give a number from 0 to 100.")
+        if shift > 0:
+            (model,) = ModelSamplingSD3().patch(model, shift)
+        # Empty latents of other sizes say so in these keys; hosts before 0.24 know neither the keys nor the arguments.
+        ratios = {key: latent[key] for key in EMPTY_LATENT_RATIOS if key in latent}
+        samples = comfy.sample.fix_empty_latent_channels(model, latent["samples"], **ratios)
+        synchronization = view_sync_of(model)
+        if synchronization is not None:
+            check_latent(samples.shape, synchronization.poses, node="SynCamSampler")
+            size = untrained(samples.shape, synchronization.weights.model.dim)
+            memory = memory_of_sampling(model, synchronization, samples.shape, cfg)
+            say_on_node(cls, ". ".join(filter(None, (size, memory))))
+        with sentences_of("SynCamSampler"):
+            order = read_noise_order(noise_order, len(samples))
+            own = comfy.sample.prepare_noise(samples, seed, order or latent.get("batch_index"))
+            start = noise_of_views(own, seed, noise, noise_mix)
+        sigmas = comfy.samplers.KSampler(
+            model, steps, model.load_device, sampler_name, scheduler, denoise, model.model_options
+        ).sigmas
+        mask = latent.get("noise_mask")
+        with going_on(job, comfy.samplers.sampler_object(sampler_name), sampler_name) as (sampler, first_step):
+            result = comfy.sample.sample_custom(
+                model,
+                start,
+                cfg,
+                sampler,
+                sigmas,
+                positive,
+                negative,
+                samples,
+                noise_mask=mask if mask is None else mask.float(),  # the host cannot scale one of truth values
+                callback=all_views_callback(model, steps, first_step, synchronization, unique_id),
+                disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
+                seed=seed,
+            )
+        # The host's way through the model's own scale and back rounds; what is given comes out as it went in.
+        for view in given_views(latent, samples.shape):
+            result[view] = samples[view].to(result)
+        kept = {key: value for key, value in latent.items() if key not in EMPTY_LATENT_RATIOS}
+        return io.NodeOutput({**kept, "samples": result})
+
+    @classmethod
+    def check(cls, noise_order: str) -> None:
+        with sentences_of("SynCamSampler"):
+            read_noise_order(noise_order, None)
+
+
+def untrained(shape, dim: int) -> str:
+    """What a latent (views, channels, frames, height, width) has that the weights do not know, in one line, or ""."""
+    given = (4 * shape[2] - 3, 8 * shape[4], 8 * shape[3])
+    trained = TRAINED_ON.get(dim, given)
+    if given == trained:
+        return ""
+    return "{} frames of {} x {}; the weights know {} of {} x {}, views may agree less here".format(*given, *trained)
+
+
+def say_on_node(node: type, text: str) -> None:
+    """Show a text on the node while it runs, as the host's own nodes show their progress; needs a server."""
+    from server import PromptServer
+
+    server, unique_id = getattr(PromptServer, "instance", None), getattr(node.hidden, "unique_id", None)
+    if text and server is not None and unique_id is not None:
+        server.send_progress_text(text, unique_id)
+
+
+NODES = (SynCamSampler,)

@@ -1,0 +1,1 @@
+"""What nodes share: inputs, socket types, checks, errors."""

@@ -1,0 +1,32 @@
+"""Errors as one sentence that begins with the node's id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+# ---- judging what was given
+
+
+def refusal(node_id: str, check: Callable, given: list | tuple, kind: type) -> bool | str:
+    """What `validate_inputs` of a list node returns for one input; a linked input is (None,) and is judged later."""
+    with_id = sentences_of(node_id)(check)
+    return verdict(with_id, given[0]) if isinstance(given[0], kind) else True
+
+
+@contextmanager
+def sentences_of(node_id: str) -> Iterator[None]:
+    """Put the node's id in front of the sentence of a ValueError."""
+    try:
+        yield
+    except ValueError as problem:
+        raise ValueError(f"{node_id}: {problem}") from problem
+
+
+def verdict(check: Callable, *values) -> bool | str:
+    """What `validate_inputs` returns: True where `check` passes, else its sentence."""
+    try:
+        check(*values)
+    except ValueError as problem:
+        return str(problem)
+    return True

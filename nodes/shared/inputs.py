@@ -1,0 +1,62 @@
+"""Inputs that several nodes share."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ...syncam_core.video import (
+    FASTEST_FPS,
+    SLOWEST_FPS,
+)
+from .socket_types import LayoutType, RigType
+
+# ---- inputs that two nodes share
+
+
+def views_input() -> io.Image.Input:
+    return io.Image.Input(
+        "views", tooltip="The list from SynCam Decode Views: one batch of frames per view, all of the same length."
+    )
+
+
+def rig_input() -> io.Input:
+    return RigType.Input(
+        "rig",
+        optional=True,
+        tooltip="Gives the views their cameras' names and colours; it must have a camera per view.",
+    )
+
+
+def layout_input(purpose: str = "Arranges the views otherwise: connect SynCam Layout.") -> io.Input:
+    return LayoutType.Input("layout", optional=True, tooltip=purpose)
+
+
+def fps_input() -> io.Float.Input:
+    """Optional, so that jobs from before there was a video still run."""
+    return io.Float.Input(
+        "fps",
+        default=15.0,
+        min=SLOWEST_FPS,
+        max=FASTEST_FPS,
+        step=0.01,
+        optional=True,
+        tooltip="Frames per second of the video output and of timecode. The SynCam weights were trained on videos of 15.",
+    )
+
+
+def footage_input() -> io.Input:
+    return io.MultiType.Input(
+        "views",
+        types=[io.Image, io.Video],
+        tooltip=(
+            "One video per view, all of the same length: the list from SynCam Decode Views, or VIDEOs, which the core's "
+            "Create List puts into a list."
+        ),
+    )
+
+
+def film_outputs() -> list:
+    return [
+        io.Image.Output(display_name="images", tooltip="The frames, for any node that takes a video's frames."),
+        io.Video.Output(display_name="video", tooltip="The same with its frame rate, for Save Video and the like."),
+    ]

@@ -1,0 +1,1 @@
+"""Readers of what others publish: folders of many scenes, for training."""

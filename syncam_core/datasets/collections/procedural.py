@@ -1,0 +1,117 @@
+"""Scenes of the synthetic world, filmed when they are asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from ...cameras.builders import orbit_rig
+from ...cameras.rig import MAX_VIEWS, Rig
+from ...synthetic import COLORS, FLOORS, MOTIONS, PLACE_RADIUS_M, SHAPES, SKIES, frame_times, render
+from ...synthetic import Scene as World
+from ..footage import Footage, Kind, Scene
+from ..pictures import check_size
+from ..video_file import check_clip
+
+
+@dataclass(frozen=True)
+class CameraRanges:
+    """Where cameras stand. All look at the origin; the first is the reference and always stands in the same place."""
+
+    reference: tuple[float, float, float] = (0.0, 20.0, 5.0)  # azimuth and elevation in degrees, distance in metres
+    azimuth_deg: tuple[float, float] = (-180.0, 180.0)  # of the others, drawn uniformly
+    elevation_deg: tuple[float, float] = (8.0, 35.0)
+    distance_m: tuple[float, float] = (4.5, 5.5)
+
+
+def procedural_scenes(
+    seed: int,
+    count: int,
+    views: int,
+    length: int,  # frames
+    size: tuple[int, int] = (64, 64),  # height, width
+    *,
+    fps: float = 8.0,
+    cameras: CameraRanges = CameraRanges(),
+    supersample: int = 2,
+    place_radius_m: float = PLACE_RADIUS_M,  # how far from the origin, at which all cameras look, the subject may be
+) -> list[Scene]:
+    """The first `count` scenes of the endless data set with this seed, each with its own cameras.
+
+    A scene depends on the seed and its number only, on every machine, and not on how many there are. Its caption is
+    the world's prompt. A length of 1 makes multi-view images. Pictures are rendered by `read`, one view at a time.
+    """
+    check_size(size)
+    check_clip(length, fps)
+    if count < 0:
+        raise ValueError(f"'count' is {count}, but there are 0 scenes or more.")
+    if not 2 <= views <= MAX_VIEWS:
+        raise ValueError(f"'views' is {views}, but a scene of several cameras has 2 to {MAX_VIEWS}.")
+    kind = Kind.MULTI_VIEW_VIDEO if length > 1 else Kind.MULTI_VIEW_IMAGES
+    scenes = []
+    for number in range(count):
+        world, rig = procedural_world(seed, number, views, cameras, place_radius_m)
+        footage = []
+        for view, name in enumerate(rig.names):
+            read = _Film(world, rig.select([view]), length, fps, size, supersample)
+            mark = hashlib.sha256(f"{_look_of_the_world()} {world} {length} {fps} {size} {supersample}".encode())
+            mark.update(rig.c2w[view].numpy().tobytes())
+            footage.append(Footage(name=name, c2w=rig.c2w[view], read=read, fingerprint=mark.hexdigest()))
+        scenes.append(Scene(f"seed{seed}-{number:06d}", kind, world.prompt(), tuple(footage)))
+    return scenes
+
+
+def procedural_world(
+    seed: int,
+    number: int,  # of the scene
+    views: int,
+    cameras: CameraRanges = CameraRanges(),
+    place_radius_m: float = PLACE_RADIUS_M,
+) -> tuple[World, Rig]:
+    """What a scene of `procedural_scenes` shows, and its cameras; more views leave the first ones as they are."""
+    draw = random.Random(f"procedural data {int(seed)} {int(number)}")  # text is hashed: neighbours are unrelated
+    world = World.random(draw.getrandbits(62), place_radius_m)
+    angles = [cameras.reference]
+    for _ in range(views - 1):
+        ranges = (cameras.azimuth_deg, cameras.elevation_deg, cameras.distance_m)
+        angles.append(tuple(low + (high - low) * draw.random() for low, high in ranges))
+    return world, orbit_rig(*(list(numbers) for numbers in zip(*angles, strict=True)))
+
+
+@dataclass(frozen=True)
+class _Film:
+    """The `read` of one view."""
+
+    world: World
+    rig: Rig  # of this camera
+    length: int
+    fps: float
+    size: tuple[int, int]
+    supersample: int
+
+    def probe(self) -> int:
+        return self.length
+
+    def __call__(self) -> Tensor:  # (frames, height, width, 3) uint8
+        times = frame_times(self.length, self.fps)
+        rgb = render(self.world, self.rig, *self.size, times, supersample=self.supersample)[0]
+        return (rgb * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+@lru_cache(maxsize=1)
+def _look_of_the_world() -> str:
+    """A hash of small pictures that hold everything there is, so that a change of the world makes caches stale."""
+    digest = hashlib.sha256()
+    rig = orbit_rig([0.0, 130.0], [20.0, 30.0], [5.0])
+    words = [list(names) for names in (SHAPES, COLORS, MOTIONS, FLOORS, SKIES)]
+    for turn in range(max(map(len, words))):
+        shape, color, motion, floor, sky = (names[turn % len(names)] for names in words)
+        world = World(shape, color, motion, floor, sky, heading_deg=40.0 * turn, phase=0.15 * turn, place_x_m=0.2)
+        pictures = render(world, rig, 16, 16, [0.0, 0.4], supersample=1)
+        digest.update((pictures * 255).round().to(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

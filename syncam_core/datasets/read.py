@@ -1,0 +1,409 @@
+"""Scenes of a dataset, judged before their pictures are read: three layouts, written here or by another program."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..cameras.rig import Lens, Rig
+from ..formats import colmap, nerfstudio
+from ..formats.files import chosen_of, printable
+from ..formats.json_cameras import as_list, as_object, read_json, rig_of, shown
+from ..video.cut_list import frames_in_words
+from .collections.syncamvideo import CAMERA_FILE, read_syncamvideo
+from .files import DEEPEST, MAX_CAPTION_BYTES, entry_path, natural, read_text
+from .footage import BrokenFootage, Kind
+from .media import Film, Still, Strip, Video
+from .pictures import PICTURE_SUFFIXES
+from .problems import judge, odd_ones_out
+from .scene_file import FILE, LAYOUTS, SceneFacts, read_facts
+from .video_file import FPS_TOLERANCE, MOST_FRAMES
+from .write import CAPTION
+
+FRAME = re.compile("frame_([0-9]{1,9})")
+MOST_ENTRIES = 500_000  # files of a scene: 64 cameras, 4096 frames, and their camera files
+SHOWN_PROBLEMS = 8
+SAME_LENS = 1e-6
+_MODULES = {"nerfstudio": nerfstudio, "colmap": colmap}
+
+
+@dataclass(frozen=True, eq=False)
+class StoredScene:
+    """A scene whose cameras and files are in order; pictures are read when they are asked for."""
+
+    name: str
+    layout: str
+    caption: str
+    fps: Fraction | None  # None: no file says it
+    frames: int
+    height: int
+    width: int
+    rig: Rig
+    films: tuple[Film, ...]  # of the views
+
+    def pictures(self, view: int, first: int = 0, count: int | None = None) -> Iterator[np.ndarray]:
+        """`count` pictures of a view from the frame `first` on, (height, width, 3) uint8; None: all that follow.
+
+        Raises ValueError, naming the file, where it does not hold what it promises.
+        """
+        stop = self.frames if count is None else first + count
+        name, number, shape = self.rig.names[view], first, None
+        try:
+            # To the very end where that is wanted: only there a video shows whether it is whole.
+            for picture in islice(self.films[view].pictures(), first, None if stop == self.frames else stop):
+                shape = shape or picture.shape
+                if picture.shape != shape:
+                    raise BrokenFootage(f"camera {name!r} has pictures of another size from frame {number} on.")
+                if number == stop:
+                    raise BrokenFootage(f"camera {name!r} has more than {stop} pictures; copy it again.")
+                yield picture[: self.height, : self.width]
+                number += 1
+            if number != stop:
+                raise BrokenFootage(f"camera {name!r} has {number} pictures, but {stop} are expected; copy it again.")
+        except ValueError as problem:
+            raise ValueError(f"scene {self.name!r}: {printable(str(problem))}") from problem
+        except OSError as problem:  # a disk that fails, a share that went away
+            raise ValueError(f"scene {self.name!r} cannot be read ({problem.strerror or problem}).") from problem
+
+
+def scenes_in(folder: Path, depth: int = DEEPEST) -> list[Path]:
+    """The scenes of a dataset, in natural order: the folder itself, or those up to four folders below."""
+    if _is_scene(folder):
+        return [folder]
+    if depth == 0:
+        return []
+    with os.scandir(folder) as entries:
+        below = [Path(entry.path) for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+    return [
+        scene for path in sorted(below, key=lambda path: natural(path.name)) for scene in scenes_in(path, depth - 1)
+    ]
+
+
+def open_scene(
+    path: Path,
+    cameras: str = "",
+    layout: str = "auto",
+    unit_m: float | None = None,
+) -> StoredScene:
+    """Look a scene over: everything but the decoding of its pictures.
+
+    `cameras` says which ones and in which order, as for `choose_cameras`; an empty text means all. `unit_m` is the
+    metres of one unit, for nerfstudio and COLMAP scenes of other programs, which do not say it.
+
+    Raises ValueError with a sentence for each thing that is wrong.
+    """
+    try:
+        if layout not in ("auto", *LAYOUTS):
+            raise ValueError(f"'layout' is {layout[:40]!r}; possible are auto, {', '.join(LAYOUTS)}.")
+        _refuse_links(path)
+        facts = read_facts(path)
+        found = facts.layout if facts else _layout_of(path)
+        if not found:
+            raise ValueError(
+                "it holds no videos/, frame_00000/, transforms.json or COLMAP model; give a scene's folder."
+            )
+        if layout not in ("auto", found):
+            raise ValueError(f"'layout' is {layout}, but the scene is of the layout {found}; choose that, or auto.")
+        if found == "syncamvideo":
+            parts = _read_videos(path)
+        else:
+            parts = _read_moments(path, found, unit_m or (1.0 if facts else None))  # what has our facts is in metres
+        return _scene(path.name, found, facts, cameras, parts)
+    except OSError as problem:
+        raise ValueError(f"scene {path.name!r} cannot be read ({problem.strerror or problem}).") from problem
+    except ValueError as problem:
+        raise ValueError(f"scene {path.name[:100]!r}: {_printable_lines(str(problem))}") from problem
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What the files of a scene say."""
+
+    stems: Sequence[str]
+    poses: Sequence[Tensor]  # per camera (1 or frames, 4, 4)
+    lenses: Sequence[Lens]  # empty: the layout has none
+    films: Sequence[Film]
+    frames: int
+    fps: Fraction | None
+    caption: str
+    hint: str
+
+
+def _scene(name: str, layout: str, facts: SceneFacts | None, cameras: str, parts: _Parts) -> StoredScene:
+    stems, names = list(parts.stems), list(parts.stems)
+    if facts:
+        _agree(facts, parts)
+        stems, names = list(facts.stems), list(facts.names)
+    chosen = chosen_of(cameras, names)
+    order = [parts.stems.index(stems[index]) for index in chosen]
+    films = [parts.films[at] for at in order]
+    height, width = _common_size(films, [names[index] for index in chosen], facts, layout)
+    if parts.lenses:
+        lenses = [
+            _lens(parts.lenses[at], facts.lenses[index] if facts else None)
+            for index, at in zip(chosen, order, strict=True)
+        ]
+    else:
+        lenses = [facts.lenses[index] for index in chosen] if facts else []
+    rig = rig_of([names[index] for index in chosen], [parts.poses[at] for at in order], lenses, parts.hint)
+    if facts:
+        rig = Rig(rig.names, rig.c2w, tuple(facts.colors[index] for index in chosen), rig.lenses)
+    fps = facts.fps if facts else parts.fps
+    return StoredScene(name, layout, parts.caption, fps, parts.frames, height, width, rig, tuple(films))
+
+
+def _agree(facts: SceneFacts, parts: _Parts) -> None:
+    problems = [
+        f"'{FILE}' has the camera {name!r} ({stem}), but there are no poses and pictures of it."
+        for stem, name in zip(facts.stems, facts.names, strict=True)
+        if stem not in parts.stems
+    ]
+    problems += [f"there is a camera {stem!r} that '{FILE}' does not have." for stem in {*parts.stems} - {*facts.stems}]
+    if facts.frames != parts.frames:
+        problems.append(f"it has {frames_in_words(parts.frames)}, but '{FILE}' says {facts.frames}; copy it again.")
+    if parts.fps and abs(float(parts.fps / facts.fps) - 1) > FPS_TOLERANCE:
+        problems.append(f"its videos run at {float(parts.fps):.6g} fps, but '{FILE}' says {float(facts.fps):.6g}.")
+    _refuse(problems)
+
+
+def _common_size(films: Sequence[Film], names: Sequence[str], facts: SceneFacts | None, layout: str) -> tuple[int, int]:
+    """Height and width of all pictures."""
+    wanted = (facts.height, facts.width) if facts else None
+    if wanted and layout == "syncamvideo":
+        stored = tuple(side + side % 2 for side in wanted)  # a video grows to even sides
+    else:
+        stored = wanted
+    problems, first = [], ""
+    for name, film in zip(names, films, strict=True):
+        try:
+            shape = film.shape()
+        except BrokenFootage as problem:
+            problems.append(str(problem))
+            continue
+        stored, first = stored or shape, first or f"{name!r} has"
+        if shape != stored:
+            said = f"'{FILE}' says" if facts else first
+            problems.append(
+                f"camera {name!r} has pictures of {shape[1]} x {shape[0]} pixels, but {said} {stored[1]} x {stored[0]}."
+            )
+    _refuse(problems)
+    return wanted or stored
+
+
+def _lens(of_file: Lens, of_facts: Lens | None) -> Lens:
+    """The lens in millimetres as it was, unless somebody has changed the focal length in the camera file since."""
+    if of_facts is None:
+        return of_file
+    share, before = (lens.focal_mm / lens.sensor_width_mm for lens in (of_file, of_facts))
+    return of_facts if abs(share - before) <= SAME_LENS * before else of_file
+
+
+# -- a video per camera ----------------------------------------------------------------------------------------------
+
+
+def _read_videos(path: Path) -> _Parts:
+    scene = next((one for one in read_syncamvideo(path) if one.name == path.name), None)
+    if scene is None:
+        raise ValueError(f"it has no videos/, and no {CAMERA_FILE}; copy it again.")
+    problems: dict[str, None] = {}  # in order, each once
+    stems, poses, films, counts = [], [], [], []
+    for footage in scene.footage:
+        try:
+            (count,) = judge(footage, Kind.MULTI_VIEW_VIDEO)
+        except BrokenFootage as problem:
+            problems[_said_of(footage.name, str(problem))] = None
+            continue
+        stems.append(footage.name)
+        poses.append(footage.c2w)
+        films.append(Video(footage.read.path, footage.read.shown, poses=footage.read.poses))
+        counts.append(count)
+    odd = odd_ones_out([(count,) for count in counts])
+    problems.update(dict.fromkeys(_said_of(stems[index], why) for index, why in odd.items()))
+    rates = [film.rate() for film in films]
+    problems.update(
+        dict.fromkeys(
+            f"'{film.shown}' runs at {_fps(rate)}, but '{films[0].shown}' at {_fps(rates[0])}."
+            for film, rate in zip(films, rates, strict=True)
+            if rate != rates[0]
+        )
+    )
+    _refuse(list(problems))
+    hint = f"See '{CAMERA_FILE}'."
+    return _Parts(stems, poses, (), films, counts[0], rates[0], scene.caption, hint)
+
+
+def _said_of(name: str, why: str) -> str:
+    return why if name in why else f"camera {name!r}: {why}"
+
+
+def _fps(rate: Fraction | None) -> str:
+    return f"{float(rate):.6g} fps" if rate else "no fps"
+
+
+# -- a folder per frame ----------------------------------------------------------------------------------------------
+
+
+def _read_moments(path: Path, layout: str, unit_m: float | None) -> _Parts:
+    moments = _moments(path)
+    problems: list[str] = []
+    rigs: list[Rig] = []
+    stills: list[list[Still]] = []
+    for moment in moments:
+        try:
+            rig = _cameras_of(moment, layout, unit_m)
+            files = (_files_of_transforms if layout == "nerfstudio" else _files_of_model)(moment, rig.names)
+            order = list(range(rig.views))
+            if rigs:
+                order = _same_cameras(rig.names, rigs[0].names)
+                rig = rig.select(order)
+            here = [Still(file, f"{path.name}/{file.relative_to(path).as_posix()}") for file in files]
+            rigs.append(rig)
+            stills.append([here[at] for at in order])
+        except ValueError as problem:
+            problems.append(f"'{moment.name}': {problem}")
+    _refuse(problems)
+    caption = ""
+    if (path / CAPTION).exists():
+        caption = read_text(path / CAPTION, MAX_CAPTION_BYTES, CAPTION).strip()
+    c2w = torch.cat([rig.c2w for rig in rigs], dim=1)
+    strips = [Strip(camera) for camera in zip(*stills, strict=True)]
+    return _Parts(rigs[0].names, list(c2w), rigs[0].lenses, strips, len(moments), None, caption, "")
+
+
+def _moments(path: Path) -> list[Path]:
+    """The folders of the frames, or the folder itself where it is a single moment. Raises ValueError for a gap."""
+    found: dict[int, Path] = {}
+    for entry in _folders_in(path):
+        if match := FRAME.fullmatch(entry.name):
+            if int(match[1]) in found:
+                raise ValueError(f"'{found[int(match[1])].name}' and '{entry.name}' are the same frame; leave one out.")
+            found[int(match[1])] = entry
+    if len(found) > MOST_FRAMES:
+        raise ValueError(f"it has {len(found)} frames, but at most {MOST_FRAMES} are possible; split it.")
+    missing = next((number for number in range(len(found)) if number not in found), None)
+    if missing is not None:
+        raise ValueError(
+            f"'frame_{missing:05d}' is missing, but there is '{found[max(found)].name}'; frames must run from 0 without "
+            "gaps."
+        )
+    return [found[number] for number in sorted(found)] or [path]
+
+
+def _cameras_of(moment: Path, layout: str, unit_m: float | None) -> Rig:
+    rig = _MODULES[layout].read(moment, unit_m=unit_m)
+    if rig.frames > 1:
+        raise ValueError(
+            f"its pictures are of {rig.frames} moments; a scene has a folder for each moment, frame_00000 and so on."
+        )
+    return rig
+
+
+def _files_of_transforms(moment: Path, names: Sequence[str]) -> list[Path]:
+    """The picture of each camera, in the order of the file, which is the rig's."""
+    document = read_json(moment / "transforms.json")
+    frames = [as_object(one, f"frames[{index}]") for index, one in enumerate(as_list(document["frames"], "frames"))]
+    if len(frames) != len(names):
+        raise ValueError(f"it has {len(frames)} pictures of {len(names)} cameras; one of each is needed.")
+    return [_file_of(moment, frame.get("file_path"), f"frames[{index}]") for index, frame in enumerate(frames)]
+
+
+def _file_of(moment: Path, named: object, place: str) -> Path:
+    if not isinstance(named, str):
+        raise ValueError(f"{place}.file_path is {shown(named)}, but the name of a picture is needed.")
+    try:
+        file = moment / entry_path(named)
+    except ValueError as problem:
+        raise ValueError(f"{place}.file_path: {problem}") from problem
+    for suffix in ("", *PICTURE_SUFFIXES):  # some programs leave it out
+        if os.path.isfile(f"{file}{suffix}"):
+            return file.with_name(file.name + suffix)
+    return file  # refused as missing when it is opened
+
+
+def _files_of_model(moment: Path, names: Sequence[str]) -> list[Path]:
+    """The picture of each camera: images/<name>.png, or the only picture of the folder images/<name>."""
+    images = moment / "images"
+    files = [Path(at, file) for at, _, there in os.walk(images) for file in there]
+    files = [file for file in files if file.suffix.lower() in PICTURE_SUFFIXES]
+    by_name: dict[str, list[Path]] = {}
+    for file in files:
+        whole = file.relative_to(images).with_suffix("")
+        for key in {whole.as_posix(), whole.name, whole.parent.as_posix()}:
+            by_name.setdefault(key, []).append(file)
+    for name in names:
+        entry_path(name)
+        if len(by_name.get(name, ())) != 1:
+            count = len(by_name.get(name, ()))
+            why = f"has {count} pictures of the camera {name[:60]!r}" if count else f"has no picture {name[:60]!r}"
+            raise ValueError(f"'images' {why}; one is needed.")
+    return [by_name[name][0] for name in names]
+
+
+def _same_cameras(names: Sequence[str], first: Sequence[str]) -> list[int]:
+    """Where the first frame's cameras are among a later one's. Raises ValueError where they are others."""
+    missing = next((name for name in first if name not in names), None)
+    extra = next((name for name in names if name not in first), None)
+    if missing is not None:
+        raise ValueError(f"it has no camera {missing[:60]!r}, which the first frame has.")
+    if extra is not None:
+        raise ValueError(f"it has a camera {extra[:60]!r}, which the first frame does not have.")
+    return [names.index(name) for name in first]
+
+
+# -- folders ---------------------------------------------------------------------------------------------------------
+
+
+def _is_scene(path: Path) -> bool:
+    return (path / FILE).is_file() or bool(_layout_of(path))
+
+
+def _layout_of(path: Path) -> str:
+    """Told from what is in the folder; empty where it is no scene."""
+    if (path / "videos").is_dir() or (path / CAMERA_FILE).is_file():
+        return "syncamvideo"
+    first = next((entry for entry in _folders_in(path) if FRAME.fullmatch(entry.name)), path)
+    return next((key for key, module in _MODULES.items() if module.looks_like(first, b"")), "")
+
+
+def _folders_in(path: Path) -> list[Path]:
+    with os.scandir(path) as entries:
+        return sorted(Path(entry.path) for entry in islice(entries, MOST_ENTRIES) if entry.is_dir())
+
+
+def _refuse_links(path: Path) -> None:
+    """A dataset of somebody else must not show files from elsewhere on the machine."""
+    home = os.path.realpath(path)
+    count = 0
+    for at, folders, files in os.walk(path):
+        for name in (*folders, *files):
+            count += 1
+            here = os.path.join(at, name)
+            if os.path.islink(here) and os.path.commonpath([home, os.path.realpath(here)]) != home:
+                raise ValueError(
+                    f"'{os.path.relpath(here, path)}' is a link that leads out of the scene; copy the file."
+                )
+        if count > MOST_ENTRIES:
+            raise ValueError(f"it holds more than {MOST_ENTRIES} files; split it.")
+
+
+def _refuse(problems: Sequence[str]) -> None:
+    """Raise ValueError for all that was found: a sentence, or several on lines of their own."""
+    if len(problems) == 1:
+        raise ValueError(problems[0])
+    if problems:
+        more = [f"and {len(problems) - SHOWN_PROBLEMS} more"] if len(problems) > SHOWN_PROBLEMS else []
+        lines = "".join(f"\n  {line}" for line in [*problems[:SHOWN_PROBLEMS], *more])
+        raise ValueError(f"it has {len(problems)} problems.{lines}")
+
+
+def _printable_lines(text: str) -> str:
+    return "\n".join(printable(line) for line in text.split("\n"))
