@@ -6,6 +6,7 @@ from functools import partial
 
 from comfy_api.latest import io
 
+from ...syncam_core.errors import UserError
 from ...syncam_core.video import FASTEST_FPS, SLOWEST_FPS, frame_rate
 from ...syncam_core.video.clip import Clip
 from ...syncam_core.video.cut_list import view_of
@@ -138,9 +139,10 @@ class SynCamBulletTime(io.ComfyNode):
         with sentences_of("SynCamBulletTime"):
             rate = frame_rate(fps[0])
             if between[0] == MODEL and not interp_model:
-                raise ValueError(
+                raise UserError(
                     f"'between' is {MODEL!r}, but 'interp_model' is not connected; connect Load Frame Interpolation "
-                    f"Model, or use {CROSS_FADE!r}."
+                    f"Model, or use {CROSS_FADE!r}.",
+                    field="between",
                 )
             names, clips = same_sized(views, rig)
             frozen = freeze_frame[0] if freeze_frame[0] >= 0 else len(clips[0]) - 1
@@ -254,7 +256,7 @@ class SynCamStereo(io.ComfyNode):
             clips = clips_of(views, names)
             eyes = [view_of(text[0].strip(), names, f"'{what}'") for text, what in ((left, "left"), (right, "right"))]
             if eyes[0] == eyes[1]:
-                raise ValueError(f"'left' and 'right' are both {names[eyes[0]]!r}; two different views are needed.")
+                raise UserError(f"'left' and 'right' are both {names[eyes[0]]!r}; two different views are needed.")
             check_same_size([clips[eye] for eye in eyes], [names[eye] for eye in eyes])
             if rig:
                 check_sides(rig[0], *eyes)
@@ -394,9 +396,10 @@ def azimuths(order: str, rig: list | None, frame: int = 0) -> list[float] | None
     if order != BY_AZIMUTH:
         return None
     if not rig:
-        raise ValueError(
+        raise UserError(
             f"'order' is {BY_AZIMUTH!r}, but 'rig' is not connected; connect the rig of the views, or use "
-            f"{IN_RIG_ORDER!r}."
+            f"{IN_RIG_ORDER!r}.",
+            field="order",
         )
     return azimuths_of(rig[0], frame)
 

@@ -12,6 +12,7 @@ import torch
 from comfy_api.latest import io, ui
 from torch import Tensor
 
+from ...syncam_core.errors import UserError
 from ...syncam_core.video import FASTEST_FPS, SLOWEST_FPS, frame_rate
 from ...syncam_core.video.clip import BITS_8
 from ..host.output_files import disk_sentences, workflow_tags
@@ -159,9 +160,9 @@ class SynCamExportDataset(io.ComfyNode):
             try:
                 with disk_sentences(below):
                     made = append_scene(Path(folder_paths.get_output_directory(), below), fill, name)
-            except ValueError as problem:
+            except UserError as problem:
                 if name and isinstance(problem.__cause__, FileExistsError):
-                    raise ValueError(in_use(below, name)) from problem
+                    raise problem.told(in_use(below, name)) from problem
                 raise
         done = f"{below}/{made.name}"
         about = f"{layout[0]}: {counted_noun(len(clips), 'camera')}, {counted_noun(len(clips[0]), 'frame')}"
@@ -293,13 +294,15 @@ class SynCamLoadDataset(io.ComfyNode):
             folder = folder_of(dataset, below)
             scenes = scenes_in(folder)
             if not scenes:
-                raise ValueError(
+                raise UserError(
                     f"'dataset' is {dataset[:100]!r}, but this folder holds no scenes; they have videos/, frame_00000/, "
-                    "transforms.json or a COLMAP model in them."
+                    "transforms.json or a COLMAP model in them.",
+                    field="dataset",
                 )
             if not 1 <= scene <= len(scenes):
-                raise ValueError(
-                    f"'scene' is {scene}, but the dataset has {counted_noun(len(scenes), 'scene')}; use 1 to {len(scenes)}."
+                raise UserError(
+                    f"'scene' is {scene}, but the dataset has {counted_noun(len(scenes), 'scene')}; use 1 to {len(scenes)}.",
+                    field="scene",
                 )
             return scenes[scene - 1]
 
@@ -314,7 +317,7 @@ def dataset_name(dataset: str) -> str:
 
 
 def scene_place(dataset: str, split: str, scene: str) -> tuple[str, str]:
-    """The folder below the output folder that the scene goes into, and the scene's name. Raises ValueError."""
+    """The folder below the output folder that the scene goes into, and the scene's name. Raises UserError."""
     from ...syncam_core.datasets.place import checked_name
 
     below, part = dataset_name(dataset), checked_name(split, "'split'")
@@ -322,7 +325,7 @@ def scene_place(dataset: str, split: str, scene: str) -> tuple[str, str]:
 
 
 def is_there(below: str, name: str, in_use_means: str) -> bool:
-    """Whether the scene is there and is to be kept. Raises ValueError where it is there and is not."""
+    """Whether the scene is there and is to be kept. Raises UserError where it is there and is not."""
     from ...syncam_core.datasets.place import has_scene
 
     if not name:
@@ -330,7 +333,7 @@ def is_there(below: str, name: str, in_use_means: str) -> bool:
     with disk_sentences(below):
         there = has_scene(Path(folder_paths.get_output_directory(), below), name)
     if there and in_use_means != IN_USE[1]:
-        raise ValueError(in_use(below, name))
+        raise UserError(in_use(below, name))
     return there
 
 
@@ -345,25 +348,25 @@ def root_of(below: str) -> Path:
     """The host's folder, as the disk knows it."""
     folders = {"output": folder_paths.get_output_directory, "input": folder_paths.get_input_directory}
     if below not in folders:
-        raise ValueError(f"'below' is {str(below)[:40]!r}; possible are output and input.")
+        raise UserError(f"'below' is {str(below)[:40]!r}; possible are output and input.", field="below")
     return Path(os.path.realpath(folders[below]()))
 
 
 def folder_of(dataset: str, below: str) -> Path:
-    """A folder below the host's. Raises ValueError for one that is elsewhere, or that is not there."""
+    """A folder below the host's. Raises UserError for one that is elsewhere, or that is not there."""
     root = root_of(below)
     given = f"'dataset' is {str(dataset)[:100]!r}"
     if not isinstance(dataset, str) or not dataset.strip():
-        raise ValueError(f"{given}, which names no folder; give that of a dataset in the {below} folder.")
+        raise UserError(f"{given}, which names no folder; give that of a dataset in the {below} folder.")
     try:
         path = Path(os.path.realpath(root / dataset.strip().replace("\\", "/")))
         inside = path != root and os.path.commonpath([root, path]) == str(root)
     except ValueError:  # a null byte, or another drive
         inside = False
     if not inside:
-        raise ValueError(f"{given}, which leads out of the {below} folder; give a path relative to it.")
+        raise UserError(f"{given}, which leads out of the {below} folder; give a path relative to it.")
     if not path.is_dir():
-        raise ValueError(f"{given}, but there is no such folder in the {below} folder.")
+        raise UserError(f"{given}, but there is no such folder in the {below} folder.")
     return path
 
 
@@ -384,9 +387,10 @@ def files_state(folder: Path) -> str:
 def frames_wanted(found, first_frame: int, frames: int) -> int:
     left = found.frames - first_frame
     if left < max(1, frames):
-        raise ValueError(
+        raise UserError(
             f"'first_frame' is {first_frame} and 'frames' is {frames}, but scene {found.name!r} has "
-            f"{counted_noun(found.frames, 'frame')}, counted from 0; ask for fewer."
+            f"{counted_noun(found.frames, 'frame')}, counted from 0; ask for fewer.",
+            field="first_frame",
         )
     return frames or left
 

@@ -10,6 +10,7 @@ import comfy.utils
 import numpy as np
 from comfy_api.latest import io, ui
 
+from ...syncam_core.errors import UserError
 from ...syncam_core.video import FASTEST_FPS, SLOWEST_FPS, frame_rate, staged_files
 from ...syncam_core.video.auto_cut import (
     EVERY,
@@ -233,9 +234,10 @@ def motion_in(clips: list[Clip]) -> np.ndarray:  # (views, frames)
 def check_files_are_there(files: SavedViews) -> None:
     missing = [file for file in files.files if not (files.folder / file).is_file()]
     if missing:
-        raise ValueError(
+        raise UserError(
             f"'files' names {missing[0]}, which is not in {files.folder} any more; save the views again, by another "
-            "filename_prefix or by running SynCam Save Views once more."
+            "filename_prefix or by running SynCam Save Views once more.",
+            field="files",
         )
 
 
@@ -244,7 +246,7 @@ def texts_of(edit: Edit, files: SavedViews) -> tuple[dict[str, str], list[str]]:
     texts, note = {".otio": otio_text(edit, files)}, []
     try:
         texts[".edl"] = edl_text(edit, files)
-    except ValueError as problem:
+    except UserError as problem:
         note = [f"no .edl: {problem}"]
     return texts, note
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ...syncam_core.errors import UserError
 from ...syncam_core.video.layout import MAX_COLUMNS
 from ...syncam_core.video.layouts import (
     CORNERS,
@@ -114,7 +115,9 @@ class SynCamLayout(io.ComfyNode):
     def execute(cls, gap, background, names, angles, timecode, kind=None) -> io.NodeOutput:
         with sentences_of("SynCamLayout"):
             if kind is None:  # the host leaves out what it does not know
-                raise ValueError(f"'kind' is none of {', '.join(map(repr, NODE_KINDS))}; use one of these.")
+                raise UserError(
+                    f"'kind' is none of {', '.join(map(repr, NODE_KINDS))}; use one of these.", field="kind"
+                )
             chosen = dict(kind)
             name = chosen.pop("kind")
             chosen["kind"] = GRID if name in (AUTO, ROWS_AND_COLUMNS) else name

@@ -13,6 +13,7 @@ import folder_paths
 import numpy as np
 from comfy_api.latest import io
 
+from ...syncam_core.errors import UserError
 from ...syncam_core.video import FASTEST_FPS, SLOWEST_FPS, check_video_size, file_slugs, frame_rate
 from ...syncam_core.video.clip import BITS_8, Clip, in_order
 from ...syncam_core.video.cut_list import cuts_of, entries_of
@@ -86,7 +87,7 @@ class SynCamPlayer(io.ComfyNode):
             elif views:
                 shown = of_views(views, frame_rate(fps[0]), rig)
             else:
-                raise ValueError(
+                raise UserError(
                     "there is nothing to play; connect the views of SynCam Decode Views to 'views', or the files of "
                     "SynCam Save Views to 'files'."
                 )
@@ -111,7 +112,7 @@ def of_views(views: list, rate: Fraction, rig: list | None) -> dict:
 
 def of_files(files: list[SavedViews], rig: list | None) -> dict:
     if len(files) > 1:
-        raise ValueError(f"'files' holds {len(files)} runs; connect the files of one.")
+        raise UserError(f"'files' holds {len(files)} runs; connect the files of one.", field="files")
     (saved,) = files
     names, colors = (list(saved.names), list(saved.colors)) if not rig else names_and_colors(rig, len(saved.files))
     downloads = [place(file, saved.subfolder, saved.kind) for file in saved.files]
@@ -120,7 +121,7 @@ def of_files(files: list[SavedViews], rig: list | None) -> dict:
     for file, slug, original in zip(saved.files, file_slugs(names), downloads, strict=True):
         path = Path(saved.folder) / file
         if not path.is_file():
-            raise ValueError(f"'{file}' is no longer in the folder '{saved.folder}'; save the views again.")
+            raise UserError(f"'{file}' is no longer in the folder '{saved.folder}'; save the views again.")
         if plays_in_browsers(path):
             played.append(original)
             progress.update(saved.frames)
@@ -165,7 +166,7 @@ def problem_of(cuts: str, shown: dict) -> str:
     try:
         names = [view["name"] for view in shown["views"]]
         cuts_of(cuts, shown["frames"], Fraction(*shown["fps"]), names)
-    except ValueError as problem:
+    except UserError as problem:
         return str(problem)
     return ""
 

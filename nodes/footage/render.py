@@ -22,6 +22,7 @@ from torch import Tensor
 import nodes as host_nodes
 
 from ...syncam_core.cameras import rig_to_json
+from ...syncam_core.errors import UserError
 from ...syncam_core.formats.video_tag import RIG_TAG
 from ...syncam_core.video import (
     FASTEST_FPS,
@@ -268,9 +269,9 @@ class Format:
 
 
 def format_of_choice(choice: dict | None) -> Format:
-    """Raises ValueError for what there is not."""
+    """Raises UserError for what there is not."""
     if choice is None:  # what the host makes of a key that it does not know
-        raise ValueError(f"'codec' is missing or unknown; possible are {', '.join(CODECS)}.")
+        raise UserError(f"'codec' is missing or unknown; possible are {', '.join(CODECS)}.", field="codec")
     codec, depth = choice.get("codec"), str(choice.get("bit_depth", ""))
     if codec in CODECS and not depth:
         depth = str(min(CODECS[codec].pixels))
@@ -299,7 +300,7 @@ class Render:
     def to_files(self, prefix: str) -> tuple[SavedViews, Path | None]:
         """Write everything; it appears together. Gives the files, and a preview where browsers play none of them.
 
-        Raises ValueError with a sentence, where it can before anything is decoded.
+        Raises UserError with a sentence, where it can before anything is decoded.
         """
         names, colors = self.names_and_colors()
         rate = frame_rate(self.rate * self.multiplier)
@@ -328,9 +329,10 @@ class Render:
     def names_and_colors(self) -> tuple[list[str], list[str]]:
         views = len(self.samples)
         if self.rig is not None and len(self.rig.names) != views:
-            raise ValueError(
+            raise UserError(
                 f"'rig' has {counted_noun(len(self.rig.names), 'camera')} but 'latent' has "
-                f"{counted_noun(views, 'view')}; connect the rig that the latent was made with."
+                f"{counted_noun(views, 'view')}; connect the rig that the latent was made with.",
+                field="rig",
             )
         return names_and_colors([self.rig] if self.rig is not None else None, views)
 
@@ -342,7 +344,7 @@ class Render:
             is_video = self.samples.ndim == 5 and self.vae.latent_dim == 3
             frames = int(self.vae.upscale_ratio[0](self.samples.shape[2])) if is_video else 1
         except (AttributeError, TypeError) as problem:
-            raise ValueError(f"'vae' does not say how large its videos are; {OTHER_WAY}.") from problem
+            raise UserError(f"'vae' does not say how large its videos are; {OTHER_WAY}.", field="vae") from problem
         dtype = frame_dtype(self.format.bits)
         return MadeClip(
             (frames - 1) * self.multiplier + 1, height, width, dtype, lambda _: np.zeros((height, width, 3), dtype)
@@ -350,7 +352,7 @@ class Render:
 
     def check(self, blank: Clip, names: list[str], colors: list[str], rate: Fraction) -> None:
         if self.films not in FILMS:
-            raise ValueError(f"'films' is {self.films!r}; possible are {', '.join(FILMS)}.")
+            raise UserError(f"'films' is {self.films!r}; possible are {', '.join(FILMS)}.", field="films")
         grid = self.grid([blank] * len(names), names, colors, rate)
         films = [blank] * (self.films != ONLY_GRID) + [grid] * (self.films != ONLY_VIEWS)
         for film in films:
@@ -426,9 +428,10 @@ class Render:
         expected = self.blank_clip()
         frames = (len(images) - 1) * self.multiplier + 1
         if (frames, *images.shape[1:3]) != (len(expected), expected.height, expected.width):
-            raise ValueError(
+            raise UserError(
                 f"'vae' made {len(images)} frames of {images.shape[2]} x {images.shape[1]} pixels of a latent for "
-                f"{(len(expected) - 1) // self.multiplier + 1} of {expected.width} x {expected.height}; {OTHER_WAY}."
+                f"{(len(expected) - 1) // self.multiplier + 1} of {expected.width} x {expected.height}; {OTHER_WAY}.",
+                field="vae",
             )
         return images
 

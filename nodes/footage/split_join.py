@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...syncam_core.cameras.rig import MAX_VIEWS
 from ...syncam_core.cameras.selection import choose_cameras
+from ...syncam_core.errors import UserError
 from ...syncam_core.formats.files import natural
 from ..host.latents import view_latents
 from ..shared.checks import check_views, counted_noun, names_and_colors
@@ -122,9 +123,10 @@ class SynCamReplaceView(io.ComfyNode):
             names, _ = names_and_colors(rig, len(views))
             chosen = choose_cameras(camera[0], names)
             if not camera[0].strip() or len(chosen) != 1 or len(view) != 1:
-                raise ValueError(
+                raise UserError(
                     f"'camera' is {camera[0][:40]!r} and 'view' holds {counted_noun(len(view), 'video')}, but one view takes "
-                    "the place of one; name one camera, and connect one video."
+                    "the place of one; name one camera, and connect one video.",
+                    field="camera",
                 )
             check_views(view)
             return io.NodeOutput([view[0] if index == chosen[0] else old for index, old in enumerate(views)])
@@ -179,9 +181,10 @@ class SynCamBatchToViews(io.ComfyNode):
         with sentences_of("SynCamBatchToViews"):
             check_views([images])
             if len(images) % count:
-                raise ValueError(
+                raise UserError(
                     f"'images' has {counted_noun(len(images), 'frame')}, which {count} views cannot share equally; set "
-                    "'count' to the number of views."
+                    "'count' to the number of views.",
+                    field="images",
                 )
         return io.NodeOutput(list(images.split(len(images) // count)))
 
@@ -270,7 +273,7 @@ def refuse_mixed(what: str, shapes: Sequence[tuple[int, ...]], axes: str) -> Non
     other = next((index for index, shape in enumerate(shapes) if shape != shapes[0]), None)
     if other is not None:
         said = [" x ".join(map(str, shape)) for shape in (shapes[0], shapes[other])]
-        raise ValueError(
+        raise UserError(
             f"'{what}' must all have the same size, but the first is {said[0]} and number {other + 1} is {said[1]} ({axes})."
         )
 
@@ -322,10 +325,10 @@ def join_latents(latents: Sequence[Any]) -> dict[str, Any]:
     """One latent with the items of all, in order: the inverse of `split_latent`.
 
     Items without a noise mask beside items with one are denoised everywhere. Places in the batch are kept, unless they
-    are 0, 1, 2, ... in order, which the host takes them for anyway. Raises ValueError where sizes differ.
+    are 0, 1, 2, ... in order, which the host takes them for anyway. Raises UserError where sizes differ.
     """
     if not latents:
-        raise ValueError("'latents' is empty; connect at least one latent.")
+        raise UserError("'latents' is empty; connect at least one latent.", field="latents")
     samples = [view_latents(latent) for latent in latents]
     refuse_mixed("latents", [tuple(one.shape[1:]) for one in samples], "channels x frames x height x width")
     joined = {key: value for latent in reversed(latents) for key, value in latent.items() if key not in _OWN}

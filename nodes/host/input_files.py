@@ -7,6 +7,7 @@ from pathlib import Path
 
 import folder_paths
 
+from ...syncam_core.errors import UserError
 from ...syncam_core.formats import format_of, video_tag
 
 
@@ -53,10 +54,10 @@ def file_state(path: str) -> str:
 def input_path(file: str) -> str:
     """The path of a file, or of a folder of cameras, that a widget or an API user names, inside the host's folders.
 
-    Raises ValueError for a name that leads out of them, and for one that does not exist.
+    Raises UserError for a name that leads out of them, and for one that does not exist.
     """
     if not file or not isinstance(file, str):
-        raise ValueError("'file' names no file; put a camera file into the input folder and choose it.")
+        raise UserError("'file' names no file; put a camera file into the input folder and choose it.", field="file")
     name, folder = folder_paths.annotated_filepath(file)
     folder = os.path.realpath(folder or folder_paths.get_input_directory())
     try:
@@ -65,12 +66,14 @@ def input_path(file: str) -> str:
     except ValueError:  # a null byte, or another drive
         inside = False
     if not inside:
-        raise ValueError(f"'file' is {file[:200]!r}, which leads out of the input folder; give a path relative to it.")
+        raise UserError(
+            f"'file' is {file[:200]!r}, which leads out of the input folder; give a path relative to it.", field="file"
+        )
     if not os.path.isfile(path) and not (os.path.isdir(path) and format_of(path)):
         offer = ", ".join(camera_files()[:8])
         instead = f"choose one of: {offer}" if offer else "put a camera file there (.json, .txt, .chan, COLMAP folder)"
         what = (
             "no such file" if not os.path.isdir(path) else "no such file, and the folder of this name holds no cameras,"
         )
-        raise ValueError(f"'file' is {file[:200]!r}, but there is {what} in the input folder; {instead}.")
+        raise UserError(f"'file' is {file[:200]!r}, but there is {what} in the input folder; {instead}.", field="file")
     return path

@@ -10,6 +10,8 @@ import comfy.utils
 import torch
 from torch import Tensor
 
+from ...syncam_core.errors import UserError
+
 # ---- decoding
 
 
@@ -17,12 +19,15 @@ def view_latents(latent: Any) -> Tensor:
     """The samples of a latent, one batch item per view."""
     samples = latent.get("samples") if isinstance(latent, dict) else None
     if not isinstance(samples, Tensor) or samples.is_nested:
-        raise ValueError("'latent' does not hold one tensor of samples; connect the latent of SynCam Sampler.")
+        raise UserError(
+            "'latent' does not hold one tensor of samples; connect the latent of SynCam Sampler.", field="latent"
+        )
     if samples.ndim not in (4, 5) or 0 in samples.shape:
         shape = " x ".join(map(str, samples.shape))
-        raise ValueError(
+        raise UserError(
             f"'latent' is {shape}, but views x channels x frames x height x width is needed; "
-            "connect the latent of SynCam Sampler."
+            "connect the latent of SynCam Sampler.",
+            field="latent",
         )
     return samples
 
@@ -40,9 +45,10 @@ def decode_view(
         expected = getattr(vae, "latent_channels", sample.shape[1])
         if sample.shape[1] == expected:
             raise
-        raise ValueError(
+        raise UserError(
             f"'latent' has {sample.shape[1]} channels, but 'vae' decodes {expected}; load the VAE that belongs to the "
-            "model, for Wan2.1 wan_2.1_vae.safetensors."
+            "model, for Wan2.1 wan_2.1_vae.safetensors.",
+            field="latent",
         ) from error
     return images.flatten(0, 1) if images.ndim == 5 else images
 
@@ -74,9 +80,10 @@ def video_latents(latent: Any) -> Tensor:  # (views, 16, frames, height, width)
     samples = view_latents(latent)
     if samples.ndim != 5 or samples.shape[1] != LATENT_CHANNELS:
         shape = " x ".join(map(str, samples.shape))
-        raise ValueError(
+        raise UserError(
             f"'latent' is {shape}, but views x {LATENT_CHANNELS} x frames x height x width is needed; make it with "
-            "SynCamEmptyLatent."
+            "SynCamEmptyLatent.",
+            field="latent",
         )
     return samples
 

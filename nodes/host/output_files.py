@@ -14,6 +14,8 @@ import folder_paths
 from comfy.cli_args import args
 from comfy_api.latest import io, ui
 
+from ...syncam_core.errors import UserError
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -25,20 +27,20 @@ LONGEST_PREFIX_PART = 180
 def normal_prefix(prefix: str) -> str:
     """The prefix with "/" between folders, whichever system the workflow was made on.
 
-    Raises ValueError where it names no file, something outside the output folder, or what no file system takes.
+    Raises UserError where it names no file, something outside the output folder, or what no file system takes.
     """
     given = f"'filename_prefix' is {prefix[:60]!r}"
     path = os.path.normpath(prefix.strip().replace("\\", "/")).replace("\\", "/")
     parts = path.split("/")
     if path in ("", "."):
-        raise ValueError(f"{given}, which names no file; use a name like 'syncam/views'.")
+        raise UserError(f"{given}, which names no file; use a name like 'syncam/views'.")
     if parts[0] in ("", "..") or parts[0][1:2] == ":":
-        raise ValueError(f"{given}, which leads out of the output folder; use a name inside it, like 'syncam/views'.")
+        raise UserError(f"{given}, which leads out of the output folder; use a name inside it, like 'syncam/views'.")
     if any(ord(character) < 32 for character in path):
-        raise ValueError(f"{given}, which holds a control character; use letters, digits and signs.")
+        raise UserError(f"{given}, which holds a control character; use letters, digits and signs.")
     longest = max(len(os.fsencode(part)) for part in parts)
     if longest > LONGEST_PREFIX_PART:
-        raise ValueError(f"{given}, with a name of {longest} bytes; at most {LONGEST_PREFIX_PART} are possible.")
+        raise UserError(f"{given}, with a name of {longest} bytes; at most {LONGEST_PREFIX_PART} are possible.")
     return path
 
 
@@ -72,7 +74,7 @@ def disk_sentences(place: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ValueError(f"'{place}' cannot be written to ({error.strerror or error}); nothing was saved.") from error
+        raise UserError(f"'{place}' cannot be written to ({error.strerror or error}); nothing was saved.") from error
 
 
 def workflow_tags(hidden: Any) -> dict[str, str]:

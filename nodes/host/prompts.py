@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ...syncam_core.errors import UserError
+
 
 def check_prompts(conds: dict[str, list[dict]], views: int) -> None:
-    """Raise ValueError for a conditioning of a guider that is made for another number of views.
+    """Raise UserError for a conditioning of a guider that is made for another number of views.
 
     The host would repeat or cut its rows to fit, and views would get each other's prompts.
     """
@@ -12,7 +14,8 @@ def check_prompts(conds: dict[str, list[dict]], views: int) -> None:
         for entry in entries:
             rows = len(entry["cross_attn"]) if entry.get("cross_attn") is not None else 1
             if rows not in (1, views):
-                raise ValueError(
+                raise UserError(
                     f"SynCamApply: '{name}' holds prompts for {rows} views, but 'cameras' of SynCamApply has {views} "
-                    "views; connect the same cameras to SynCamViewPrompts."
+                    "views; connect the same cameras to SynCamViewPrompts.",
+                    field=name,
                 )

@@ -15,13 +15,14 @@ import torch
 from comfy_api.latest import InputImpl, Types
 from torch import Tensor
 
+from ...syncam_core.errors import UserError
 from ...syncam_core.video.clip import FLOAT, Clip, ImageClip, in_depth
 from ...syncam_core.video.frames import even, pad_to_even
 from ..shared.checks import check_views, common_frame_count, counted_noun
 
 
 def clips_of(views: list, names: list[str], dtype: np.dtype = FLOAT) -> list[Clip]:
-    """A clip for every view, all as long. Raises ``ValueError`` with a sentence for what is no list of views.
+    """A clip for every view, all as long. Raises ``UserError`` with a sentence for what is no list of views.
 
     A VIDEO that is a file is decoded once, into a file of raw frames that is gone with the clip: one frame of it is in
     memory, not all.
@@ -40,13 +41,13 @@ def is_video(view: Any) -> bool:
 
 
 def video_clip(video: Any, name: str, dtype: np.dtype) -> Clip:
-    """The frames of a VIDEO. Raises ValueError with a sentence where it has none."""
+    """The frames of a VIDEO. Raises UserError with a sentence where it has none."""
     from ...syncam_core.video.spool import Spool, as_depth, frame_bytes
 
     if not isinstance(video, InputImpl.VideoFromFile):
         images = video.get_components().images
         if images.ndim != 4 or 0 in images.shape:
-            raise ValueError(f"the video of '{name}' in 'views' has no frames; give another one.")
+            raise UserError(f"the video of '{name}' in 'views' has no frames; give another one.")
         return ImageClip(images, dtype)
     clip = None
     with closing(decoded_frames(video, name)) as frames:
@@ -58,7 +59,7 @@ def video_clip(video: Any, name: str, dtype: np.dtype) -> Clip:
                 clip = Spool(folder_paths.get_temp_directory(), needed).new_clip(height, width, frame.dtype)
             clip.append(frame)
     if clip is None:
-        raise ValueError(f"the video of '{name}' in 'views' has no frames; give another one.")
+        raise UserError(f"the video of '{name}' in 'views' has no frames; give another one.")
     return as_depth(clip, dtype)
 
 
@@ -67,14 +68,14 @@ def decoded_frames(video: Any, name: str) -> Iterator[np.ndarray]:
 
     try:
         yield from video_frames(video.get_stream_source(), *video.get_active_trim_window())
-    except ValueError as problem:
-        raise ValueError(f"the video of '{name}' in 'views' {problem}; give another one.") from problem
+    except UserError as problem:
+        raise problem.told(f"the video of '{name}' in 'views' {problem}; give another one.") from problem
 
 
 def film_out(clip: Clip, fps: Fraction) -> tuple[Tensor, object]:
     """The clip as IMAGE (frames, height, width, 3) float32, and as VIDEO over the same memory.
 
-    A video grows to an even size by a repeated column or row: the host's Save Video takes no other. Raises ValueError
+    A video grows to an even size by a repeated column or row: the host's Save Video takes no other. Raises UserError
     with a sentence, before the first frame is made, where they would not fit into the free memory.
     """
     about = f"{counted_noun(len(clip), 'frame')} of {clip.width} x {clip.height}"
@@ -96,6 +97,6 @@ def check_memory(what: str, about: str, pictures: int, height: int, width: int, 
     needed = 12 * pictures * height * width
     free = comfy.model_management.get_free_memory(torch.device("cpu"))
     if needed > free:
-        raise ValueError(
+        raise UserError(
             f"{what} needs {needed / 1e9:.1f} GB as images ({about}), but {free / 1e9:.1f} GB are free; {remedy}."
         )

@@ -22,6 +22,7 @@ from comfy.ldm.wan.model import WanAttentionBlock
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
+from ...syncam_core.errors import UserError
 from ...syncam_core.view_sync.coupling import groups_of
 from ...syncam_core.view_sync.memory import tokens_at_once
 from ...syncam_core.view_sync.module import ViewSync, fold_output, view_rope
@@ -84,7 +85,7 @@ def apply_view_sync(
     ``colors`` are the cameras', for the live preview.
 
     Applying again replaces the earlier one. Whoever replaced a block before keeps being asked first and gets the
-    synchronized block as its original. Raises ``ValueError`` if model and weights do not belong together.
+    synchronized block as its original. Raises ``UserError`` if model and weights do not belong together.
     """
     check_model(model, weights)
     if control is not None:
@@ -173,7 +174,7 @@ class ViewSyncWrapper:
         step = options[KEY] = step._replace(attends_only=not active)
         output = executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
         if not step.blocks_run and not any(isinstance(p, BlockPatch) for p in block_replacements(options).values()):
-            raise ValueError(
+            raise UserError(
                 "SynCamApply: another node has replaced the model's blocks after it, so the views would not be "
                 "synchronized; move SynCamApply behind that node, next to the sampler."
             )
@@ -308,15 +309,17 @@ def check_model(model: comfy.model_patcher.ModelPatcher, weights: comfy.model_pa
         refuse_strangers(model.model, None, 1)
     # A subclass with a forward of its own (audio, pose, ...) does more than this patch would repeat.
     if not blocks or any(type(block).forward is not WanAttentionBlock.forward for block in blocks):
-        raise ValueError(
+        raise UserError(
             f"SynCamApply: 'model' is {type(model.model).__name__}, but view synchronization goes into Wan2.1 "
-            "text-to-video models; load Wan2.1 T2V 1.3B with 'Load Diffusion Model'."
+            "text-to-video models; load Wan2.1 T2V 1.3B with 'Load Diffusion Model'.",
+            field="model",
         )
     have, need = (wan.dim, len(blocks)), (weights.model.dim, len(weights.model.blocks))
     if have != need:
-        raise ValueError(
+        raise UserError(
             f"SynCamApply: 'weights' are for a model of {size_name(need)}, but 'model' has {size_name(have)}; "
-            "load the model that the weights were trained for."
+            "load the model that the weights were trained for.",
+            field="weights",
         )
 
 
@@ -326,23 +329,25 @@ def size_name(size: tuple[int, int]) -> str:
 
 
 def check_latent(shape: torch.Size, poses: Tensor, chunks: int = 1, node: str = "SynCamApply") -> None:
-    """Raise ``ValueError`` unless a latent (chunks * views, channels, frames, height, width) fits the cameras."""
+    """Raise ``UserError`` unless a latent (chunks * views, channels, frames, height, width) fits the cameras."""
     views, frames = poses.shape[:2]
     if len(shape) != 5 or shape[0] != views * chunks:
-        raise ValueError(
+        raise UserError(
             f"{node}: 'latent' is a batch of {shape[0] // chunks} videos, but 'cameras' of SynCamApply has {views} "
-            "views; make it with SynCamEmptyLatent from the same cameras."
+            "views; make it with SynCamEmptyLatent from the same cameras.",
+            field="latent",
         )
     if shape[2] != frames:
-        raise ValueError(
+        raise UserError(
             f"{node}: 'latent' has {shape[2]} latent frames (length {4 * shape[2] - 3}), but 'cameras' of SynCamApply "
-            f"has {frames} (length {4 * frames - 3}); set the same 'length' in SynCamEncodeCameras and the latent."
+            f"has {frames} (length {4 * frames - 3}); set the same 'length' in SynCamEncodeCameras and the latent.",
+            field="latent",
         )
 
 
 def check_grid(x: Tensor, grid: tuple[int, int, int]) -> None:
     if math.prod(grid) != x.shape[1]:
-        raise ValueError(
+        raise UserError(
             f"SynCamApply: the model works on {x.shape[1]} tokens, but 'cameras' describes {grid[0]} latent frames of "
             f"{grid[1] * grid[2]}; remove reference or time conditioning that adds frames to the latent."
         )

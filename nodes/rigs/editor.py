@@ -9,6 +9,7 @@ from comfy_api.latest import io
 
 from ...syncam_core.cameras import rig_from_json, rig_to_json
 from ...syncam_core.cameras.rig_json import rig_from_document
+from ...syncam_core.errors import UserError
 from ..shared.errors import sentences_of, verdict
 from ..shared.socket_types import RigType
 from .editor_route import add_routes_to_host
@@ -82,8 +83,8 @@ class SynCamRigEditor(io.ComfyNode):
                 if isinstance(state, str):
                     return rig_from_json(state)
                 return rig_from_document(state)
-            except ValueError as problem:
-                raise ValueError(f"in 'state', {problem}") from problem
+            except UserError as problem:
+                raise problem.told(f"in 'state', {problem}", field="state") from problem
 
 
 def is_empty(state: Any) -> bool:

@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...syncam_core.errors import UserError
+
 if TYPE_CHECKING:
     from aiohttp import web
 
@@ -76,7 +78,7 @@ def rig_reader() -> Callable[[web.Request], Awaitable[web.Response]]:
                 text = await asyncio.get_running_loop().run_in_executor(readers, rig_text, upload)
         except RefusedError as problem:
             return web.json_response({"error": str(problem), "asks": []}, status=problem.status)
-        except ValueError as problem:
+        except UserError as problem:
             status = 200 if request.query.get("status") == "200" else 422
             return web.json_response({"error": str(problem), "asks": asked_for(str(problem))}, status=status)
         return web.Response(text=text, content_type="application/json")
@@ -177,7 +179,7 @@ def unit_of(text: str) -> float | None:
 
 
 def rig_text(upload: Upload) -> str:
-    """The rig JSON of the files: of the one, or of the folder that they make. Raises ValueError with a sentence."""
+    """The rig JSON of the files: of the one, or of the folder that they make. Raises UserError with a sentence."""
     from ...syncam_core.cameras import rig_to_json
     from ...syncam_core.formats import read_rig_file
 

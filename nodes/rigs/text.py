@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ...syncam_core.cameras import orbit_rig, parse_numbers, rig_from_json
+from ...syncam_core.errors import UserError
 from ..shared.errors import sentences_of, verdict
 from ..shared.socket_types import RigType
 
@@ -110,8 +111,8 @@ class SynCamRigJSON(io.ComfyNode):
         with sentences_of("SynCamRigJSON"):
             try:
                 return rig_from_json(rig_json)
-            except ValueError as problem:
-                raise ValueError(f"in 'rig_json', {problem}") from problem
+            except UserError as problem:
+                raise problem.told(f"in 'rig_json', {problem}", field="rig_json") from problem
 
 
 NODES = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ...syncam_core.cameras import builders, choose_cameras, transforms
+from ...syncam_core.errors import UserError
 from ...syncam_core.formats.files import natural
 from ..shared.errors import sentences_of, verdict
 from ..shared.socket_types import RigType
@@ -158,15 +159,17 @@ class SynCamRigTransform(io.ComfyNode):
         with sentences_of("SynCamRigTransform"):
             angles = builders.parse_numbers(turn, "turn") if turn.strip() else [0.0]
             if len(angles) not in (1, 3):
-                raise ValueError(
+                raise UserError(
                     f"'turn' holds {len(angles)} numbers, but one (azimuth) or three (azimuth, elevation, roll) in "
-                    'degrees are needed, like "90, 0, 0".'
+                    'degrees are needed, like "90, 0, 0".',
+                    field="turn",
                 )
             azimuth, elevation, roll = (*angles, 0.0, 0.0)[:3]
             if abs(elevation) > 90:
-                raise ValueError(
+                raise UserError(
                     f"'turn' has the elevation {elevation:g}, but it must lie between -90 (straight below) and 90 "
-                    "(straight above)."
+                    "(straight above).",
+                    field="turn",
                 )
             return azimuth, elevation, roll
 

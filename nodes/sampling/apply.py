@@ -12,6 +12,7 @@ import folder_paths
 from comfy_api.latest import io, ui
 
 from ...syncam_core.cameras.rig import MAX_VIEWS
+from ...syncam_core.errors import UserError
 from ...syncam_core.view_sync.control import STRONGEST
 from ...syncam_core.view_sync.convert import convert
 from ...syncam_core.view_sync.coupling import COUPLINGS
@@ -59,11 +60,11 @@ class SynCamLoadWeights(io.ComfyNode):
     def execute(cls, weights_name) -> io.NodeOutput:
         path = weights_name and folder_paths.get_full_path(FOLDER, weights_name)
         if not path:
-            raise ValueError(unknown_weights(weights_name))
+            raise UserError(unknown_weights(weights_name))
         try:
             return io.NodeOutput(load_view_sync(path))
-        except ValueError as problem:
-            raise ValueError(f"SynCamLoadWeights: in 'weights_name', {problem}") from problem
+        except UserError as problem:
+            raise problem.told(f"SynCamLoadWeights: in 'weights_name', {problem}", field="weights_name") from problem
 
 
 class SynCamConvertWeights(io.ComfyNode):
@@ -118,9 +119,9 @@ class SynCamConvertWeights(io.ComfyNode):
             try:
                 written = convert(source, target, dtype, progress=progress)
             except WeightsError as problem:
-                raise ValueError(f"in 'weights_name', {problem}") from problem
-            except (ValueError, OSError) as problem:
-                raise ValueError(f"in 'file_name', {problem}") from problem
+                raise UserError(f"in 'weights_name', {problem}", field="weights_name") from problem
+            except (UserError, OSError) as problem:
+                raise UserError(f"in 'file_name', {problem}", field="file_name") from problem
         megabytes = target.stat().st_size / 1e6
         report = (
             f"{file_name}: {len(written.tensors)} tensors, {written.depth} blocks of {written.dim}, {megabytes:.0f} MB"
@@ -225,17 +226,20 @@ class SynCamApply(io.ComfyNode):
         ):
             # Linked values bypass the limits of the widgets, and NaN passes them.
             if not 0 <= value <= largest:
-                raise ValueError(f"SynCamApply: '{name}' is {value}; give a number from 0 to {largest:g}.")
+                raise UserError(f"SynCamApply: '{name}' is {value}; give a number from 0 to {largest:g}.", field=name)
         if start_percent > end_percent:
-            raise ValueError(
+            raise UserError(
                 f"SynCamApply: 'start_percent' is {start_percent}, after 'end_percent' {end_percent}; "
-                "set it to a smaller number."
+                "set it to a smaller number.",
+                field="start_percent",
             )
         for name, value, choices in (("coupling", coupling, COUPLINGS), ("memory", memory, MEMORY_CHOICES)):
             if value not in choices:
-                raise ValueError(f"SynCamApply: '{name}' is '{value}'; choose {', '.join(choices)}.")
+                raise UserError(f"SynCamApply: '{name}' is '{value}'; choose {', '.join(choices)}.", field=name)
         if not 2 <= group_size <= MAX_VIEWS:
-            raise ValueError(f"SynCamApply: 'group_size' is {group_size}; give a number from 2 to {MAX_VIEWS}.")
+            raise UserError(
+                f"SynCamApply: 'group_size' is {group_size}; give a number from 2 to {MAX_VIEWS}.", field="group_size"
+            )
         return io.NodeOutput(
             apply_view_sync(
                 model,
@@ -266,11 +270,12 @@ def unknown_weights(weights_name: str) -> str:
 
 
 def check_file_name(file_name: str | None) -> None:
-    """Raise ValueError unless ``file_name`` is the plain name of a safetensors file (a link is None)."""
+    """Raise UserError unless ``file_name`` is the plain name of a safetensors file (a link is None)."""
     if file_name is None or (file_name.endswith(".safetensors") and re.fullmatch(r"[^/\\:\x00-\x1f]+", file_name)):
         return
-    raise ValueError(
-        f"SynCamConvertWeights: 'file_name' is '{file_name}'; give a plain name ending in .safetensors, without folders."
+    raise UserError(
+        f"SynCamConvertWeights: 'file_name' is '{file_name}'; give a plain name ending in .safetensors, without folders.",
+        field="file_name",
     )
 
 

@@ -10,6 +10,7 @@ import nodes as host_nodes
 
 from ...syncam_core.cameras import encode_cameras, latent_frames_of
 from ...syncam_core.cameras.meter import warn
+from ...syncam_core.errors import UserError
 from ..host.latents import LATENT_CHANNELS, PIXELS_PER_LATENT
 from ..shared.errors import sentences_of, verdict
 from ..shared.socket_types import CamerasType, RigType
@@ -122,10 +123,11 @@ class SynCamEmptyLatent(io.ComfyNode):
         latent_frames = latent_frames_of(length)
         if latent_frames != cameras.latent_frames:
             encoded = (cameras.latent_frames - 1) * 4 + 1
-            raise ValueError(
+            raise UserError(
                 f"SynCamEmptyLatent: 'length' is {length} ({latent_frames} latent frames), but 'cameras' were encoded "
                 f"for {encoded} frames ({cameras.latent_frames} latent frames); set 'length' here to {encoded}, or "
-                f"'length' of SynCamEncodeCameras to {length}."
+                f"'length' of SynCamEncodeCameras to {length}.",
+                field="length",
             )
         samples = torch.zeros(
             [cameras.views, LATENT_CHANNELS, latent_frames, height // PIXELS_PER_LATENT, width // PIXELS_PER_LATENT],
@@ -142,23 +144,27 @@ class SynCamEmptyLatent(io.ComfyNode):
 
 
 def check_length(length: int) -> None:
-    """Raise ValueError for a length that is not 4n+1, or beyond the range of the widget."""
+    """Raise UserError for a length that is not 4n+1, or beyond the range of the widget."""
     latent_frames_of(length)
     if length > LONGEST_VIDEO:
-        raise ValueError(f"'length' is {length}, but at most {(LONGEST_VIDEO - 1) // 4 * 4 + 1} frames are possible.")
+        raise UserError(
+            f"'length' is {length}, but at most {(LONGEST_VIDEO - 1) // 4 * 4 + 1} frames are possible.", field="length"
+        )
 
 
 def check_side(name: str, pixels: int) -> None:
-    """Raise ValueError for a width or height that is not a multiple of 8, or beyond the range of the widget."""
+    """Raise UserError for a width or height that is not a multiple of 8, or beyond the range of the widget."""
     if not SMALLEST_SIDE <= pixels <= host_nodes.MAX_RESOLUTION:
-        raise ValueError(
-            f"'{name}' is {pixels}, but it must lie between {SMALLEST_SIDE} and {host_nodes.MAX_RESOLUTION} pixels."
+        raise UserError(
+            f"'{name}' is {pixels}, but it must lie between {SMALLEST_SIDE} and {host_nodes.MAX_RESOLUTION} pixels.",
+            field=name,
         )
     below = pixels // PIXELS_PER_LATENT * PIXELS_PER_LATENT
     if pixels != below:
-        raise ValueError(
+        raise UserError(
             f"'{name}' is {pixels}, but it must be a multiple of {PIXELS_PER_LATENT}; "
-            f"use {below} or {below + PIXELS_PER_LATENT}."
+            f"use {below} or {below + PIXELS_PER_LATENT}.",
+            field=name,
         )
 
 

@@ -10,6 +10,7 @@ import comfy.text_encoders.t5
 import comfy.utils
 from comfy_api.latest import io
 
+from ...syncam_core.errors import UserError
 from ...syncam_core.synthetic.scene import VOCABULARY
 from ...syncam_core.synthetic.text import END, FIRST_WORD, PAD, TEXT_DIM, TOKENS, token_ids
 from ..host.view_sync_patch import load_view_sync
@@ -56,7 +57,7 @@ class SynCamDemoModel(io.ComfyNode):
     def execute(cls) -> io.NodeOutput:
         missing = [path.name for path in FILES.values() if not path.is_file()]
         if missing:
-            raise ValueError(
+            raise UserError(
                 f"SynCamDemoModel: {', '.join(missing)} is missing in the folder demo_model of ComfyUI-SynCam; "
                 "install the node pack again."
             )

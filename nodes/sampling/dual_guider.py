@@ -11,6 +11,7 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
+from ...syncam_core.errors import UserError
 from ..host.latents import mask_of, video_latents
 from ..host.view_sync_patch import check_latent, view_sync_of
 from ..shared.errors import sentences_of
@@ -67,14 +68,16 @@ class SynCamDualGuider(io.ComfyNode):
         with sentences_of("SynCamDualGuider"):
             for name, value in (("text_scale", text_scale), ("video_scale", video_scale)):
                 if not 0 <= value <= LARGEST_SCALE:  # a linked value, or NaN
-                    raise ValueError(f"'{name}' is {value}; give a number from 0 to {LARGEST_SCALE:g}.")
+                    raise UserError(f"'{name}' is {value}; give a number from 0 to {LARGEST_SCALE:g}.", field=name)
             synchronization = view_sync_of(model)
             if synchronization is None:
-                raise ValueError("'model' does not come from SynCam Apply, which shows it the given videos; use that.")
+                raise UserError(
+                    "'model' does not come from SynCam Apply, which shows it the given videos; use that.", field="model"
+                )
             samples = video_latents(latent)
             given = mask_of(latent, samples.shape) == 0
             if not given.any():
-                raise ValueError("'latent' has no given view; put SynCam Given Views before it.")
+                raise UserError("'latent' has no given view; put SynCam Given Views before it.", field="latent")
         check_latent(samples.shape, synchronization.poses, node="SynCamDualGuider")
         guider = DualGuider(model, samples, given)
         guider.set_conds(positive, negative)
@@ -151,9 +154,10 @@ class DualGuider(comfy.samplers.CFGGuider):
 
     def sample(self, noise, latent_image, *args, **kwargs):
         if latent_image.shape != self.samples.shape:
-            raise ValueError(
+            raise UserError(
                 f"SynCamDualGuider: 'latent' is {in_words(self.samples)}, but the sampler's latent is "
-                f"{in_words(latent_image)}; connect the same latent to both."
+                f"{in_words(latent_image)}; connect the same latent to both.",
+                field="latent",
             )
         given, samples = self.given.to(latent_image.device), self.samples.to(latent_image)
         output = super().sample(noise, torch.where(given, samples, latent_image), *args, **kwargs)

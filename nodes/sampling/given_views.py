@@ -11,6 +11,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ...syncam_core.cameras.rig import MAX_VIEWS
+from ...syncam_core.errors import UserError
 from ...syncam_core.formats.files import natural
 from ...syncam_core.view_sync.view_numbers import choose_views
 from ..host.latents import EMPTY_LATENT_RATIOS, LATENT_CHANNELS, PIXELS_PER_LATENT, mask_of, video_latents
@@ -83,9 +84,10 @@ class SynCamGivenViews(io.ComfyNode):
             mask = mask_of(latent, samples.shape).clone()
             mask[chosen] = 0
             if not mask.any():
-                raise ValueError(
+                raise UserError(
                     f"'views' leaves none of the {counted_noun(len(samples), 'view')} to be generated; leave out the "
-                    "view that is to be made, or set 'cameras' of SynCamEmptyLatent to a rig with one camera more."
+                    "view that is to be made, or set 'cameras' of SynCamEmptyLatent to a rig with one camera more.",
+                    field="views",
                 )
             samples = with_given(samples, chosen, given or {}, vae)
         kept = {key: value for key, value in latent.items() if key not in EMPTY_LATENT_RATIOS}
@@ -103,23 +105,28 @@ def with_given(samples: Tensor, chosen: list[int], given: dict[str, Any], vae: A
     if not sources:
         empty = [view for view in chosen if not samples[view].any()]
         if empty:
-            raise ValueError(
+            raise UserError(
                 f"'given' is not connected, and view {empty[0]} of 'latent' is empty; connect the video that view "
-                f"{empty[0]} is, or a finished set as 'latent'."
+                f"{empty[0]} is, or a finished set as 'latent'.",
+                field="given",
             )
         return samples
     videos = [number_of_videos(socket, source) for socket, source in sources]
     if sum(videos) != len(chosen):
-        raise ValueError(
+        raise UserError(
             f"'given' holds {counted_noun(sum(videos), 'video')}, but 'views' names {counted_noun(len(chosen), 'view')} "
-            f"({', '.join(map(str, chosen))}); name one view for each video, in their order."
+            f"({', '.join(map(str, chosen))}); name one view for each video, in their order.",
+            field="given",
         )
     filled, places = samples.clone(), iter(chosen)
     for socket, source in sources:
         comfy.model_management.throw_exception_if_processing_interrupted()
         clean = cut_latents(socket, source, samples) if is_latent(source) else encoded(socket, source, samples, vae)
         if not torch.isfinite(clean).all():
-            raise ValueError(f"'given.{socket}' holds numbers that are not finite (NaN); give another video.")
+            raise UserError(
+                f"'given.{socket}' holds numbers that are not finite (NaN); give another video.",
+                field=f"given.{socket}",
+            )
         filled = filled.to(torch.promote_types(filled.dtype, clean.dtype))  # what is given is not rounded
         for view in clean:
             filled[next(places)] = view
@@ -135,24 +142,29 @@ def number_of_videos(socket: str, source: Any) -> int:
         samples = source.get("samples")
         if isinstance(samples, Tensor) and not samples.is_nested and samples.ndim == 5 and 0 not in samples.shape:
             return len(samples)
-        raise ValueError(f"'given.{socket}' is a latent without videos; connect one of SynCam Sampler or VAE Encode.")
+        raise UserError(
+            f"'given.{socket}' is a latent without videos; connect one of SynCam Sampler or VAE Encode.",
+            field=f"given.{socket}",
+        )
     if isinstance(source, Tensor) and source.ndim == 4 and source.shape[3] in (3, 4) and 0 not in source.shape:
         return 1
-    raise ValueError(
-        f"'given.{socket}' is no video; connect the frames of one (frames x height x width x 3), or a latent."
+    raise UserError(
+        f"'given.{socket}' is no video; connect the frames of one (frames x height x width x 3), or a latent.",
+        field=f"given.{socket}",
     )
 
 
 def cut_latents(socket: str, source: dict, like: Tensor) -> Tensor:  # (videos, 16, frames, height, width)
     """The given latents, as long as the latent they go into: Wan's autoencoder is causal, so their first frames stand.
 
-    Raises ValueError where they are shorter or of another size; a latent is not scaled, because that blurs it.
+    Raises UserError where they are shorter or of another size; a latent is not scaled, because that blurs it.
     """
     samples = source["samples"]
     if samples.shape[1] != like.shape[1] or samples.shape[3:] != like.shape[3:]:
-        raise ValueError(
+        raise UserError(
             f"'given.{socket}' is a latent of {pixels(samples)} with {samples.shape[1]} channels, but 'latent' has "
-            f"{pixels(like)} with {like.shape[1]}; make both with the same size, or give the decoded video."
+            f"{pixels(like)} with {like.shape[1]}; make both with the same size, or give the decoded video.",
+            field=f"given.{socket}",
         )
     check_length(socket, length_of(samples), length_of(like))
     return samples[:, :, : like.shape[2]]
@@ -164,9 +176,12 @@ def encoded(socket: str, video: Tensor, like: Tensor, vae: Any) -> Tensor:  # (1
     Videos are encoded one by one, as they are decoded: batched, the host would take the frames of all for one clip.
     """
     if vae is None:
-        raise ValueError(f"'given.{socket}' is a video of images, which need 'vae'; connect wan_2.1_vae.safetensors.")
+        raise UserError(
+            f"'given.{socket}' is a video of images, which need 'vae'; connect wan_2.1_vae.safetensors.",
+            field=f"given.{socket}",
+        )
     if (getattr(vae, "latent_dim", 2), getattr(vae, "latent_channels", 4)) != (3, LATENT_CHANNELS):
-        raise ValueError("'vae' is not the video VAE of Wan2.1; load wan_2.1_vae.safetensors.")
+        raise UserError("'vae' is not the video VAE of Wan2.1; load wan_2.1_vae.safetensors.", field="vae")
     length = length_of(like)
     check_length(socket, len(video), length)
     height, width = (side * PIXELS_PER_LATENT for side in like.shape[3:])
@@ -175,9 +190,10 @@ def encoded(socket: str, video: Tensor, like: Tensor, vae: Any) -> Tensor:  # (1
         frames = comfy.utils.common_upscale(frames.movedim(-1, 1), width, height, "bilinear", "center").movedim(1, -1)
     clean = vae.encode(frames)
     if clean.shape != (1, *like.shape[1:]):
-        raise ValueError(
+        raise UserError(
             f"'vae' makes {' x '.join(map(str, clean.shape[1:]))} of a video of {width} x {height} and {length} frames, "
-            "but Wan2.1's is needed; load wan_2.1_vae.safetensors."
+            "but Wan2.1's is needed; load wan_2.1_vae.safetensors.",
+            field="vae",
         )
     return clean
 
@@ -185,9 +201,10 @@ def encoded(socket: str, video: Tensor, like: Tensor, vae: Any) -> Tensor:  # (1
 def check_length(socket: str, given: int, wanted: int) -> None:
     if given < wanted:
         shorter = (given - 1) // 4 * 4 + 1
-        raise ValueError(
+        raise UserError(
             f"'given.{socket}' has {counted_noun(given, 'frame')}, but 'latent' has {wanted}; give a longer video, or "
-            f"set 'length' of SynCamEncodeCameras and SynCamEmptyLatent to {shorter}."
+            f"set 'length' of SynCamEncodeCameras and SynCamEmptyLatent to {shorter}.",
+            field=f"given.{socket}",
         )
 
 

@@ -8,6 +8,7 @@ import comfy.utils
 from comfy_api.latest import io
 from comfy_extras.nodes_model_advanced import ModelSamplingSD3
 
+from ...syncam_core.errors import UserError
 from ...syncam_core.view_sync.noise import NOISES, noise_of_views, read_noise_order
 from ..host.latents import EMPTY_LATENT_RATIOS, given_views
 from ..host.live_preview import all_views_callback
@@ -152,7 +153,7 @@ class SynCamSampler(io.ComfyNode):
         job = Job(unique_id, model, (positive, negative, latent), settings)
         for name, value in (("cfg", cfg), ("shift", shift)):
             if not 0 <= value <= 100:  # a linked value, or NaN
-                raise ValueError(f"SynCamSampler: '{name}' is {value}; give a number from 0 to 100.")
+                raise UserError(f"SynCamSampler: '{name}' is {value}; give a number from 0 to 100.", field=name)
         if shift > 0:
             (model,) = ModelSamplingSD3().patch(model, shift)
         # Empty latents of other sizes say so in these keys; hosts before 0.24 know neither the keys nor the arguments.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from comfy_api.latest import io
 
+from ...syncam_core.errors import UserError
 from ...syncam_core.view_sync.control import STRONGEST, view_control
 from ...syncam_core.view_sync.prompts import prompts_of_views, stack_texts
 from ..shared.errors import sentences_of, verdict
@@ -114,9 +115,10 @@ class SynCamViewPrompts(io.ComfyNode):
         with sentences_of("SynCamViewPrompts"):
             prompts = prompts_of_views(text, suffixes, cameras.views)
             if clip is None:
-                raise ValueError(
+                raise UserError(
                     "'clip' is empty, as the file that it was loaded from holds no text encoder; load Wan's with "
-                    "'Load CLIP'."
+                    "'Load CLIP'.",
+                    field="clip",
                 )
         encoded = {
             prompt: clip.encode_from_tokens_scheduled(clip.tokenize(prompt)) for prompt in dict.fromkeys(prompts)

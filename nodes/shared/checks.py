@@ -5,21 +5,22 @@ from __future__ import annotations
 from torch import Tensor
 
 from ...syncam_core.cameras import PALETTE
+from ...syncam_core.errors import UserError
 
 
 def check_views(views: list) -> None:
     if not views:
-        raise ValueError("'views' is an empty list; connect the views of SynCam Decode Views.")
+        raise UserError("'views' is an empty list; connect the views of SynCam Decode Views.", field="views")
     for index, view in enumerate(views):
         which = f"'views' holds at place {index + 1}"
         if not isinstance(view, Tensor):
-            raise ValueError(f"{which} a {type(view).__name__}; connect the views of SynCam Decode Views.")
+            raise UserError(f"{which} a {type(view).__name__}; connect the views of SynCam Decode Views.")
         shape = " x ".join(map(str, view.shape))
         if view.ndim != 4 or view.shape[3] not in (3, 4):
             remedy = "convert the mask to an image first" if view.ndim == 3 else "connect a list of image batches"
-            raise ValueError(f"{which} a tensor of {shape}, but frames x height x width x 3 is needed; {remedy}.")
+            raise UserError(f"{which} a tensor of {shape}, but frames x height x width x 3 is needed; {remedy}.")
         if 0 in view.shape:
-            raise ValueError(f"{which} a video without pixels ({shape}); every view needs at least one frame.")
+            raise UserError(f"{which} a video without pixels ({shape}); every view needs at least one frame.")
 
 
 def names_and_colors(rig: list | None, views: int) -> tuple[list[str], list[str]]:
@@ -33,8 +34,9 @@ def names_and_colors(rig: list | None, views: int) -> tuple[list[str], list[str]
                 "use SynCam Decode Views, or SynCam Batch to Views behind a node that gives the frames of all views in "
                 "one batch, as the core's VAE Decode does"
             )
-        raise ValueError(
-            f"'rig' has {counted_noun(len(names), 'camera')} but 'views' has {counted_noun(views, 'view')}; {remedy}."
+        raise UserError(
+            f"'rig' has {counted_noun(len(names), 'camera')} but 'views' has {counted_noun(views, 'view')}; {remedy}.",
+            field="rig",
         )
     return names, colors
 
@@ -47,5 +49,7 @@ def common_frame_count(views: list[Tensor], names: list[str]) -> int:
     counts = [len(view) for view in views]
     if len(set(counts)) > 1:
         listed = ", ".join(f"'{name}' has {count}" for name, count in zip(names, counts, strict=True))
-        raise ValueError(f"'views' must all have the same number of frames, but {listed}; cut the longer ones.")
+        raise UserError(
+            f"'views' must all have the same number of frames, but {listed}; cut the longer ones.", field="views"
+        )
     return counts[0]

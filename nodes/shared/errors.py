@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-# ---- judging what was given
+from ...syncam_core.errors import UserError
 
 
 def refusal(node_id: str, check: Callable, given: list | tuple, kind: type) -> bool | str:
@@ -16,17 +16,17 @@ def refusal(node_id: str, check: Callable, given: list | tuple, kind: type) -> b
 
 @contextmanager
 def sentences_of(node_id: str) -> Iterator[None]:
-    """Put the node's id in front of the sentence of a ValueError."""
+    """Put the node's id in front of a user's sentence. A fault of the program passes as it is, with its trace."""
     try:
         yield
-    except ValueError as problem:
-        raise ValueError(f"{node_id}: {problem}") from problem
+    except UserError as problem:
+        raise problem.told(f"{node_id}: {problem}") from problem
 
 
 def verdict(check: Callable, *values) -> bool | str:
     """What `validate_inputs` returns: True where `check` passes, else its sentence."""
     try:
         check(*values)
-    except ValueError as problem:
+    except UserError as problem:
         return str(problem)
     return True

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..errors import UserError
 from .rig import MAX_VIEWS, Rig, default_names
 
 DIRECTIONS = ("horizontal", "vertical", "depth")  # of a row of cameras
@@ -35,17 +36,18 @@ def orbit_c2w(
     before `roll`, which turns the camera clockwise about its viewing direction. Straight above or below the target
     the up direction of the picture is the one that the azimuth would approach.
 
-    Raises ValueError for a number that is not finite, a distance that is not above 0, or |elevation| above 90.
+    Raises UserError for a number that is not finite, a distance that is not above 0, or |elevation| above 90.
     """
     for what, value in (("azimuth", azimuth_deg), ("roll", roll_deg)):
         if not math.isfinite(value):
-            raise ValueError(f"{what} is {value}, but a finite number of degrees is needed.")
+            raise UserError(f"{what} is {value}, but a finite number of degrees is needed.", field=what)
     if not -90 <= elevation_deg <= 90:
-        raise ValueError(
-            f"elevation is {elevation_deg:g}, but it must lie between -90 (straight below) and 90 (straight above)."
+        raise UserError(
+            f"elevation is {elevation_deg:g}, but it must lie between -90 (straight below) and 90 (straight above).",
+            field="elevation",
         )
     if not 0 < distance_m < math.inf:
-        raise ValueError(f"distance is {distance_m:g}, but it must be a number of metres above 0.")
+        raise UserError(f"distance is {distance_m:g}, but it must be a number of metres above 0.", field="distance")
     azimuth, elevation, roll = map(math.radians, (azimuth_deg, elevation_deg, roll_deg))
     sin_az, cos_az = math.sin(azimuth), math.cos(azimuth)
     sin_el, cos_el = math.sin(elevation), math.cos(elevation)
@@ -68,32 +70,34 @@ def orbit_rig(
 ) -> Rig:
     """Static cameras around the origin, named cam01, cam02, ...; a list of one number counts for every camera.
 
-    Lists, arrays and tensors are accepted. Raises ValueError for lists whose lengths neither agree nor are 1, and for
+    Lists, arrays and tensors are accepted. Raises UserError for lists whose lengths neither agree nor are 1, and for
     numbers that `orbit_c2w` refuses.
     """
     given = {"azimuths": azimuths_deg, "elevations": elevations_deg, "distances": distances_m}
     lists = {name: [float(number) for number in numbers] for name, numbers in given.items()}
     for name, numbers in lists.items():
         if not numbers:
-            raise ValueError(f"'{name}' is empty; give one number, or one for each camera.")
+            raise UserError(f"'{name}' is empty; give one number, or one for each camera.", field=name)
         if len(numbers) > MAX_VIEWS:
-            raise ValueError(f"'{name}' lists {len(numbers)} cameras, but at most {MAX_VIEWS} are possible.")
+            raise UserError(f"'{name}' lists {len(numbers)} cameras, but at most {MAX_VIEWS} are possible.", field=name)
     views = max(map(len, lists.values()))
     longest = next(name for name, numbers in lists.items() if len(numbers) == views)
     for name, numbers in lists.items():
         if len(numbers) not in (1, views):
-            raise ValueError(
+            raise UserError(
                 f"'{name}' lists {len(numbers)} numbers but '{longest}' {views}; give '{name}' 1 number for all "
-                f"cameras, or {views}."
+                f"cameras, or {views}.",
+                field=name,
             )
     poses = []
     for view in range(views):
         azimuth, elevation, distance = (numbers[view if len(numbers) > 1 else 0] for numbers in lists.values())
         try:
             poses.append(orbit_c2w(azimuth, elevation, distance))
-        except ValueError as problem:
-            number, is_wrong = str(problem).split(" ", 1)  # "distance is 0, but ..."
-            raise ValueError(f"'{number}s' of camera {view + 1} {is_wrong}") from problem
+        except UserError as problem:
+            of_one = problem.field or ""
+            is_wrong = str(problem).removeprefix(of_one)
+            raise problem.told(f"'{of_one}s' of camera {view + 1}{is_wrong}", field=f"{of_one}s") from problem
     return Rig(names=default_names(views), c2w=torch.stack(poses)[:, None])
 
 
@@ -108,14 +112,14 @@ def look_at_c2w(
     Straight above or below the target the horizon has no direction; there the top of the picture points where it
     would for a camera that comes from `azimuth_deg`.
 
-    Raises ValueError for a camera that stands at its target, and for numbers that are not finite.
+    Raises UserError for a camera that stands at its target, and for numbers that are not finite.
     """
     x, y, z = (a - b for a, b in zip(centre, target, strict=True))
     ground, distance = math.hypot(x, z), math.hypot(x, y, z)
     if not math.isfinite(distance):
-        raise ValueError("the place of a camera or its target is not finite; give three finite numbers of metres.")
+        raise UserError("the place of a camera or its target is not finite; give three finite numbers of metres.")
     if distance < 1e-9:
-        raise ValueError(
+        raise UserError(
             f"a camera would stand at its target {_point(target)}, where it has no direction to look in; move one of them."
         )
     if ground > 1e-9 * distance:
@@ -133,7 +137,7 @@ def camera_rig(
     target: Sequence[float] = (0.0, 0.0, 0.0),
     name: str = "cam01",
 ) -> Rig:
-    """One still camera, as `orbit_c2w` places it. Raises ValueError for what that or `Rig` refuses."""
+    """One still camera, as `orbit_c2w` places it. Raises UserError for what that or `Rig` refuses."""
     return _still([orbit_c2w(azimuth_deg, elevation_deg, distance_m, roll_deg, target)], (name,))
 
 
@@ -146,7 +150,7 @@ def ring_rig(
 ) -> Rig:
     """Cameras all the way round the target, 360 / count degrees apart, from `start_azimuth_deg` to the right.
 
-    Raises ValueError for a count outside 1..MAX_VIEWS, and for numbers that `orbit_c2w` refuses.
+    Raises UserError for a count outside 1..MAX_VIEWS, and for numbers that `orbit_c2w` refuses.
     """
     _check_count(count)
     azimuths = [start_azimuth_deg + 360 * view / count for view in range(count)]
@@ -170,14 +174,14 @@ def arc_rig(
     `push_in_m`. The names cam01, cam02, ... follow the arc; with the reference "middle" the camera in the middle
     (of an even number the earlier one of the two) is view 0 and the others follow in the order of the arc.
 
-    Raises ValueError for a count outside 1..MAX_VIEWS, an arc whose ends are one place, and for a rise or push-in
+    Raises UserError for a count outside 1..MAX_VIEWS, an arc whose ends are one place, and for a rise or push-in
     that leads to an elevation or a distance that `orbit_c2w` refuses.
     """
     _check_count(count)
     _check_choice("reference", reference, REFERENCES)
     turns = (end_azimuth_deg - start_azimuth_deg) / 360
     if count > 1 and turns % 1 == 0 and rise_deg == 0 and push_in_m == 0:
-        raise ValueError(
+        raise UserError(
             f"the arc ends where it starts, from azimuth {start_azimuth_deg:g} to {end_azimuth_deg:g}: its first and "
             "last camera would stand at one place; use other azimuths, or a ring for the full circle."
         )
@@ -194,8 +198,8 @@ def arc_rig(
                     target,
                 )
             )
-        except ValueError as problem:
-            raise ValueError(f"camera {view + 1} of the arc: {problem}") from problem
+        except UserError as problem:
+            raise problem.told(f"camera {view + 1} of the arc: {problem}") from problem
     rig = _still(poses)
     if reference == "first":
         return rig
@@ -216,7 +220,7 @@ def bullet_time_rig(
     """A dense arc of `sweep_deg` degrees centred on an azimuth, for a frozen moment that a cut sweeps through.
 
     The camera in the middle is view 0, so that no camera is farther than half the sweep from its reference; sorted
-    by name the cameras follow the arc. A single camera stands in the middle. Raises ValueError as `arc_rig` does.
+    by name the cameras follow the arc. A single camera stands in the middle. Raises UserError as `arc_rig` does.
     """
     half = sweep_deg / 2 if count > 1 else 0.0
     start, end = azimuth_deg - half, azimuth_deg + half
@@ -239,12 +243,13 @@ def dome_rig(
     and turns on by the golden angle (Gonzalez, Mathematical Geosciences 42, 2010). Camera 0, the reference, is the
     one nearest to the centre; a single camera stands at the centre.
 
-    Raises ValueError for a count outside 1..MAX_VIEWS, a spread outside 0..180, and what `orbit_c2w` refuses.
+    Raises UserError for a count outside 1..MAX_VIEWS, a spread outside 0..180, and what `orbit_c2w` refuses.
     """
     _check_count(count)
     if not 0 < spread_deg <= 180:
-        raise ValueError(
-            f"'spread' is {spread_deg:g}, but it must lie above 0 and up to 180 degrees (the whole sphere)."
+        raise UserError(
+            f"'spread' is {spread_deg:g}, but it must lie above 0 and up to 180 degrees (the whole sphere).",
+            field="spread",
         )
     centre = orbit_c2w(azimuth_deg, elevation_deg, distance_m)
     outward = -centre[:3, 2]  # from the target to the cameras
@@ -277,7 +282,7 @@ def line_rig(
     a camera in the middle. With the aim "target" every camera looks at the target, with "parallel" all look where the
     one in the middle does.
 
-    Raises ValueError for a count outside 1..MAX_VIEWS, a spacing that is not above 0, and a row that reaches the
+    Raises UserError for a count outside 1..MAX_VIEWS, a spacing that is not above 0, and a row that reaches the
     target.
     """
     _check_count(count)
@@ -290,7 +295,7 @@ def line_rig(
         offsets = [(0.0, step, 0.0) for step in steps]
     else:
         if steps[-1] >= distance_m:
-            raise ValueError(
+            raise UserError(
                 f"the row is {2 * steps[-1]:g} m long, but its middle is only {distance_m:g} m from the target, so that "
                 "it would run into it; use a larger 'distance', a smaller 'spacing' or fewer cameras."
             )
@@ -313,14 +318,15 @@ def grid_rig(
 
     The wall is perpendicular to the line from its middle to the target. `aim` as in `line_rig`.
 
-    Raises ValueError for more than MAX_VIEWS cameras, and for spacings that are not above 0.
+    Raises UserError for more than MAX_VIEWS cameras, and for spacings that are not above 0.
     """
     for name, number in (("columns", columns), ("rows", rows)):
         if number < 1:
-            raise ValueError(f"'{name}' is {number}, but at least 1 is needed.")
+            raise UserError(f"'{name}' is {number}, but at least 1 is needed.", field=name)
     if columns * rows > MAX_VIEWS:
-        raise ValueError(
-            f"'columns' {columns} times 'rows' {rows} makes {columns * rows} cameras, but at most {MAX_VIEWS} are possible."
+        raise UserError(
+            f"'columns' {columns} times 'rows' {rows} makes {columns * rows} cameras, but at most {MAX_VIEWS} are possible.",
+            field="columns",
         )
     _check_length("column_spacing", column_spacing_m)
     _check_length("row_spacing", row_spacing_m)
@@ -348,7 +354,7 @@ def stereo_rig(
     `focal_px * interaxial / (2 * convergence)` each, after they are made. "toed-in" turns both cameras until their
     axes meet at `convergence_m` in front of that point.
 
-    Raises ValueError for lengths that are not above 0, and for what `orbit_c2w` refuses.
+    Raises UserError for lengths that are not above 0, and for what `orbit_c2w` refuses.
     """
     from scipy.spatial.transform import Rotation
 
@@ -375,10 +381,12 @@ def close_wide_rig(
 ) -> Rig:
     """A close-up (view 0) and a wide shot, two cameras on one line to the target.
 
-    Raises ValueError where the close-up is not the nearer one, and for what `orbit_c2w` refuses.
+    Raises UserError where the close-up is not the nearer one, and for what `orbit_c2w` refuses.
     """
     if not close_m < wide_m:
-        raise ValueError(f"'close' is {close_m:g} m and 'wide' {wide_m:g} m, but the close-up must be the nearer one.")
+        raise UserError(
+            f"'close' is {close_m:g} m and 'wide' {wide_m:g} m, but the close-up must be the nearer one.", field="close"
+        )
     poses = [orbit_c2w(azimuth_deg, elevation_deg, distance, 0.0, target) for distance in (close_m, wide_m)]
     return _still(poses, ("close", "wide"))
 
@@ -407,17 +415,17 @@ def _still(poses: Sequence[Tensor], names: tuple[str, ...] = ()) -> Rig:
 
 def _check_count(count: int) -> None:
     if not 1 <= count <= MAX_VIEWS:
-        raise ValueError(f"'count' is {count}, but 1 to {MAX_VIEWS} cameras are possible.")
+        raise UserError(f"'count' is {count}, but 1 to {MAX_VIEWS} cameras are possible.", field="count")
 
 
 def _check_length(name: str, length_m: float) -> None:
     if not 0 < length_m < math.inf:
-        raise ValueError(f"'{name}' is {length_m:g}, but it must be a number of metres above 0.")
+        raise UserError(f"'{name}' is {length_m:g}, but it must be a number of metres above 0.", field=name)
 
 
 def _check_choice(name: str, choice: str, choices: Sequence[str]) -> None:
     if choice not in choices:
-        raise ValueError(f"'{name}' is {choice!r}, but only {', '.join(choices)} are possible.")
+        raise UserError(f"'{name}' is {choice!r}, but only {', '.join(choices)} are possible.", field=name)
 
 
 def _point(point: Sequence[float]) -> str:
@@ -425,12 +433,13 @@ def _point(point: Sequence[float]) -> str:
 
 
 def parse_point(text: str, name: str) -> tuple[float, float, float]:
-    """A point or vector as a person types it: "0, -1.5, 0". Raises ValueError for anything but three numbers."""
+    """A point or vector as a person types it: "0, -1.5, 0". Raises UserError for anything but three numbers."""
     numbers = parse_numbers(text, name) if text.strip() else []
     if len(numbers) != 3:
-        raise ValueError(
+        raise UserError(
             f"'{name}' holds {len(numbers)} numbers, but three are needed: metres to the right, down and away, "
-            'like "0, -1.5, 0".'
+            'like "0, -1.5, 0".',
+            field=name,
         )
     x, y, z = numbers
     return x, y, z
@@ -439,21 +448,25 @@ def parse_point(text: str, name: str) -> tuple[float, float, float]:
 def parse_numbers(text: str, name: str) -> list[float]:
     """Numbers separated by commas, semicolons or blanks, as a person types them: "0, 30", "0 30", "0;30".
 
-    `name` is what the sentence of a ValueError calls the text. Raises ValueError for an empty text, an empty entry,
+    `name` is what a refusal calls the text. Raises UserError for an empty text, an empty entry,
     a word, NaN, infinity, and more than MAX_VIEWS numbers.
     """
     if len(text) > 10_000:
-        raise ValueError(f"'{name}' has {len(text)} characters; give at most {MAX_VIEWS} numbers, like \"0, 30\".")
+        raise UserError(
+            f"'{name}' has {len(text)} characters; give at most {MAX_VIEWS} numbers, like \"0, 30\".", field=name
+        )
     trimmed = text.replace("−", "-").strip().rstrip(_SEPARATORS).strip()
     if not trimmed:
-        raise ValueError(f"'{name}' is empty; give one number, or one for each camera, like \"0, 30\".")
+        raise UserError(f"'{name}' is empty; give one number, or one for each camera, like \"0, 30\".", field=name)
     numbers = []
     for entry in re.split(rf"\s*[{_SEPARATORS}]\s*|\s+", trimmed):
         value = float(entry) if _NUMBER.fullmatch(entry) else math.nan
         if not math.isfinite(value):
             shown = repr(entry[:40]) if entry else "an empty entry"
-            raise ValueError(f"'{name}' holds {shown}, but only finite numbers can stand there, like \"0, 30\".")
+            raise UserError(
+                f"'{name}' holds {shown}, but only finite numbers can stand there, like \"0, 30\".", field=name
+            )
         numbers.append(value)
     if len(numbers) > MAX_VIEWS:
-        raise ValueError(f"'{name}' lists {len(numbers)} cameras, but at most {MAX_VIEWS} are possible.")
+        raise UserError(f"'{name}' lists {len(numbers)} cameras, but at most {MAX_VIEWS} are possible.", field=name)
     return numbers

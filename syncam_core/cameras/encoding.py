@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import UserError
 from .rig import MAX_VIEWS, Rig
 
 FRAMES_PER_LATENT = 4  # Wan's video VAE: latent frame 0 is video frame 0, latent frame k ends with video frame 4k
@@ -26,7 +27,7 @@ class CameraEncoding:
     Tensors of any real dtype, numpy arrays and nested lists are accepted and kept as a contiguous float32 tensor
     on the CPU. Rotations are not checked here: the model can be fed any numbers.
 
-    Raises ValueError for another shape, no view, more than MAX_VIEWS views, no frame, or a non-finite number.
+    Raises UserError for another shape, no view, more than MAX_VIEWS views, no frame, or a non-finite number.
     """
 
     poses: Tensor  # (views, latent_frames, 12) float32
@@ -53,15 +54,16 @@ def encode_cameras(rig: Rig, length: int) -> CameraEncoding:
     is the same as the released code's "relative to view 0 at the same frame". View 0 is exactly the identity for as
     long as it stays where it started.
 
-    Raises ValueError for a length that is not 4n+1, and for a moving rig with fewer frames than that.
+    Raises UserError for a length that is not 4n+1, and for a moving rig with fewer frames than that.
     """
     latent_frames = latent_frames_of(length)
     if rig.is_static:
         sampled = rig.c2w[:, :1]
     elif rig.frames < length:
-        raise ValueError(
+        raise UserError(
             f"'length' is {length}, but the cameras of the rig move over {rig.frames} frames only; "
-            f"use a length of at most {_length_below(rig.frames)}, or a rig with at least {length} frames."
+            f"use a length of at most {_length_below(rig.frames)}, or a rig with at least {length} frames.",
+            field="length",
         )
     else:
         sampled = rig.c2w[:, :length:FRAMES_PER_LATENT]
@@ -95,11 +97,11 @@ def relative_poses(
 
 
 def latent_frames_of(length: int) -> int:
-    """Latent frames of a Wan video of `length` frames: n + 1 for 4n + 1. Raises ValueError for other lengths."""
+    """Latent frames of a Wan video of `length` frames: n + 1 for 4n + 1. Raises UserError for other lengths."""
     if length < 1 or length % FRAMES_PER_LATENT != 1:
         below = _length_below(length)
         nearest = f"{below} or {below + FRAMES_PER_LATENT}" if below >= 1 else "1 or more"
-        raise ValueError(f"'length' is {length}, but Wan makes 4n+1 frames; use {nearest}.")
+        raise UserError(f"'length' is {length}, but Wan makes 4n+1 frames; use {nearest}.", field="length")
     return (length - 1) // FRAMES_PER_LATENT + 1
 
 
@@ -114,29 +116,29 @@ def _checked_poses(given: Any) -> Tensor:
         try:
             array = np.asarray(given)
         except (ValueError, TypeError, RuntimeError) as problem:  # ragged lists, tensors on a GPU, ...
-            raise ValueError(_NOT_NUMBERS) from problem
+            raise UserError(_NOT_NUMBERS) from problem
         if array.dtype.kind not in "fiu":
-            raise ValueError(_NOT_NUMBERS)
+            raise UserError(_NOT_NUMBERS)
         poses = torch.from_numpy(array.astype(np.float64))
     if poses.is_complex() or poses.dtype == torch.bool:
-        raise ValueError(f"camera poses are {poses.dtype}, but real numbers are needed.")
+        raise UserError(f"camera poses are {poses.dtype}, but real numbers are needed.")
     if poses.ndim != 3 or poses.shape[2] != 12:
-        raise ValueError(
+        raise UserError(
             f"camera poses have the shape {tuple(poses.shape)}, but (views, latent frames, 12) is needed: "
             "rows 0..2 of each 4x4 pose, flattened row by row."
         )
     views, latent_frames, _ = poses.shape
     if views == 0 or latent_frames == 0:
-        raise ValueError(
+        raise UserError(
             f"camera poses have the shape {tuple(poses.shape)}, but at least one view and one latent frame are needed."
         )
     if views > MAX_VIEWS:
-        raise ValueError(f"camera poses hold {views} views, but at most {MAX_VIEWS} are possible; leave some out.")
+        raise UserError(f"camera poses hold {views} views, but at most {MAX_VIEWS} are possible; leave some out.")
     poses = poses.to(device="cpu", dtype=torch.float32, copy=True).contiguous()
     broken = (~torch.isfinite(poses)).nonzero()
     if len(broken):
         view, frame, number = broken[0].tolist()
-        raise ValueError(
+        raise UserError(
             f"camera poses hold {poses[view, frame, number].item()} at view {view}, latent frame {frame}, "
             f"number {number}; every number must be finite."
         )

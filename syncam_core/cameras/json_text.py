@@ -7,6 +7,8 @@ import math
 from collections import Counter
 from typing import Any
 
+from ..errors import UserError
+
 _EXPLAINED = {
     "Expecting value": "a value is missing or is not written as JSON",
     "Unexpected UTF-8 BOM (decode using utf-8-sig)": "a value is missing or is not written as JSON",
@@ -26,32 +28,32 @@ def parse_json(text: str, max_characters: int) -> Any:
 
     NaN, Infinity and numbers too large for a float are read as such, for the caller to refuse by their place.
 
-    Raises ValueError for a text that is too long, empty, not JSON (with line and column), too deeply nested, or that
+    Raises UserError for a text that is too long, empty, not JSON (with line and column), too deeply nested, or that
     gives one key of an object twice.
     """
     if len(text) > max_characters:
-        raise ValueError(f"the text has {len(text)} characters, but at most {max_characters} are read.")
+        raise UserError(f"the text has {len(text)} characters, but at most {max_characters} are read.")
     text = text.removeprefix("\ufeff")
     if not text.strip():
-        raise ValueError("the text is empty; JSON is needed.")
+        raise UserError("the text is empty; JSON is needed.")
     try:
         return json.loads(text, object_pairs_hook=_object, parse_int=_integer)
     except json.JSONDecodeError as problem:
         why = _EXPLAINED.get(problem.msg, "it cannot be read")
         near = text[problem.pos : problem.pos + 20].split("\n")[0]
-        raise ValueError(
+        raise UserError(
             f"the text is not JSON: {why} at line {problem.lineno}, column {problem.colno}"
             + (f", near {near!r}." if near.strip() else ".")
         ) from problem
     except RecursionError as problem:
-        raise ValueError("the text is nested too deeply to be read.") from problem
+        raise UserError("the text is nested too deeply to be read.") from problem
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):
         twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-        raise ValueError(f"the key {twice[:60]!r} stands twice in one object; leave one out.")
+        raise UserError(f"the key {twice[:60]!r} stands twice in one object; leave one out.")
     return value
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy import ndarray
 
+from ..errors import UserError
 from .encoding import latent_frames_of
 from .keyframes import eased
 from .rig import Rig
@@ -44,7 +45,7 @@ class Move:
     `amount` is in the unit that MOVES names; negative numbers go the other way. `target` is the point that "orbit",
     "rise", "crane" and "push_in" refer to, in metres in world axes.
 
-    Raises ValueError for an unknown move or ease, numbers that are not finite, and an end that is not after the start.
+    Raises UserError for an unknown move or ease, numbers that are not finite, and an end that is not after the start.
     """
 
     kind: str  # a key of MOVES
@@ -56,17 +57,21 @@ class Move:
 
     def __post_init__(self) -> None:
         if self.kind not in MOVES:
-            raise ValueError(f"'move' is {self.kind!r}, but only {', '.join(MOVES)} are possible.")
+            raise UserError(f"'move' is {self.kind!r}, but only {', '.join(MOVES)} are possible.", field="move")
         if self.ease not in MOVE_EASES:
-            raise ValueError(f"'ease' is {self.ease!r}, but only {', '.join(MOVE_EASES)} are possible.")
+            raise UserError(f"'ease' is {self.ease!r}, but only {', '.join(MOVE_EASES)} are possible.", field="ease")
         if not math.isfinite(self.amount):
-            raise ValueError(f"'amount' is {self.amount}, but a finite number is needed: {MOVES[self.kind]}.")
+            raise UserError(
+                f"'amount' is {self.amount}, but a finite number is needed: {MOVES[self.kind]}.", field="amount"
+            )
         if len(self.target) != 3 or not all(map(math.isfinite, self.target)):
-            raise ValueError(f"'target' is {self.target}, but three finite numbers of metres are needed.")
+            raise UserError(
+                f"'target' is {self.target}, but three finite numbers of metres are needed.", field="target"
+            )
         if self.start_frame < 0:
-            raise ValueError(f"'start_frame' is {self.start_frame}, but the first frame is 0.")
+            raise UserError(f"'start_frame' is {self.start_frame}, but the first frame is 0.", field="start_frame")
         if self.end_frame is not None and self.end_frame <= self.start_frame:
-            raise ValueError(
+            raise UserError(
                 f"the move starts at frame {self.start_frame} and ends at frame {self.end_frame}, but it must end later."
             )
 
@@ -89,16 +94,17 @@ def move_cameras(
 
     A rig that moves over more than `length` frames already keeps its frames; the moves are over at `length`.
 
-    Raises ValueError for a length that is not 4n+1 or below 5, a rig that moves over fewer frames, a move that ends
+    Raises UserError for a length that is not 4n+1 or below 5, a rig that moves over fewer frames, a move that ends
     after the last frame, a camera that does not exist, and one that would pass through its target or over its top.
     """
     check_motion_length(length)
     if rig.is_static:
         c2w = rig.c2w[:, :1].expand(-1, length, 4, 4).numpy().copy()
     elif rig.frames < length:
-        raise ValueError(
+        raise UserError(
             f"'length' is {length}, but the cameras of the rig move over {rig.frames} frames already; give every move "
-            "the same length."
+            "the same length.",
+            field="length",
         )
     else:
         c2w = rig.c2w.numpy().copy()
@@ -114,24 +120,26 @@ def move_cameras(
                         body = moved @ np.linalg.inv(c2w[view])
                 else:
                     moved = body @ c2w[view]
-            except ValueError as problem:
-                raise ValueError(f"camera {rig.names[view]!r} {problem}") from problem
+            except UserError as problem:
+                raise problem.told(f"camera {rig.names[view]!r} {problem}") from problem
             c2w[view] = moved
     c2w[..., 3, :] = [0.0, 0.0, 0.0, 1.0]
     return dataclasses.replace(rig, c2w=torch.from_numpy(c2w))
 
 
 def check_motion_length(length: int) -> None:
-    """Raise ValueError for a length that is not 4n+1, or too short to move in."""
+    """Raise UserError for a length that is not 4n+1, or too short to move in."""
     latent_frames_of(length)
     if length < SHORTEST_LENGTH:
-        raise ValueError(f"'length' is {length}, but a camera needs at least {SHORTEST_LENGTH} frames to move.")
+        raise UserError(
+            f"'length' is {length}, but a camera needs at least {SHORTEST_LENGTH} frames to move.", field="length"
+        )
 
 
 def _progress(move: Move, length: int, frames: int) -> ndarray:  # (frames,) 0..1
     end_frame = length - 1 if move.end_frame is None else move.end_frame
     if end_frame > length - 1 or move.start_frame >= end_frame:
-        raise ValueError(
+        raise UserError(
             f"the move runs from frame {move.start_frame} to frame {end_frame}, but a video of {length} frames ends with "
             f"frame {length - 1}."
         )
@@ -145,7 +153,7 @@ def _moved(
     amounts: ndarray,  # (frames,)
     target: ndarray,  # (3,)
 ) -> ndarray:  # (frames, 4, 4)
-    """One camera, every frame moved by its amount. Raises ValueError with half a sentence."""
+    """One camera, every frame moved by its amount. Raises UserError with half a sentence."""
     match kind:
         case "pan":
             return _turned(c2w, _turns(-_UP, amounts))
@@ -167,7 +175,7 @@ def _moved(
             return _craned(c2w, amounts, target)
         case "push_in":
             return _pushed_in(c2w, amounts, target)
-    raise ValueError(f"cannot {kind!r}.")
+    raise UserError(f"cannot {kind!r}.")
 
 
 def _risen(c2w: ndarray, amounts: ndarray, target: ndarray) -> ndarray:
@@ -176,7 +184,7 @@ def _risen(c2w: ndarray, amounts: ndarray, target: ndarray) -> ndarray:
     worst = float(elevation[np.abs(elevation).argmax()])
     if abs(worst) > 90 + 1e-9:
         verb, past, end = ("rise", "over the top of", "above") if worst > 0 else ("sink", "under", "below")
-        raise ValueError(
+        raise UserError(
             f"would {verb} to an elevation of {worst:.6g} degrees, {past} its target; {math.copysign(90, worst):g} is "
             f"straight {end} it, so use a smaller amount."
         )
@@ -186,7 +194,7 @@ def _risen(c2w: ndarray, amounts: ndarray, target: ndarray) -> ndarray:
 def _craned(c2w: ndarray, amounts: ndarray, target: ndarray) -> ndarray:
     ground, height = _seen_from(c2w, target)
     if np.any((ground <= 1e-9) & (height * (height + amounts) <= 0)):
-        raise ValueError("stands straight above or below its target and would crane through it; use a smaller amount.")
+        raise UserError("stands straight above or below its target and would crane through it; use a smaller amount.")
     lift = np.degrees(np.arctan2(height + amounts, ground) - np.arctan2(height, ground))
     return _turned(_shifted(c2w, amounts[:, None] * _UP), _turns(_level_right(c2w, target), -lift))
 
@@ -196,7 +204,7 @@ def _pushed_in(c2w: ndarray, amounts: ndarray, target: ndarray) -> ndarray:
     distance = np.linalg.norm(to_target, axis=1)
     if np.any(amounts >= distance):
         frame = int((distance - amounts).argmin())
-        raise ValueError(
+        raise UserError(
             f"is {distance[frame]:.6g} m from its target and cannot push in by {amounts[frame]:.6g} m; it must stay "
             "before it."
         )
@@ -208,7 +216,7 @@ def _seen_from(c2w: ndarray, target: ndarray) -> tuple[ndarray, ndarray]:
     offset = c2w[:, :3, 3] - target
     ground, height = np.hypot(offset[:, 0], offset[:, 2]), -offset[:, 1]
     if np.any(np.hypot(ground, height) < 1e-9):
-        raise ValueError("stands at its target, which it cannot move around.")
+        raise UserError("stands at its target, which it cannot move around.")
     return ground, height
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
+from ..errors import UserError
 from .builders import orbit_c2w
 from .rig import Rig
 
@@ -45,9 +46,9 @@ PRESETS: dict[str, tuple[Camera, ...]] = {
 
 
 def preset_rig(preset: str, target: Sequence[float] = (0.0, 0.0, 0.0)) -> Rig:
-    """The rig of a preset; its first camera is the reference. Raises ValueError for a name that is not in PRESETS."""
+    """The rig of a preset; its first camera is the reference. Raises UserError for a name that is not in PRESETS."""
     if preset not in PRESETS:
-        raise ValueError(f"'preset' is {preset!r}, but only {', '.join(PRESETS)} are possible.")
+        raise UserError(f"'preset' is {preset!r}, but only {', '.join(PRESETS)} are possible.", field="preset")
     cameras = PRESETS[preset]
     poses = [orbit_c2w(azimuth, elevation, distance, 0.0, target) for _, azimuth, elevation, distance in cameras]
     return Rig(names=tuple(name for name, *_ in cameras), c2w=torch.stack(poses)[:, None])

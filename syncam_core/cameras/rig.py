@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import UserError
 from .selection import positions_of
 
 MAX_VIEWS = 64
@@ -33,7 +34,7 @@ class Lens:
 
     The default is the one lens of the training data, 24 mm on a 23.76 mm wide sensor (52.7 degrees across).
 
-    Raises ValueError for a length that is not a positive, finite number.
+    Raises UserError for a length that is not a positive, finite number.
     """
 
     focal_mm: float = 24.0
@@ -43,7 +44,7 @@ class Lens:
         for name in ("focal_mm", "sensor_width_mm"):
             length = getattr(self, name)
             if isinstance(length, bool) or not isinstance(length, (int, float)) or not 0 < length < 1e6:
-                raise ValueError(f"the lens has {name} {length!r}, but a length in millimetres above 0 is needed.")
+                raise UserError(f"the lens has {name} {length!r}, but a length in millimetres above 0 is needed.")
             object.__setattr__(self, name, float(length))
 
 
@@ -59,7 +60,7 @@ class Rig:
     Any real tensor, array or nested list is accepted and kept as float64 with the numbers it came with: nothing is
     re-orthonormalised. Empty `colors` and `lenses` stand for the default palette and the default lens.
 
-    Raises ValueError, naming the camera, for anything that is not a set of 1..MAX_VIEWS uniquely named rigid cameras.
+    Raises UserError, naming the camera, for anything that is not a set of 1..MAX_VIEWS uniquely named rigid cameras.
     """
 
     names: tuple[str, ...]
@@ -73,7 +74,7 @@ class Rig:
         lenses = tuple(self.lenses) or (Lens(),) * len(names)
         for what, given in (("colors", colors), ("lenses", lenses)):
             if len(given) != len(names):
-                raise ValueError(f"the rig has {len(names)} cameras but {len(given)} {what}; give one for each camera.")
+                raise UserError(f"the rig has {len(names)} cameras but {len(given)} {what}; give one for each camera.")
         object.__setattr__(self, "names", names)
         object.__setattr__(self, "colors", tuple(map(_checked_color, colors, names)))
         object.__setattr__(self, "lenses", lenses)
@@ -95,7 +96,7 @@ class Rig:
     def select(self, indices: Sequence[int]) -> Rig:
         """The cameras at `indices`, in that order, with their names, colours and lenses.
 
-        Raises ValueError for an index outside the rig, a repeated one, or none at all.
+        Raises UserError for an index outside the rig, a repeated one, or none at all.
         """
         chosen = positions_of(indices, self.views)
         return Rig(
@@ -170,16 +171,16 @@ def _row(numbers: Tensor) -> str:
 def _checked_names(given: Any) -> tuple[str, ...]:
     names = tuple(given)
     if not names:
-        raise ValueError("the rig has no cameras; give at least one.")
+        raise UserError("the rig has no cameras; give at least one.")
     if len(names) > MAX_VIEWS:
-        raise ValueError(f"the rig has {len(names)} cameras, but at most {MAX_VIEWS} are possible; leave some out.")
+        raise UserError(f"the rig has {len(names)} cameras, but at most {MAX_VIEWS} are possible; leave some out.")
     for index, name in enumerate(names):
         problem = name_problem(name)
         if problem:
-            raise ValueError(f"camera {index + 1} of the rig {problem}")
+            raise UserError(f"camera {index + 1} of the rig {problem}")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"two cameras are named {twice!r}; give every camera a name of its own.")
+        raise UserError(f"two cameras are named {twice!r}; give every camera a name of its own.")
     return names
 
 
@@ -199,7 +200,7 @@ def name_problem(name: Any) -> str | None:
 
 def _checked_color(color: Any, name: str) -> str:
     if not isinstance(color, str) or not re.fullmatch("#[0-9a-fA-F]{6}", color):
-        raise ValueError(f"camera {name!r} has the colour {color!r}, but it must be written like {PALETTE[0]}.")
+        raise UserError(f"camera {name!r} has the colour {color!r}, but it must be written like {PALETTE[0]}.")
     return color.lower()
 
 
@@ -210,24 +211,24 @@ def _checked_c2w(given: Any, names: tuple[str, ...]) -> Tensor:
         try:
             array = np.asarray(given)
         except (ValueError, TypeError, RuntimeError) as problem:
-            raise ValueError("the camera matrices do not form a (cameras, frames, 4, 4) array of numbers.") from problem
+            raise UserError("the camera matrices do not form a (cameras, frames, 4, 4) array of numbers.") from problem
         if array.dtype.kind not in "fiu":
-            raise ValueError("the camera matrices do not form a (cameras, frames, 4, 4) array of numbers.")
+            raise UserError("the camera matrices do not form a (cameras, frames, 4, 4) array of numbers.")
         c2w = torch.from_numpy(array.astype(np.float64))
     if c2w.is_complex() or c2w.dtype == torch.bool:
-        raise ValueError(f"the camera matrices are {c2w.dtype}, but real numbers are needed.")
+        raise UserError(f"the camera matrices are {c2w.dtype}, but real numbers are needed.")
     if c2w.ndim != 4 or c2w.shape[2:] != (4, 4) or c2w.shape[1] == 0:
-        raise ValueError(
+        raise UserError(
             f"the camera matrices have the shape {tuple(c2w.shape)}, but (cameras, frames, 4, 4) with at least one "
             "frame is needed."
         )
     if c2w.shape[0] != len(names):
-        raise ValueError(f"the rig has {len(names)} names but matrices of {c2w.shape[0]} cameras; give one for each.")
+        raise UserError(f"the rig has {len(names)} names but matrices of {c2w.shape[0]} cameras; give one for each.")
     c2w = c2w.to(device="cpu", dtype=torch.float64, copy=True).contiguous()
     for name, camera in zip(names, c2w, strict=True):
         problem = camera_problem(camera)
         if problem:
             frame, what = problem
             at = f", frame {frame}," if len(camera) > 1 else ""
-            raise ValueError(f"camera {name!r}{at} {what}")
+            raise UserError(f"camera {name!r}{at} {what}")
     return c2w

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..errors import UserError
 from .builders import orbit_c2w
 from .json_text import parse_json
 from .keyframes import EASES, INTERPOLATIONS, bake_keyframes, orbit_matrices
@@ -46,7 +47,7 @@ class _Track:
 def rig_from_json(text: str) -> Rig:
     """The rig of a rig JSON text, with a pose for every frame of cameras that are given by keyframes.
 
-    Raises ValueError with a sentence that names the place: `cameras[1].distance`.
+    Raises UserError with a sentence that names the place: `cameras[1].distance`.
     """
     return rig_from_document(parse_json(text, MAX_CHARACTERS))
 
@@ -55,7 +56,7 @@ def rig_to_json(rig: Rig, metadata: dict[str, Any] | None = None) -> str:
     """The rig JSON of a rig; reading it gives the identical rig back, every number included.
 
     `metadata` is any JSON object that should travel with the cameras; readers carry it and do not interpret it.
-    Raises ValueError where it is not that.
+    Raises UserError where it is not that.
     """
     # In a rig that moves, a camera that stands still is written once.
     lists = rig.frames > 1 and rig.is_static
@@ -93,30 +94,32 @@ def _metadata_text(metadata: dict[str, Any] | None) -> str:
     if metadata is None:
         return ""
     if not isinstance(metadata, dict):
-        raise ValueError(f"metadata is of type {type(metadata).__name__}, but a dict of JSON values is needed.")
+        raise UserError(
+            f"metadata is of type {type(metadata).__name__}, but a dict of JSON values is needed.", field="metadata"
+        )
     try:
         text = json.dumps(metadata)
     except (TypeError, ValueError, RecursionError) as problem:
-        raise ValueError(
-            "metadata holds something that JSON cannot hold (only text, numbers, lists, dicts)."
+        raise UserError(
+            "metadata holds something that JSON cannot hold (only text, numbers, lists, dicts).", field="metadata"
         ) from problem
     _check_metadata(metadata)
     return f',\n  "metadata": {text}'
 
 
 def rig_from_document(document: Any) -> Rig:
-    """The rig of a parsed rig JSON. Raises ValueError with a sentence that names the place."""
+    """The rig of a parsed rig JSON. Raises UserError with a sentence that names the place."""
     if not isinstance(document, dict):
-        raise ValueError(f'the rig JSON is {_shown(document)}, but an object is needed: {{"cameras": [...]}}.')
+        raise UserError(f'the rig JSON is {_shown(document)}, but an object is needed: {{"cameras": [...]}}.')
     _check_header(document)
     cameras = document.get("cameras")
     if not isinstance(cameras, list):
         what = f"cameras is {_shown(cameras)}" if "cameras" in document else "the rig JSON has no 'cameras'"
-        raise ValueError(f"{what}, but a list of cameras is needed.")
+        raise UserError(f"{what}, but a list of cameras is needed.")
     if not cameras:
-        raise ValueError("cameras is an empty list; give at least one camera.")
+        raise UserError("cameras is an empty list; give at least one camera.")
     if len(cameras) > MAX_VIEWS:
-        raise ValueError(f"cameras lists {len(cameras)} cameras, but at most {MAX_VIEWS} are possible; leave some out.")
+        raise UserError(f"cameras lists {len(cameras)} cameras, but at most {MAX_VIEWS} are possible; leave some out.")
     frames = _read_frames(document, len(cameras))
     tracks = [_read_pose(camera, f"cameras[{index}]", len(cameras)) for index, camera in enumerate(cameras)]
     names = _read_names(cameras)
@@ -132,19 +135,26 @@ def rig_from_document(document: Any) -> Rig:
 def _check_header(document: dict[str, Any]) -> None:
     given_format = document.get("format", FORMAT)
     if given_format != FORMAT:
-        raise ValueError(f"format is {_shown(given_format)}, but a rig JSON has the format '{FORMAT}', or none.")
+        raise UserError(
+            f"format is {_shown(given_format)}, but a rig JSON has the format '{FORMAT}', or none.", field="format"
+        )
     version = document.get("version", VERSION)
     whole = _whole_number(version)
     if whole is None or whole < 1:
-        raise ValueError(f"version is {_shown(version)}, but it must be the number {VERSION}, or be left out.")
+        raise UserError(
+            f"version is {_shown(version)}, but it must be the number {VERSION}, or be left out.", field="version"
+        )
     if whole > VERSION:
-        raise ValueError(
+        raise UserError(
             f"version is {_shown(version)}, but this release of ComfyUI-SynCam reads version {VERSION} only; "
-            "update the node pack, or save the rig as an older version."
+            "update the node pack, or save the rig as an older version.",
+            field="version",
         )
     _check_keys(document, _TOP_KEYS, "the rig JSON")
     if not isinstance(document.get("metadata", {}), dict):
-        raise ValueError(f"metadata is {_shown(document['metadata'])}, but it must be an object, or be left out.")
+        raise UserError(
+            f"metadata is {_shown(document['metadata'])}, but it must be an object, or be left out.", field="metadata"
+        )
     _check_metadata(document.get("metadata", {}))
 
 
@@ -156,7 +166,9 @@ def _check_metadata(metadata: dict[str, Any]) -> None:
     while pending:
         value, keys, depth = pending.pop()
         if depth > MAX_DEPTH:
-            raise ValueError(f"metadata is nested more than {MAX_DEPTH} levels deep; leave the deepest ones out.")
+            raise UserError(
+                f"metadata is nested more than {MAX_DEPTH} levels deep; leave the deepest ones out.", field="metadata"
+            )
         inner = []
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
             if isinstance(item, (list, tuple, dict)):
@@ -188,11 +200,14 @@ def _read_frames(document: dict[str, Any], views: int) -> int | None:
         return None
     frames = _whole_number(document["frames"])
     if frames is None or frames < 1:
-        raise ValueError(
-            f"frames is {_shown(document['frames'])}, but it must be a whole number of frames from 1, or be left out."
+        raise UserError(
+            f"frames is {_shown(document['frames'])}, but it must be a whole number of frames from 1, or be left out.",
+            field="frames",
         )
     if frames > _most_frames(views):
-        raise ValueError(f"frames is {_shown(document['frames'])}, but {_at_most(views)}; give a smaller number.")
+        raise UserError(
+            f"frames is {_shown(document['frames'])}, but {_at_most(views)}; give a smaller number.", field="frames"
+        )
     return frames
 
 
@@ -210,7 +225,7 @@ def _check_keys(given: dict[str, Any], known: Iterable[str], path: str) -> None:
         if key not in known:
             guess = difflib.get_close_matches(key[:60].lower(), known, n=1)
             hint = f"did you mean '{guess[0]}'?" if guess else f"possible are {', '.join(known)}."
-            raise ValueError(f"{path} has the unknown key {key[:60]!r}; {hint}")
+            raise UserError(f"{path} has the unknown key {key[:60]!r}; {hint}", place=path)
 
 
 def _read_names(cameras: list[dict[str, Any]]) -> tuple[str, ...]:
@@ -220,9 +235,9 @@ def _read_names(cameras: list[dict[str, Any]]) -> tuple[str, ...]:
             continue
         problem = name_problem(camera["name"])
         if problem:
-            raise ValueError(f"cameras[{index}] {problem}")
+            raise UserError(f"cameras[{index}] {problem}")
         if camera["name"] in given:
-            raise ValueError(
+            raise UserError(
                 f"cameras[{index}].name is {camera['name']!r}, as is cameras[{given[camera['name']]}].name; "
                 "give every camera a name of its own."
             )
@@ -241,32 +256,35 @@ def _read_color(camera: dict[str, Any], index: int) -> str:
     color = camera.get("color", default)
     digits = color[1:] if isinstance(color, str) and color.startswith("#") else ""
     if len(digits) != 6 or not set(digits) <= set("0123456789abcdefABCDEF"):
-        raise ValueError(f"cameras[{index}].color is {_shown(color)}, but it must be written like '{default}'.")
+        raise UserError(f"cameras[{index}].color is {_shown(color)}, but it must be written like '{default}'.")
     return color
 
 
 def _read_lens(camera: dict[str, Any], path: str) -> Lens:
     lens = camera.get("lens", {})
     if not isinstance(lens, dict):
-        raise ValueError(f"{path} is {_shown(lens)}, but an object with {' and '.join(_LENS_KEYS)} is needed.")
+        raise UserError(
+            f"{path} is {_shown(lens)}, but an object with {' and '.join(_LENS_KEYS)} is needed.", place=path
+        )
     _check_keys(lens, _LENS_KEYS, path)
     lengths = {key: _number(value, f"{path}.{key}") for key, value in lens.items()}
     try:
         return Lens(**lengths)
-    except ValueError as problem:
-        raise ValueError(f"{path}: {problem}") from problem
+    except UserError as problem:
+        raise problem.told(f"{path}: {problem}", place=path) from problem
 
 
 def _read_pose(camera: Any, path: str, views: int) -> _Track:
     if not isinstance(camera, dict):
-        raise ValueError(f"{path} is {_shown(camera)}, but an object is needed.")
+        raise UserError(f"{path} is {_shown(camera)}, but an object is needed.", place=path)
     _check_keys(camera, _CAMERA_KEYS, path)
     interpolation = _read_choice(camera, "interpolation", INTERPOLATIONS, path)
     if "keyframes" in camera:
         beside = next((key for key in ("c2w", *_ORBIT_KEYS) if key in camera), None)
         if beside:
-            raise ValueError(
-                f"{path} has both keyframes and {beside}; write {beside} into the keyframes, or leave it out."
+            raise UserError(
+                f"{path} has both keyframes and {beside}; write {beside} into the keyframes, or leave it out.",
+                place=path,
             )
         return _read_keyframes(camera["keyframes"], f"{path}.keyframes", views, interpolation)
     if _has_matrix(camera, path, "azimuth and distance, or c2w, or keyframes"):
@@ -275,7 +293,7 @@ def _read_pose(camera: Any, path: str, views: int) -> _Track:
     c2w = orbit_c2w(azimuth, elevation, distance, roll, target)[None]
     problem = camera_problem(c2w)
     if problem:
-        raise ValueError(f"{path} {problem[1]}")
+        raise UserError(f"{path} {problem[1]}", place=path)
     return _Track(at=(0,), poses=c2w)
 
 
@@ -284,19 +302,19 @@ def _has_matrix(given: dict[str, Any], path: str, possible: str) -> bool:
     orbit = [key for key in _ORBIT_KEYS if key in given]
     if "c2w" in given:
         if orbit:
-            raise ValueError(f"{path} has both c2w and {orbit[0]}; give either c2w or azimuth and distance.")
+            raise UserError(f"{path} has both c2w and {orbit[0]}; give either c2w or azimuth and distance.", place=path)
         return True
     for key in ("azimuth", "distance"):
         if key not in given:
             beside = f" {key} beside {orbit[0]}" if orbit else " pose"
-            raise ValueError(f"{path} has no{beside}; give {possible}.")
+            raise UserError(f"{path} has no{beside}; give {possible}.", place=path)
     return False
 
 
 def _read_choice(given: dict[str, Any], key: str, possible: Sequence[str], path: str) -> str:
     choice = given.get(key, possible[0])
     if choice not in possible:
-        raise ValueError(f"{path}.{key} is {_shown(choice)}, but possible are {', '.join(possible)}.")
+        raise UserError(f"{path}.{key} is {_shown(choice)}, but possible are {', '.join(possible)}.", place=path)
     return choice
 
 
@@ -304,31 +322,33 @@ def _read_orbit(given: dict[str, Any], path: str) -> list[float]:  # azimuth, el
     numbers = [_number(given.get(key, 0.0), f"{path}.{key}") for key in _ORBIT_KEYS if key != "target"]
     target = given.get("target", [0.0, 0.0, 0.0])
     if not isinstance(target, list) or len(target) != 3:
-        raise ValueError(f"{path}.target is {_shown(target)}, but three numbers [x, y, z] in metres are needed.")
+        raise UserError(
+            f"{path}.target is {_shown(target)}, but three numbers [x, y, z] in metres are needed.", place=path
+        )
     centre = [_number(value, f"{path}.target[{axis}]") for axis, value in enumerate(target)]
     azimuth, elevation, distance, roll = numbers
     if not -90 <= elevation <= 90 or not distance > 0:
         try:
             orbit_c2w(azimuth, elevation, distance, roll, centre)
-        except ValueError as problem:
-            raise ValueError(f"{path}.{problem}") from problem
+        except UserError as problem:
+            raise problem.told(f"{path}.{problem}", place=path) from problem
     return [*numbers, *centre]
 
 
 def _read_keyframes(given: Any, path: str, views: int, interpolation: str) -> _Track:
     if not isinstance(given, list):
-        raise ValueError(f"{path} is {_shown(given)}, but a list of keyframes is needed.")
+        raise UserError(f"{path} is {_shown(given)}, but a list of keyframes is needed.", place=path)
     if not given:
-        raise ValueError(f"{path} is an empty list; give at least one keyframe.")
+        raise UserError(f"{path} is an empty list; give at least one keyframe.", place=path)
     if len(given) > _most_frames(views):
-        raise ValueError(f"{path} lists {len(given)} keyframes, but {_at_most(views)}; leave some out.")
+        raise UserError(f"{path} lists {len(given)} keyframes, but {_at_most(views)}; leave some out.", place=path)
     at: list[int] = []
     eases, poses = [], []
     by_matrix = False
     for index, keyframe in enumerate(given):
         place = f"{path}[{index}]"
         if not isinstance(keyframe, dict):
-            raise ValueError(f"{place} is {_shown(keyframe)}, but an object is needed.")
+            raise UserError(f"{place} is {_shown(keyframe)}, but an object is needed.", place=place)
         _check_keys(keyframe, _KEYFRAME_KEYS, place)
         at.append(_read_keyframe_number(keyframe, place, views, at))
         eases.append(_read_choice(keyframe, "ease", EASES, place))
@@ -337,33 +357,38 @@ def _read_keyframes(given: Any, path: str, views: int, interpolation: str) -> _T
             by_matrix = has_matrix
         if has_matrix != by_matrix:
             here, there = ("c2w", "azimuth and distance") if has_matrix else ("azimuth and distance", "c2w")
-            raise ValueError(
+            raise UserError(
                 f"{place} is given by {here}, but the keyframes before it by {there}; give all keyframes of a camera "
-                "in the same way."
+                "in the same way.",
+                place=place,
             )
         poses.append(_read_matrix(keyframe["c2w"], f"{place}.c2w") if by_matrix else _read_limited(keyframe, place))
     numbers = torch.tensor(poses, dtype=torch.float64)
     problem = camera_problem(numbers if by_matrix else torch.from_numpy(orbit_matrices(numbers.numpy())))
     if problem:
-        raise ValueError(f"{path}[{problem[0]}]{'.c2w' if by_matrix else ''} {problem[1]}")
+        raise UserError(f"{path}[{problem[0]}]{'.c2w' if by_matrix else ''} {problem[1]}", place=path)
     return _Track(at=at, poses=numbers, interpolation=interpolation, eases=eases)
 
 
 def _read_keyframe_number(keyframe: dict[str, Any], path: str, views: int, before: list[int]) -> int:
     if "frame" not in keyframe:
-        raise ValueError(f"{path} has no frame; give its frame number, counted from 0.")
+        raise UserError(f"{path} has no frame; give its frame number, counted from 0.", place=path)
     frame = _whole_number(keyframe["frame"])
     if frame is None or frame < 0:
-        raise ValueError(f"{path}.frame is {_shown(keyframe['frame'])}, but a whole number from 0 is needed.")
+        raise UserError(
+            f"{path}.frame is {_shown(keyframe['frame'])}, but a whole number from 0 is needed.", place=path
+        )
     if frame >= _most_frames(views):
-        raise ValueError(
+        raise UserError(
             f"{path}.frame is {_shown(keyframe['frame'])}, but {_at_most(views)}; the last one has the number "
-            f"{_most_frames(views) - 1}."
+            f"{_most_frames(views) - 1}.",
+            place=path,
         )
     if before and frame <= before[-1]:
-        raise ValueError(
+        raise UserError(
             f"{path}.frame is {frame}, but the keyframe before it has {before[-1]}; the frames of keyframes must "
-            "increase."
+            "increase.",
+            place=path,
         )
     return frame
 
@@ -374,14 +399,16 @@ def _read_limited(keyframe: dict[str, Any], path: str) -> list[float]:
     azimuth, _, _, roll, *target = orbit
     for key, angle in (("azimuth", azimuth), ("roll", roll)):
         if abs(angle) > MAX_ANGLE_DEG:
-            raise ValueError(
-                f"{path}.{key} is {angle:g}, but a keyframe can turn to at most {MAX_ANGLE_DEG:g} degrees either way."
+            raise UserError(
+                f"{path}.{key} is {angle:g}, but a keyframe can turn to at most {MAX_ANGLE_DEG:g} degrees either way.",
+                place=path,
             )
     for axis, coordinate in enumerate(target):
         if abs(coordinate) > MAX_COORDINATE_M:
-            raise ValueError(
+            raise UserError(
                 f"{path}.target[{axis}] is {coordinate:g}, farther than {MAX_COORDINATE_M:g} m from the origin; check "
-                "the unit, positions are in metres."
+                "the unit, positions are in metres.",
+                place=path,
             )
     return orbit
 
@@ -389,7 +416,7 @@ def _read_limited(keyframe: dict[str, Any], path: str) -> list[float]:
 def _read_c2w(given: Any, path: str, views: int) -> _Track:
     if _depth(given) == 3:
         if len(given) > _most_frames(views):
-            raise ValueError(f"{path} lists {len(given)} matrices, but {_at_most(views)}; leave some out.")
+            raise UserError(f"{path} lists {len(given)} matrices, but {_at_most(views)}; leave some out.", place=path)
         rows = [_read_matrix(frame, f"{path}[{index}]") for index, frame in enumerate(given)]
     else:
         rows = [_read_matrix(given, path)]
@@ -397,7 +424,7 @@ def _read_c2w(given: Any, path: str, views: int) -> _Track:
     problem = camera_problem(matrices)
     if problem:
         frame, what = problem
-        raise ValueError(f"{path}{f'[{frame}]' if len(matrices) > 1 else ''} {what}")
+        raise UserError(f"{path}{f'[{frame}]' if len(matrices) > 1 else ''} {what}", place=path)
     return _Track(at=range(len(matrices)), poses=matrices, is_list=len(matrices) > 1)
 
 
@@ -411,11 +438,11 @@ def _depth(value: Any) -> int:
 
 def _read_matrix(given: Any, path: str) -> list[list[float]]:  # 4 x 4
     if not isinstance(given, list) or len(given) not in (3, 4):
-        raise ValueError(f"{path} is {_shown(given)}, but 3 or 4 rows of 4 numbers are needed.")
+        raise UserError(f"{path} is {_shown(given)}, but 3 or 4 rows of 4 numbers are needed.", place=path)
     rows = []
     for index, row in enumerate(given):
         if not isinstance(row, list) or len(row) != 4:
-            raise ValueError(f"{path} row {index} is {_shown(row)}, but a list of 4 numbers is needed.")
+            raise UserError(f"{path} row {index} is {_shown(row)}, but a list of 4 numbers is needed.", place=path)
         rows.append([_number(value, f"{path} row {index}", "holds") for value in row])
     last_row = [0.0, 0.0, 0.0, 1.0]
     if len(rows) == 3:
@@ -431,12 +458,12 @@ def _length(tracks: list[_Track], frames: int | None) -> int:
     longest = max(lists, key=lists.__getitem__, default=0)
     for index, listed in lists.items():
         if listed != lists[longest]:
-            raise ValueError(
+            raise UserError(
                 f"cameras[{index}].c2w lists {listed} frames but cameras[{longest}].c2w {lists[longest]}; "
                 "give every moving camera the same number of frames."
             )
     if lists and frames is not None and frames != lists[longest]:
-        raise ValueError(
+        raise UserError(
             f"cameras[{longest}].c2w lists {lists[longest]} frames, but frames is {frames}; give one matrix for each "
             "frame, or leave frames out."
         )
@@ -446,7 +473,7 @@ def _length(tracks: list[_Track], frames: int | None) -> int:
         for index, track in enumerate(tracks):
             late = next((keyframe for keyframe, frame in enumerate(track.at) if frame >= length), None)
             if late is not None:
-                raise ValueError(
+                raise UserError(
                     f"cameras[{index}].keyframes[{late}].frame is {track.at[late]}, but {what}, so the last one has "
                     f"the number {length - 1}; move the keyframe, or give more frames."
                 )
@@ -461,23 +488,25 @@ def _baked(track: _Track, frames: int, path: str) -> Tensor:  # (frames, 4, 4)
     c2w = torch.from_numpy(bake_keyframes(track.at, track.poses.numpy(), frames, track.interpolation, track.eases))
     problem = camera_problem(c2w)  # a camera far from the origin may swing out of bounds between two keyframes
     if problem:
-        raise ValueError(f"{path}.keyframes: at frame {problem[0]} the camera {problem[1]}")
+        raise UserError(f"{path}.keyframes: at frame {problem[0]} the camera {problem[1]}", place=path)
     return c2w
 
 
 def _number(value: Any, path: str, verb: str = "is") -> float:
     if isinstance(value, str):
-        raise ValueError(f"{path} {verb} {_shown(value)}, but a number is needed; write it without quotes.")
+        raise UserError(f"{path} {verb} {_shown(value)}, but a number is needed; write it without quotes.", place=path)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f"{path} {verb} {_shown(value)}, but a number is needed.")
+        raise UserError(f"{path} {verb} {_shown(value)}, but a number is needed.", place=path)
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if math.isnan(number):
-        raise ValueError(f"{path} {verb} NaN, but a finite number is needed.")
+        raise UserError(f"{path} {verb} NaN, but a finite number is needed.", place=path)
     if math.isinf(number):
-        raise ValueError(f"{path} {verb} an infinite or far too large number, but a finite number is needed.")
+        raise UserError(
+            f"{path} {verb} an infinite or far too large number, but a finite number is needed.", place=path
+        )
     return number
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from ..errors import UserError
+
 
 def choose_cameras(wanted: str, names: Sequence[str]) -> list[int]:
     """Positions in `names` of the cameras that a person asks for, in the order asked for.
@@ -12,27 +14,31 @@ def choose_cameras(wanted: str, names: Sequence[str]) -> list[int]:
     Entries are separated by commas, semicolons or blanks. An entry is the exact name of a camera, or a number: the
     number n means the camera called cam{n:02d} where the file has it, else the n-th camera. An empty text means all.
 
-    Raises ValueError for a camera that does not exist, naming those that do, and for one asked for twice.
+    Raises UserError for a camera that does not exist, naming those that do, and for one asked for twice.
     """
     if len(wanted) > 10_000:
-        raise ValueError(f"'cameras' has {len(wanted)} characters; name the cameras to use, like \"1, 3\".")
+        raise UserError(
+            f"'cameras' has {len(wanted)} characters; name the cameras to use, like \"1, 3\".", field="cameras"
+        )
     chosen: list[int] = []
     for entry in _entries(wanted, names):
         index = _index_of(entry, names)
         if index is None:
-            raise ValueError(f"'cameras' asks for {entry[:80]!r}, but the cameras are {_listed(names)}; use these.")
+            raise UserError(
+                f"'cameras' asks for {entry[:80]!r}, but the cameras are {_listed(names)}; use these.", field="cameras"
+            )
         if index in chosen:
-            raise ValueError(f"'cameras' asks for {names[index]!r} twice; name every camera once.")
+            raise UserError(f"'cameras' asks for {names[index]!r} twice; name every camera once.", field="cameras")
         chosen.append(index)
     return chosen or list(range(len(names)))
 
 
 def positions_of(cameras: Sequence[int] | None, views: int) -> list[int]:
-    """The positions of cameras in a rig of `views`; None means all. Raises ValueError for one that does not exist."""
+    """The positions of cameras in a rig of `views`; None means all. Raises UserError for one that does not exist."""
     chosen = list(range(views)) if cameras is None else [int(camera) for camera in cameras]
     for camera in chosen:
         if not 0 <= camera < views:
-            raise ValueError(f"camera number {camera} does not exist; the rig has cameras 0 to {views - 1}.")
+            raise UserError(f"camera number {camera} does not exist; the rig has cameras 0 to {views - 1}.")
     return chosen
 
 

@@ -1,7 +1,7 @@
 """Rigs made from rigs: moved, turned, scaled, aimed at a point, merged, put into another order.
 
 Every function returns a new rig. `cameras` are the positions of those that change, counted from 0; None means all of
-them, and ValueError is raised for one that does not exist. A rig that moves is changed in every frame alike.
+them, and UserError is raised for one that does not exist. A rig that moves is changed in every frame alike.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..errors import UserError
 from .builders import look_at_c2w, orbit_c2w
 from .rig import MAX_NAME_LENGTH, MAX_VIEWS, PALETTE, Rig
 from .selection import choose_cameras, positions_of
@@ -42,7 +43,7 @@ def turn_rig(
     It is the turn that takes a camera at azimuth 0 and elevation 0 around `pivot` to the given azimuth, elevation and
     roll. With an azimuth alone every camera keeps its elevation and gains that azimuth.
 
-    Raises ValueError for angles that are not finite, and for |elevation| above 90.
+    Raises UserError for angles that are not finite, and for |elevation| above 90.
     """
     turn = orbit_c2w(azimuth_deg, elevation_deg, 1.0, roll_deg)[:3, :3]
     centre = _vector(pivot, "the pivot")
@@ -60,11 +61,12 @@ def scale_rig(
 ) -> Rig:
     """Cameras whose distance to a point is multiplied by a factor; their directions stay.
 
-    Raises ValueError for a factor that is not above 0.
+    Raises UserError for a factor that is not above 0.
     """
     if not 0 < factor < math.inf:
-        raise ValueError(
-            f"'scale' is {factor:g}, but it must be a number above 0; 1 leaves the cameras where they are."
+        raise UserError(
+            f"'scale' is {factor:g}, but it must be a number above 0; 1 leaves the cameras where they are.",
+            field="scale",
         )
     centre = _vector(pivot, "the pivot")
     c2w, chosen = rig.c2w.clone(), positions_of(cameras, rig.views)
@@ -75,7 +77,7 @@ def scale_rig(
 def retarget_rig(rig: Rig, target: Sequence[float], cameras: Sequence[int] | None = None) -> Rig:
     """Cameras turned on their spots until each looks at a point; each keeps its roll against the horizon.
 
-    Raises ValueError, naming the camera, for one that stands at the point.
+    Raises UserError, naming the camera, for one that stands at the point.
     """
     _vector(target, "the target")
     c2w = rig.c2w.clone()
@@ -83,8 +85,8 @@ def retarget_rig(rig: Rig, target: Sequence[float], cameras: Sequence[int] | Non
         for frame, pose in enumerate(rig.c2w[view]):
             try:
                 c2w[view, frame] = look_at_c2w(pose[:3, 3].tolist(), target, _roll_deg(pose), _heading_deg(pose))
-            except ValueError as problem:
-                raise ValueError(f"camera {rig.names[view]!r}: {problem}") from problem
+            except UserError as problem:
+                raise problem.told(f"camera {rig.names[view]!r}: {problem}") from problem
     return dataclasses.replace(rig, c2w=c2w)
 
 
@@ -95,19 +97,19 @@ def merge_rigs(rigs: Sequence[Rig]) -> Rig:
     the first of them that is free, instead of another name that name and a number ("left 2"); its colour becomes the
     first free one of the palette, as long as there is one. Cameras that stand still are held beside moving ones.
 
-    Raises ValueError for no rig, more than MAX_VIEWS cameras, and rigs that move over different numbers of frames.
+    Raises UserError for no rig, more than MAX_VIEWS cameras, and rigs that move over different numbers of frames.
     """
     if not rigs:
-        raise ValueError("no rig is connected; connect at least one.")
+        raise UserError("no rig is connected; connect at least one.")
     views = sum(rig.views for rig in rigs)
     if views > MAX_VIEWS:
         counts = " + ".join(str(rig.views) for rig in rigs)
-        raise ValueError(
+        raise UserError(
             f"the rigs hold {counts} = {views} cameras, but at most {MAX_VIEWS} are possible; leave some out."
         )
     lengths = sorted({rig.frames for rig in rigs if not rig.is_static})
     if len(lengths) > 1:
-        raise ValueError(
+        raise UserError(
             f"the rigs move over {' and '.join(map(str, lengths))} frames, but in one rig all cameras need the same "
             "number; give their motions the same length."
         )
@@ -133,10 +135,10 @@ def reorder_rig(rig: Rig, cameras: str, others: str = "follow") -> Rig:
     """The cameras that `cameras` names (as `choose_cameras` reads it) first; the first of them is the reference.
 
     `others` says what becomes of the rest: they "follow" in their old order, or they "are left out". An empty text
-    changes nothing. Raises ValueError for a camera that does not exist, and for one that is named twice.
+    changes nothing. Raises UserError for a camera that does not exist, and for one that is named twice.
     """
     if others not in OTHERS:
-        raise ValueError(f"'others' is {others!r}, but only {', '.join(OTHERS)} are possible.")
+        raise UserError(f"'others' is {others!r}, but only {', '.join(OTHERS)} are possible.", field="others")
     chosen = choose_cameras(cameras, rig.names)
     rest = [view for view in range(rig.views) if view not in chosen] if others == "follow" else []
     return rig.select([*chosen, *rest])
@@ -154,7 +156,7 @@ def _free_name(name: str, taken: set[str]) -> str:
 def _vector(numbers: Sequence[float], what: str) -> Tensor:  # (3,) float64
     vector = torch.tensor([float(number) for number in numbers], dtype=torch.float64)
     if vector.shape != (3,) or not torch.isfinite(vector).all():
-        raise ValueError(f"{what} is {tuple(numbers)}, but three finite numbers of metres are needed.")
+        raise UserError(f"{what} is {tuple(numbers)}, but three finite numbers of metres are needed.")
     return vector
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
+from ..errors import UserError
 from .footage import BrokenFootage, Footage
 
 MAX_CAPTION_BYTES = 64 * 2**10
@@ -41,10 +42,10 @@ def broken(name: str, why: str) -> Footage:
 
 
 def data_folder(folder: str | Path) -> Path:
-    """The folder of a data set. Raises ValueError where there is none."""
+    """The folder of a data set. Raises UserError where there is none."""
     path = Path(folder)
     if not path.is_dir():
-        raise ValueError(f"{str(folder)!r} is no folder; give the folder that holds the data set.")
+        raise UserError(f"{str(folder)!r} is no folder; give the folder that holds the data set.")
     return path
 
 
@@ -52,14 +53,14 @@ def entry_path(entry: str) -> PurePosixPath:
     """A file that a table or a JSON file names, relative to the data set's folder.
 
     Both kinds of slashes separate. Links on the disk are followed, since whoever owns the disk made them; the words of
-    an untrusted file lead nowhere outside. Raises ValueError for a name that is absolute, climbs with "..", or is no
+    an untrusted file lead nowhere outside. Raises UserError for a name that is absolute, climbs with "..", or is no
     name at all.
     """
     path = PurePosixPath(entry.strip().replace("\\", "/"))
     if not path.parts or len(entry) > MAX_ENTRY_LENGTH or "\0" in entry:
-        raise ValueError(f"{entry[:80]!r} is not the name of a file.")
+        raise UserError(f"{entry[:80]!r} is not the name of a file.")
     if path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", path.parts[0]):
-        raise ValueError(f"{entry[:80]!r} leads out of the data set's folder; names must be relative, without '..'.")
+        raise UserError(f"{entry[:80]!r} leads out of the data set's folder; names must be relative, without '..'.")
     return path
 
 
@@ -79,20 +80,20 @@ def walk(folder: Path, depth: int = DEEPEST) -> Iterator[Path]:
 
 
 def read_text(path: Path, most_bytes: int, shown: str) -> str:
-    """A UTF-8 text of bounded size. Raises ValueError with a sentence that calls the file `shown`."""
+    """A UTF-8 text of bounded size. Raises UserError with a sentence that calls the file `shown`."""
     if not path.is_file():  # also keeps pipes and devices, which never end, from being read
-        raise ValueError(f"'{shown}' is missing.")
+        raise UserError(f"'{shown}' is missing.")
     try:
         with path.open("rb") as file:
             content = file.read(most_bytes + 1)
     except OSError as problem:
-        raise ValueError(f"'{shown}' cannot be opened ({problem.strerror}).") from problem
+        raise UserError(f"'{shown}' cannot be opened ({problem.strerror}).") from problem
     if len(content) > most_bytes:
-        raise ValueError(f"'{shown}' is larger than {most_bytes // 2**10} KB, which no such file needs.")
+        raise UserError(f"'{shown}' is larger than {most_bytes // 2**10} KB, which no such file needs.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
-        raise ValueError(f"'{shown}' is not UTF-8 text (byte {problem.start}); save it as UTF-8.") from problem
+        raise UserError(f"'{shown}' is not UTF-8 text (byte {problem.start}); save it as UTF-8.") from problem
 
 
 def fingerprint(path: Path, settings: Iterable[object]) -> str:
@@ -121,7 +122,7 @@ def fingerprint(path: Path, settings: Iterable[object]) -> str:
 def caption_table(folder: Path) -> dict[PurePosixPath, str]:
     """The captions of `metadata.csv` (columns file_name, relative to the folder, and text); empty without the file.
 
-    An empty text is kept as such: the caller reports it. Raises ValueError for another kind of table, for a name that
+    An empty text is kept as such: the caller reports it. Raises UserError for another kind of table, for a name that
     leads out of the folder, and for two texts of one file.
     """
     path = folder / "metadata.csv"
@@ -133,13 +134,13 @@ def caption_table(folder: Path) -> dict[PurePosixPath, str]:
     try:
         missing = {"file_name", "text"} - set(rows.fieldnames or ())
         if missing:
-            raise ValueError(f"it has no column {min(missing)!r}; the columns file_name and text are needed.")
+            raise UserError(f"it has no column {min(missing)!r}; the columns file_name and text are needed.")
         for row in rows:
             if not (row["file_name"] or "").strip():
-                raise ValueError(f"line {rows.line_num} names no file.")
+                raise UserError(f"line {rows.line_num} names no file.")
             name, caption = entry_path(row["file_name"]), (row["text"] or "").strip()
             if captions.setdefault(name, caption) != caption:
-                raise ValueError(f"line {rows.line_num} gives '{name}' a second text; leave one out.")
+                raise UserError(f"line {rows.line_num} gives '{name}' a second text; leave one out.")
     except (ValueError, csv.Error) as problem:
-        raise ValueError(f"'metadata.csv': {problem}") from problem
+        raise UserError(f"'metadata.csv': {problem}") from problem
     return captions

@@ -8,6 +8,8 @@ from enum import Enum
 
 from torch import Tensor
 
+from ..errors import UserError
+
 
 class Kind(str, Enum):
     """What a scene can teach. The paper's joint strategy draws from all three."""
@@ -42,5 +44,5 @@ class Scene:
     footage: tuple[Footage, ...]
 
 
-class BrokenFootage(ValueError):
+class BrokenFootage(UserError):
     """Footage that must not be trained on, in one sentence that names it."""

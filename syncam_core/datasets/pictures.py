@@ -12,6 +12,7 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from ..errors import UserError
 from .footage import BrokenFootage
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -42,9 +43,9 @@ def cover_and_crop(
 
 
 def check_size(size: tuple[int, int]) -> None:
-    """Raise ValueError for a size that no picture can have."""
+    """Raise UserError for a size that no picture can have."""
     if len(size) != 2 or not all(isinstance(side, int) and 1 <= side <= 8192 for side in size):
-        raise ValueError(f"the size is {size}, but height and width in pixels are needed, like (480, 832).")
+        raise UserError(f"the size is {size}, but height and width in pixels are needed, like (480, 832).")
 
 
 @dataclass(frozen=True)

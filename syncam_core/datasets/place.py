@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from ..errors import UserError
+
 LONGEST_NAME = 180  # bytes; a file name may have 255 on common file systems
 MOST_FOLDERS = 8
 STAGE_PREFIX = ".syncam-scene-"
@@ -25,31 +27,31 @@ _NO_SIGNS = '<>:"|?*'
 def checked_folder(given: str, what: str) -> str:
     """A path of folders below another one, with "/" between them, whichever system it was written on.
 
-    Raises ValueError, calling the text `what`, for one that leads out or that some file system does not take.
+    Raises UserError, calling the text `what`, for one that leads out or that some file system does not take.
     """
     if not isinstance(given, str):
-        raise ValueError(f"{what} is {given!r}, but the name of a folder is needed, like 'syncam/dataset'.")
+        raise UserError(f"{what} is {given!r}, but the name of a folder is needed, like 'syncam/dataset'.")
     path = given.strip().replace("\\", "/")
     said = f"{what} is {_shown(given)}"
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if path.startswith("/") or ".." in parts or (parts and parts[0][1:2] == ":"):
-        raise ValueError(f"{said}, which leads out of its folder; use a name inside it, like 'syncam/dataset'.")
+        raise UserError(f"{said}, which leads out of its folder; use a name inside it, like 'syncam/dataset'.")
     if not parts:
-        raise ValueError(f"{said}, which names no folder; use a name like 'syncam/dataset'.")
+        raise UserError(f"{said}, which names no folder; use a name like 'syncam/dataset'.")
     if len(parts) > MOST_FOLDERS:
-        raise ValueError(f"{said}, {len(parts)} folders deep; at most {MOST_FOLDERS} are possible.")
+        raise UserError(f"{said}, {len(parts)} folders deep; at most {MOST_FOLDERS} are possible.")
     for part in parts:
         _check_part(part, said)
     return "/".join(parts)
 
 
 def checked_name(given: str, what: str) -> str:
-    """The name of a single folder, or an empty text as it is. Raises ValueError as `checked_folder` does."""
+    """The name of a single folder, or an empty text as it is. Raises UserError as `checked_folder` does."""
     if isinstance(given, str) and not given.strip():
         return ""
     path = checked_folder(given, what)
     if "/" in path:
-        raise ValueError(f"{what} is {_shown(given)}, but it is one folder; use a name without slashes.")
+        raise UserError(f"{what} is {_shown(given)}, but it is one folder; use a name without slashes.")
     return path
 
 
@@ -57,18 +59,18 @@ def _check_part(part: str, said: str) -> None:
     try:
         length = len(part.encode())
     except UnicodeEncodeError as problem:
-        raise ValueError(f"{said}, which holds half a character; write it again.") from problem
+        raise UserError(f"{said}, which holds half a character; write it again.") from problem
     if length > LONGEST_NAME:
-        raise ValueError(f"{said}, with a name of {length} bytes; at most {LONGEST_NAME} are possible.")
+        raise UserError(f"{said}, with a name of {length} bytes; at most {LONGEST_NAME} are possible.")
     bad = next((sign for sign in part if ord(sign) < 32 or ord(sign) == 127 or sign in _NO_SIGNS), None)
     if bad is not None:
-        raise ValueError(f"{said}, which holds {bad!r}; use letters, digits, '-' and '_'.")
+        raise UserError(f"{said}, which holds {bad!r}; use letters, digits, '-' and '_'.")
     if part.startswith("."):
-        raise ValueError(f"{said}, with the hidden folder {part[:60]!r}, which readers pass over; drop the first dot.")
+        raise UserError(f"{said}, with the hidden folder {part[:60]!r}, which readers pass over; drop the first dot.")
     if part != part.strip() or part.endswith("."):
-        raise ValueError(f"{said}, where {part[:60]!r} begins or ends with a blank or a dot, which Windows drops.")
+        raise UserError(f"{said}, where {part[:60]!r} begins or ends with a blank or a dot, which Windows drops.")
     if part.split(".")[0].strip().lower() in _DEVICES:
-        raise ValueError(f"{said}, but {part[:60]!r} is the name of a device on Windows; use another one.")
+        raise UserError(f"{said}, but {part[:60]!r} is the name of a device on Windows; use another one.")
 
 
 def _shown(given: str) -> str:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import camera_problem
+from ..errors import UserError
 from .footage import BrokenFootage, Footage, Kind, Scene
 
 SHOWN_WHEN_REFUSED = 20
@@ -53,7 +54,7 @@ class Report:
         return "\n".join([*lines, "", str(self)])
 
 
-class BrokenData(ValueError):
+class BrokenData(UserError):
     """Raised by 'refuse'; `problems` has all of them, the message the first twenty."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
@@ -108,7 +109,7 @@ def check(
 
 def check_on_broken(on_broken: str) -> None:
     if on_broken not in ("skip", "refuse"):
-        raise ValueError(f"'on_broken' is {on_broken!r}; it can be 'skip' or 'refuse'.")
+        raise UserError(f"'on_broken' is {on_broken!r}; it can be 'skip' or 'refuse'.", field="on_broken")
 
 
 def _check_scene(scene: Scene, decode: bool) -> tuple[Scene | None, list[Problem]]:

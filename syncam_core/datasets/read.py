@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import Lens, Rig
+from ..errors import UserError
 from ..formats import colmap, nerfstudio
 from ..formats.files import chosen_of, printable
 from ..formats.json_cameras import as_list, as_object, read_json, rig_of, shown
@@ -53,7 +54,7 @@ class StoredScene:
     def pictures(self, view: int, first: int = 0, count: int | None = None) -> Iterator[np.ndarray]:
         """`count` pictures of a view from the frame `first` on, (height, width, 3) uint8; None: all that follow.
 
-        Raises ValueError, naming the file, where it does not hold what it promises.
+        Raises UserError, naming the file, where it does not hold what it promises.
         """
         stop = self.frames if count is None else first + count
         name, number, shape = self.rig.names[view], first, None
@@ -69,10 +70,10 @@ class StoredScene:
                 number += 1
             if number != stop:
                 raise BrokenFootage(f"camera {name!r} has {number} pictures, but {stop} are expected; copy it again.")
-        except ValueError as problem:
-            raise ValueError(f"scene {self.name!r}: {printable(str(problem))}") from problem
+        except UserError as problem:
+            raise problem.told(f"scene {self.name!r}: {printable(str(problem))}") from problem
         except OSError as problem:  # a disk that fails, a share that went away
-            raise ValueError(f"scene {self.name!r} cannot be read ({problem.strerror or problem}).") from problem
+            raise UserError(f"scene {self.name!r} cannot be read ({problem.strerror or problem}).") from problem
 
 
 def scenes_in(folder: Path, depth: int = DEEPEST) -> list[Path]:
@@ -99,29 +100,31 @@ def open_scene(
     `cameras` says which ones and in which order, as for `choose_cameras`; an empty text means all. `unit_m` is the
     metres of one unit, for nerfstudio and COLMAP scenes of other programs, which do not say it.
 
-    Raises ValueError with a sentence for each thing that is wrong.
+    Raises UserError with a sentence for each thing that is wrong.
     """
     try:
         if layout not in ("auto", *LAYOUTS):
-            raise ValueError(f"'layout' is {layout[:40]!r}; possible are auto, {', '.join(LAYOUTS)}.")
+            raise UserError(f"'layout' is {layout[:40]!r}; possible are auto, {', '.join(LAYOUTS)}.", field="layout")
         _refuse_links(path)
         facts = read_facts(path)
         found = facts.layout if facts else _layout_of(path)
         if not found:
-            raise ValueError(
+            raise UserError(
                 "it holds no videos/, frame_00000/, transforms.json or COLMAP model; give a scene's folder."
             )
         if layout not in ("auto", found):
-            raise ValueError(f"'layout' is {layout}, but the scene is of the layout {found}; choose that, or auto.")
+            raise UserError(
+                f"'layout' is {layout}, but the scene is of the layout {found}; choose that, or auto.", field="layout"
+            )
         if found == "syncamvideo":
             parts = _read_videos(path)
         else:
             parts = _read_moments(path, found, unit_m or (1.0 if facts else None))  # what has our facts is in metres
         return _scene(path.name, found, facts, cameras, parts)
     except OSError as problem:
-        raise ValueError(f"scene {path.name!r} cannot be read ({problem.strerror or problem}).") from problem
-    except ValueError as problem:
-        raise ValueError(f"scene {path.name[:100]!r}: {_printable_lines(str(problem))}") from problem
+        raise UserError(f"scene {path.name!r} cannot be read ({problem.strerror or problem}).") from problem
+    except UserError as problem:
+        raise problem.told(f"scene {path.name[:100]!r}: {_printable_lines(str(problem))}") from problem
 
 
 @dataclass(frozen=True)
@@ -213,7 +216,7 @@ def _lens(of_file: Lens, of_facts: Lens | None) -> Lens:
 def _read_videos(path: Path) -> _Parts:
     scene = next((one for one in read_syncamvideo(path) if one.name == path.name), None)
     if scene is None:
-        raise ValueError(f"it has no videos/, and no {CAMERA_FILE}; copy it again.")
+        raise UserError(f"it has no videos/, and no {CAMERA_FILE}; copy it again.")
     problems: dict[str, None] = {}  # in order, each once
     stems, poses, films, counts = [], [], [], []
     for footage in scene.footage:
@@ -268,7 +271,7 @@ def _read_moments(path: Path, layout: str, unit_m: float | None) -> _Parts:
             here = [Still(file, f"{path.name}/{file.relative_to(path).as_posix()}") for file in files]
             rigs.append(rig)
             stills.append([here[at] for at in order])
-        except ValueError as problem:
+        except UserError as problem:
             problems.append(f"'{moment.name}': {problem}")
     _refuse(problems)
     caption = ""
@@ -280,18 +283,18 @@ def _read_moments(path: Path, layout: str, unit_m: float | None) -> _Parts:
 
 
 def _moments(path: Path) -> list[Path]:
-    """The folders of the frames, or the folder itself where it is a single moment. Raises ValueError for a gap."""
+    """The folders of the frames, or the folder itself where it is a single moment. Raises UserError for a gap."""
     found: dict[int, Path] = {}
     for entry in _folders_in(path):
         if match := FRAME.fullmatch(entry.name):
             if int(match[1]) in found:
-                raise ValueError(f"'{found[int(match[1])].name}' and '{entry.name}' are the same frame; leave one out.")
+                raise UserError(f"'{found[int(match[1])].name}' and '{entry.name}' are the same frame; leave one out.")
             found[int(match[1])] = entry
     if len(found) > MOST_FRAMES:
-        raise ValueError(f"it has {len(found)} frames, but at most {MOST_FRAMES} are possible; split it.")
+        raise UserError(f"it has {len(found)} frames, but at most {MOST_FRAMES} are possible; split it.")
     missing = next((number for number in range(len(found)) if number not in found), None)
     if missing is not None:
-        raise ValueError(
+        raise UserError(
             f"'frame_{missing:05d}' is missing, but there is '{found[max(found)].name}'; frames must run from 0 without "
             "gaps."
         )
@@ -301,7 +304,7 @@ def _moments(path: Path) -> list[Path]:
 def _cameras_of(moment: Path, layout: str, unit_m: float | None) -> Rig:
     rig = _MODULES[layout].read(moment, unit_m=unit_m)
     if rig.frames > 1:
-        raise ValueError(
+        raise UserError(
             f"its pictures are of {rig.frames} moments; a scene has a folder for each moment, frame_00000 and so on."
         )
     return rig
@@ -312,17 +315,17 @@ def _files_of_transforms(moment: Path, names: Sequence[str]) -> list[Path]:
     document = read_json(moment / "transforms.json")
     frames = [as_object(one, f"frames[{index}]") for index, one in enumerate(as_list(document["frames"], "frames"))]
     if len(frames) != len(names):
-        raise ValueError(f"it has {len(frames)} pictures of {len(names)} cameras; one of each is needed.")
+        raise UserError(f"it has {len(frames)} pictures of {len(names)} cameras; one of each is needed.")
     return [_file_of(moment, frame.get("file_path"), f"frames[{index}]") for index, frame in enumerate(frames)]
 
 
 def _file_of(moment: Path, named: object, place: str) -> Path:
     if not isinstance(named, str):
-        raise ValueError(f"{place}.file_path is {shown(named)}, but the name of a picture is needed.")
+        raise UserError(f"{place}.file_path is {shown(named)}, but the name of a picture is needed.", place=place)
     try:
         file = moment / entry_path(named)
-    except ValueError as problem:
-        raise ValueError(f"{place}.file_path: {problem}") from problem
+    except UserError as problem:
+        raise problem.told(f"{place}.file_path: {problem}", place=place) from problem
     for suffix in ("", *PICTURE_SUFFIXES):  # some programs leave it out
         if os.path.isfile(f"{file}{suffix}"):
             return file.with_name(file.name + suffix)
@@ -344,18 +347,18 @@ def _files_of_model(moment: Path, names: Sequence[str]) -> list[Path]:
         if len(by_name.get(name, ())) != 1:
             count = len(by_name.get(name, ()))
             why = f"has {count} pictures of the camera {name[:60]!r}" if count else f"has no picture {name[:60]!r}"
-            raise ValueError(f"'images' {why}; one is needed.")
+            raise UserError(f"'images' {why}; one is needed.", field="images")
     return [by_name[name][0] for name in names]
 
 
 def _same_cameras(names: Sequence[str], first: Sequence[str]) -> list[int]:
-    """Where the first frame's cameras are among a later one's. Raises ValueError where they are others."""
+    """Where the first frame's cameras are among a later one's. Raises UserError where they are others."""
     missing = next((name for name in first if name not in names), None)
     extra = next((name for name in names if name not in first), None)
     if missing is not None:
-        raise ValueError(f"it has no camera {missing[:60]!r}, which the first frame has.")
+        raise UserError(f"it has no camera {missing[:60]!r}, which the first frame has.")
     if extra is not None:
-        raise ValueError(f"it has a camera {extra[:60]!r}, which the first frame does not have.")
+        raise UserError(f"it has a camera {extra[:60]!r}, which the first frame does not have.")
     return [names.index(name) for name in first]
 
 
@@ -388,21 +391,21 @@ def _refuse_links(path: Path) -> None:
             count += 1
             here = os.path.join(at, name)
             if os.path.islink(here) and os.path.commonpath([home, os.path.realpath(here)]) != home:
-                raise ValueError(
+                raise UserError(
                     f"'{os.path.relpath(here, path)}' is a link that leads out of the scene; copy the file."
                 )
         if count > MOST_ENTRIES:
-            raise ValueError(f"it holds more than {MOST_ENTRIES} files; split it.")
+            raise UserError(f"it holds more than {MOST_ENTRIES} files; split it.")
 
 
 def _refuse(problems: Sequence[str]) -> None:
-    """Raise ValueError for all that was found: a sentence, or several on lines of their own."""
+    """Raise UserError for all that was found: a sentence, or several on lines of their own."""
     if len(problems) == 1:
-        raise ValueError(problems[0])
+        raise UserError(problems[0])
     if problems:
         more = [f"and {len(problems) - SHOWN_PROBLEMS} more"] if len(problems) > SHOWN_PROBLEMS else []
         lines = "".join(f"\n  {line}" for line in [*problems[:SHOWN_PROBLEMS], *more])
-        raise ValueError(f"it has {len(problems)} problems.{lines}")
+        raise UserError(f"it has {len(problems)} problems.{lines}")
 
 
 def _printable_lines(text: str) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 
 from ..cameras.json_text import parse_json
 from ..cameras.rig import MAX_VIEWS, Lens, name_problem
+from ..errors import UserError
 from ..formats.files import MAX_FRAMES, file_text
 from ..formats.json_cameras import as_list, as_object, lens_of, number, refuse_foreign, shown, write_json
 
@@ -48,7 +49,7 @@ class SceneFacts:
 
 
 def write_facts(folder: Path, facts: SceneFacts) -> None:
-    """Raises ValueError where the file cannot be written."""
+    """Raises UserError where the file cannot be written."""
     head = {
         "format": FORMAT,
         "version": 1,
@@ -72,13 +73,13 @@ def write_facts(folder: Path, facts: SceneFacts) -> None:
 
 
 def read_facts(folder: Path) -> SceneFacts | None:
-    """The facts of a scene; None where it has no such file, as those of other programs. Raises ValueError."""
+    """The facts of a scene; None where it has no such file, as those of other programs. Raises UserError."""
     if not (folder / FILE).exists():
         return None
     try:
         return _facts(parse_json(file_text(folder / FILE, MAX_BYTES), MAX_BYTES))
-    except ValueError as problem:
-        raise ValueError(f"'{FILE}': {problem}") from problem
+    except UserError as problem:
+        raise problem.told(f"'{FILE}': {problem}") from problem
 
 
 def _facts(document: Any) -> SceneFacts:
@@ -86,10 +87,12 @@ def _facts(document: Any) -> SceneFacts:
 
     refuse_foreign(document, FORMAT, "cameras")
     if document.get("layout") not in LAYOUTS:
-        raise ValueError(f"layout is {shown(document.get('layout'))}; possible are {', '.join(LAYOUTS)}.")
+        raise UserError(
+            f"layout is {shown(document.get('layout'))}; possible are {', '.join(LAYOUTS)}.", field="layout"
+        )
     cameras = [as_object(one, f"cameras[{index}]") for index, one in enumerate(as_list(document["cameras"], "cameras"))]
     if len(cameras) > MAX_VIEWS:
-        raise ValueError(f"it has {len(cameras)} cameras, but at most {MAX_VIEWS} are possible.")
+        raise UserError(f"it has {len(cameras)} cameras, but at most {MAX_VIEWS} are possible.")
     lenses = [as_object(one.get("lens"), f"cameras[{index}].lens") for index, one in enumerate(cameras)]
     facts = SceneFacts(
         layout=document["layout"],
@@ -113,13 +116,13 @@ def _different(cameras: list[dict[str, Any]], key: str) -> tuple[str, ...]:
     for index, text in enumerate(texts):
         problem = name_problem(text)
         if problem:
-            raise ValueError(f"cameras[{index}].{key} is {shown(text)}: it {problem}")
+            raise UserError(f"cameras[{index}].{key} is {shown(text)}: it {problem}")
         if text in texts[:index]:
-            raise ValueError(f"two cameras have the {key} {text!r}; every one needs its own.")
+            raise UserError(f"two cameras have the {key} {text!r}; every one needs its own.")
     return tuple(texts)
 
 
 def _whole(value: Any, place: str, most: int) -> int:
     if type(value) is not int or not 1 <= value <= most:
-        raise ValueError(f"{place} is {shown(value)}, but a whole number from 1 to {most} is needed.")
+        raise UserError(f"{place} is {shown(value)}, but a whole number from 1 to {most} is needed.", place=place)
     return value

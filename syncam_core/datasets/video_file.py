@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import UserError
 from .footage import BrokenFootage
 from .pictures import LARGEST_PIXELS, cover_and_crop
 
@@ -118,8 +119,8 @@ class VideoFile:
 
 
 def check_clip(length: int | None, fps: float | None) -> None:
-    """Raise ValueError for a length or frame rate that no clip can have."""
+    """Raise UserError for a length or frame rate that no clip can have."""
     if length is not None and not 1 <= length <= MOST_FRAMES:
-        raise ValueError(f"'length' is {length}, but 1 to {MOST_FRAMES} frames are possible.")
+        raise UserError(f"'length' is {length}, but 1 to {MOST_FRAMES} frames are possible.", field="length")
     if fps is not None and not 0 < fps <= 1000:
-        raise ValueError(f"'fps' is {fps}, but a number above 0 is needed.")
+        raise UserError(f"'fps' is {fps}, but a number above 0 is needed.", field="fps")

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..cameras.rig import Rig, default_names
+from ..errors import UserError
 from ..formats import colmap, nerfstudio, syncamvideo
 from ..formats.json_cameras import write_text
 from ..video.clip import BITS_8, Clip, in_depth
@@ -22,26 +23,29 @@ CRF = 12  # of H.264: finer than what is sold as lossless to the eye (18), as no
 
 
 def check_take(layout: str, clips: Sequence[Clip], rig: Rig, caption: str) -> None:
-    """Raise ValueError for what `write_take` could not write: before the work, and before a folder is made."""
+    """Raise UserError for what `write_take` could not write: before the work, and before a folder is made."""
     if layout not in LAYOUTS:
-        raise ValueError(f"'layout' is {str(layout)[:40]!r}; possible are {', '.join(LAYOUTS)}.")
+        raise UserError(f"'layout' is {str(layout)[:40]!r}; possible are {', '.join(LAYOUTS)}.", field="layout")
     if len(clips) != rig.views:
-        raise ValueError(
+        raise UserError(
             f"'rig' has {rig.views} cameras but 'views' has {len(clips)} views; connect the rig that the views were made "
-            "with, and the list that SynCam Decode Views gives."
+            "with, and the list that SynCam Decode Views gives.",
+            field="rig",
         )
     sizes = [f"{clip.width} x {clip.height}" for clip in clips]
     if len(set(sizes)) > 1:
         other = next(index for index, size in enumerate(sizes) if size != sizes[0])
-        raise ValueError(
+        raise UserError(
             f"'views' has pictures of {sizes[0]} pixels ({rig.names[0]}) and of {sizes[other]} ({rig.names[other]}); "
-            "the cameras of a dataset need one size, so scale or crop the views to it first."
+            "the cameras of a dataset need one size, so scale or crop the views to it first.",
+            field="views",
         )
     frames = len(clips[0])
     if rig.frames != 1 and rig.frames < frames:
-        raise ValueError(
+        raise UserError(
             f"'views' has {frames} frames, but the cameras of 'rig' move over {rig.frames} frames only; connect the rig "
-            "that the views were made with, or cut the views."
+            "that the views were made with, or cut the views.",
+            field="views",
         )
     _caption_bytes(caption)
 
@@ -57,7 +61,7 @@ def write_take(
     tags: Mapping[str, str] | None = None,  # metadata of the same
     tick: Callable[[], None] = lambda: None,  # called after each picture, by whose exceptions the work can be ended
 ) -> None:
-    """Write a scene, frame by frame. Raises ValueError as `check_take`, and OSError where the disk refuses."""
+    """Write a scene, frame by frame. Raises UserError as `check_take`, and OSError where the disk refuses."""
     check_take(layout, clips, rig, caption)
     frames = len(clips[0])
     stems = _stems(rig.names)
@@ -96,9 +100,14 @@ def _caption_bytes(caption: str) -> bytes:
     try:
         text = caption.strip().lstrip("\ufeff").strip().encode()
     except UnicodeEncodeError as problem:
-        raise ValueError("'caption' holds half a character (a lone surrogate); write it again.") from problem
+        raise UserError(
+            "'caption' holds half a character (a lone surrogate); write it again.", field="caption"
+        ) from problem
     if len(text) > MAX_CAPTION_BYTES:
-        raise ValueError(f"'caption' has {len(text)} bytes, but at most {MAX_CAPTION_BYTES} are possible; shorten it.")
+        raise UserError(
+            f"'caption' has {len(text)} bytes, but at most {MAX_CAPTION_BYTES} are possible; shorten it.",
+            field="caption",
+        )
     return text
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..cameras.json_text import parse_json
 from ..cameras.rig import Rig
+from ..errors import UserError
 from . import video_tag
 from .files import MAX_BYTES, file_text, head_of, printable
 
@@ -63,7 +64,7 @@ def read_rig_file(
     empty text means all. `unit_m` is the metres of one unit of the file, None the format's own unit. `format` is a
     key of FORMATS, or "auto"; a video that carries a rig is read with "auto".
 
-    Raises ValueError with a sentence that names the file and the place in it; for a format without a unit of its own
+    Raises UserError with a sentence that names the file and the place in it; for a format without a unit of its own
     (RealEstate10K, COLMAP, nerfstudio, Nuke) also where `unit_m` is None.
     """
     path = Path(path)
@@ -73,10 +74,10 @@ def read_rig_file(
         _check_path(path, format)
         return _read(path, cameras, unit_m, format)
     except OSError as problem:  # while it is read: a disk that fails, a share that went away
-        raise ValueError(f"file {path.name[:100]!r}: it cannot be read ({problem.strerror}).") from problem
-    except ValueError as problem:
+        raise UserError(f"file {path.name[:100]!r}: it cannot be read ({problem.strerror}).") from problem
+    except UserError as problem:
         kind = "folder" if _is_folder(path) else "file"
-        raise ValueError(f"{kind} {path.name[:100]!r}: {printable(str(problem))}") from problem
+        raise problem.told(f"{kind} {path.name[:100]!r}: {printable(str(problem))}") from problem
 
 
 def format_of(path: str | os.PathLike[str]) -> str | None:
@@ -101,7 +102,7 @@ def write_rig_file(
     `unit_m` is the metres of one unit of the file; None is the format's own unit, or metres where it has none.
     `options` are those of the format's `write`.
 
-    Raises ValueError with a sentence where the format cannot hold the rig, or the file cannot be written.
+    Raises UserError with a sentence where the format cannot hold the rig, or the file cannot be written.
     """
     unit = {} if unit_m is None else {"unit_m": unit_m}
     FORMATS[_checked_format(format)].write(rig, Path(path), **unit, **options)
@@ -116,7 +117,7 @@ def file_name(rig: Rig, stem: str, format: str) -> str:
 
 def _checked_format(key: str) -> str:
     if key not in FORMATS:
-        raise ValueError(f"'format' is {str(key)[:40]!r}; possible are {', '.join(FORMATS)}.")
+        raise UserError(f"'format' is {str(key)[:40]!r}; possible are {', '.join(FORMATS)}.", field="format")
     return key
 
 
@@ -132,14 +133,14 @@ def _check_path(path: Path, format: str) -> None:
         return
     try:
         if not path.is_file():  # also keeps pipes and devices, which never end, from being read
-            raise ValueError("there is no such file.")
+            raise UserError("there is no such file.")
         size = path.stat().st_size
     except (OSError, ValueError) as problem:
-        raise ValueError("there is no such file.") from problem
+        raise UserError("there is no such file.") from problem
     # COLMAP's points in images are passed over, not read, and so is what a video shows.
     passed_over = format == "colmap" or (format == "auto" and video_tag.looks_like(path, head_of(path)))
     if size > MAX_BYTES and not passed_over:
-        raise ValueError(f"it is larger than {MAX_BYTES // 2**20} MB, which no camera file needs.")
+        raise UserError(f"it is larger than {MAX_BYTES // 2**20} MB, which no camera file needs.")
 
 
 def _read(path: Path, cameras: str, unit_m: float | None, format: str) -> Rig:
@@ -149,14 +150,12 @@ def _read(path: Path, cameras: str, unit_m: float | None, format: str) -> Rig:
     if key is not None:
         return FORMATS[key].read(path, cameras=cameras, unit_m=unit_m)
     if path.is_dir():
-        raise ValueError(
+        raise UserError(
             "there is no such file in it as a COLMAP model has (images.txt or images.bin, also in sparse/0), and no "
             "pose files of one format (.txt, .chan); give the folder that holds them."
         )
     if path.stem in ("cameras", "images", "points3D") and FORMATS["colmap"].looks_like(path.parent, b""):
-        raise ValueError(
-            "it is a part of a COLMAP model; give the folder that holds it, or choose the 'format' colmap."
-        )
+        raise UserError("it is a part of a COLMAP model; give the folder that holds it, or choose the 'format' colmap.")
     return _read_json(path, cameras, unit_m)
 
 
@@ -168,15 +167,15 @@ def _read_json(path: Path, cameras: str, unit_m: float | None) -> Rig:
     text = file_text(path, MAX_BYTES)
     try:
         document = parse_json(text, MAX_BYTES)
-    except ValueError as problem:
+    except UserError as problem:
         if text.lstrip()[:1] in ("", "{", "["):
             raise
-        raise ValueError(f"{problem} Nor is it RealEstate10K (rows of 19 numbers) or .chan (of 8).") from problem
+        raise problem.told(f"{problem} Nor is it RealEstate10K (rows of 19 numbers) or .chan (of 8).") from problem
     if is_syncamvideo(document):
         return rig_from_syncamvideo(document, cameras, unit_m)
     if isinstance(document, dict) and ("cameras" in document or "format" in document):
         return rig_of_document(document, cameras, unit_m)
-    raise ValueError(
+    raise UserError(
         f"it holds {_described(document)}; a SynCamVideo camera file has 'frame0', 'frame1', ..., a rig JSON has "
         "'cameras', and transforms.json 'frames' with a 'transform_matrix'. Give a camera file, or choose its 'format'."
     )

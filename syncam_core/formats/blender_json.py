@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import Lens, Rig
+from ..errors import UserError
 from .json_cameras import (
     FLIP_YZ,
     OPENGL_FORWARD,
@@ -53,7 +54,7 @@ def looks_like(path: Path, head: bytes) -> bool:
 
 
 def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
-    """The rig of a file. Raises ValueError, naming the place, for anything else than this format."""
+    """The rig of a file. Raises UserError, naming the place, for anything else than this format."""
     document = read_json(path)
     refuse_foreign(document, FORMAT, "cameras")
     unit = metres_per_unit(unit_m, document.get("unit_scale"), "unit_scale")
@@ -94,7 +95,9 @@ def write(rig: Rig, path: Path, unit_m: float = 1.0) -> None:
 
 def _matrices(entry: dict[str, Any], place: str) -> Tensor:  # (frames, 4, 4)
     if "matrix_world" not in entry:
-        raise ValueError(f"{place} has no matrix_world: a 4x4 matrix, or for a moving camera one for each frame.")
+        raise UserError(
+            f"{place} has no matrix_world: a 4x4 matrix, or for a moving camera one for each frame.", place=place
+        )
     given, at = entry["matrix_world"], f"{place}.matrix_world"
     if is_matrix(given):
         return torch.tensor([pose(given, at)], dtype=torch.float64)
@@ -106,7 +109,7 @@ def _lens(entry: dict[str, Any], place: str) -> Lens:
     default = Lens()
     focal, sensor = (entry.get(f"{key}_mm", entry.get(key)) for key in ("lens", "sensor_width"))
     if focal is not None and sensor is None:
-        raise ValueError(f"{place} has lens_mm but no sensor_width_mm; the angle of view needs both.")
+        raise UserError(f"{place} has lens_mm but no sensor_width_mm; the angle of view needs both.", place=place)
     return lens_of(
         default.focal_mm if focal is None else focal, default.sensor_width_mm if sensor is None else sensor, place
     )

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import MAX_VIEWS, Lens, Rig, camera_problem, default_names
+from ..errors import UserError
 from .files import MAX_FRAMES
 from .json_cameras import OPENCV_FORWARD, in_metres, in_units, number, positive, refuse_inverted, rig_of
 
@@ -28,10 +29,10 @@ def rig_from_cameractrl(lists: Sequence[Any], rows: str = "frames", unit_m: floa
     """The rig of one or more pose lists; `unit_m` is the length of their unit in metres.
 
     rows "frames": each list is one camera, and its rows are video frames; "cameras": every row is a still camera.
-    Raises ValueError, naming list and row, for anything else than rows of 19 finite numbers that hold rigid poses.
+    Raises UserError, naming list and row, for anything else than rows of 19 finite numbers that hold rigid poses.
     """
     if rows not in ROWS:
-        raise ValueError(f"rows is {rows!r}, but it must be one of {', '.join(ROWS)}.")
+        raise UserError(f"rows is {rows!r}, but it must be one of {', '.join(ROWS)}.", field="rows")
     unit = positive(unit_m, "unit_m (metres per unit of the poses)")
     poses, lenses = [], []
     for index, given in enumerate(lists):
@@ -40,11 +41,13 @@ def rig_from_cameractrl(lists: Sequence[Any], rows: str = "frames", unit_m: floa
         c2w = in_metres(_c2w(table), unit)
         focal = table[:, 1]
         if not (focal > 0).all():
-            raise ValueError(f"{place} has the focal length {float(focal.min()):g}, but a share above 0 is needed.")
+            raise UserError(
+                f"{place} has the focal length {float(focal.min()):g}, but a share above 0 is needed.", place=place
+            )
         poses += list(c2w[:, None]) if rows == "cameras" else [c2w]
         lenses += [_lens(float(fx), place) for fx in (focal if rows == "cameras" else focal[:1])]
     if not poses:
-        raise ValueError("there is no pose list; connect at least one.")
+        raise UserError("there is no pose list; connect at least one.")
     refuse_inverted(
         [camera[0] for camera in poses[:MAX_VIEWS]],
         OPENCV_FORWARD,
@@ -52,7 +55,7 @@ def rig_from_cameractrl(lists: Sequence[Any], rows: str = "frames", unit_m: floa
         "pose lists hold world-to-camera matrices, so invert each of them first",
     )
     if len(poses) > MAX_VIEWS:
-        raise ValueError(
+        raise UserError(
             f"there are {len(poses)} cameras, but at most {MAX_VIEWS} are possible; use rows as frames, or fewer."
         )
     return rig_of(default_names(len(poses)), poses, lenses, _HINT)
@@ -63,12 +66,12 @@ def cameractrl_from_rig(
 ) -> list[list[list[float]]]:
     """One pose list per camera, with a row for each of `length` video frames, in units of `unit_m` metres.
 
-    Raises ValueError for a length that a moving rig does not have.
+    Raises UserError for a length that a moving rig does not have.
     """
     if isinstance(length, bool) or not isinstance(length, int) or not 1 <= length <= MAX_FRAMES:
-        raise ValueError(f"length is {length}, but a whole number from 1 to {MAX_FRAMES} is needed.")
+        raise UserError(f"length is {length}, but a whole number from 1 to {MAX_FRAMES} is needed.")
     if rig.frames not in (1, length):
-        raise ValueError(f"length is {length}, but the cameras of the rig move over {rig.frames} frames; give that.")
+        raise UserError(f"length is {length}, but the cameras of the rig move over {rig.frames} frames; give that.")
     width, height = (positive(size, "image_size") for size in image_size)
     w2c = (torch.linalg.inv(in_units(rig.c2w, unit_m)) + 0.0)[:, :, :3].flatten(2)  # adding 0 turns -0 into 0
     lists = []
@@ -84,9 +87,9 @@ def _table(given: Any, place: str) -> Tensor:  # (rows, 19)
     if hasattr(given, "tolist"):  # an array or a tensor
         given = given.tolist()
     if not isinstance(given, (list, tuple)) or not given:
-        raise ValueError(f"{place} is empty or no list; rows of {NUMBERS} numbers are needed.")
+        raise UserError(f"{place} is empty or no list; rows of {NUMBERS} numbers are needed.", place=place)
     if len(given) > MAX_FRAMES:
-        raise ValueError(f"{place} has {len(given)} rows, but at most {MAX_FRAMES} are possible.")
+        raise UserError(f"{place} has {len(given)} rows, but at most {MAX_FRAMES} are possible.", place=place)
     return torch.tensor([_row(row, f"{place}, row {index}") for index, row in enumerate(given)], dtype=torch.float64)
 
 
@@ -95,12 +98,13 @@ def _row(row: Any, place: str) -> list[float]:
         row = row.tolist()
     count = len(row) if isinstance(row, (list, tuple)) else 0
     if count == NUMBERS + 4:
-        raise ValueError(
+        raise UserError(
             f"{place} has {count} numbers; rows with a 4x4 matrix hold camera-to-world in some packs and world-to-camera "
-            f"in others, so give {NUMBERS} numbers, the last 12 of them world-to-camera."
+            f"in others, so give {NUMBERS} numbers, the last 12 of them world-to-camera.",
+            place=place,
         )
     if count != NUMBERS:
-        raise ValueError(f"{place} has {count} numbers, but {NUMBERS} are needed. {_HINT}")
+        raise UserError(f"{place} has {count} numbers, but {NUMBERS} are needed. {_HINT}", place=place)
     return [
         number(value.item() if hasattr(value, "item") else value, f"{place}, number {n}") for n, value in enumerate(row)
     ]
@@ -119,5 +123,5 @@ def _c2w(table: Tensor) -> Tensor:  # (rows, 4, 4)
 def _lens(fx: float, place: str) -> Lens:
     try:
         return Lens(focal_mm=fx * Lens().sensor_width_mm)
-    except ValueError as problem:
-        raise ValueError(f"{place}: {problem}") from problem
+    except UserError as problem:
+        raise problem.told(f"{place}: {problem}", place=place) from problem

@@ -31,6 +31,7 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import Lens, Rig
+from ..errors import UserError
 from .files import (
     LONGEST_LINE,
     chosen_of,
@@ -124,19 +125,19 @@ def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
     """The rig of a model, in the order of COLMAP's image numbers.
 
     `path` is the folder of the model, of the project around it (sparse/0 is looked into), or one of the model's files.
-    Raises ValueError with a sentence that names the file and the place in it.
+    Raises UserError with a sentence that names the file and the place in it.
     """
     scale = metres_per_unit(unit_m, None, "")
     folder = path.parent if path.is_file() else path
     found = _model_in(folder)
     if found is None:
-        raise ValueError("there is no such file in it as cameras.txt with images.txt, or cameras.bin with images.bin.")
+        raise UserError("there is no such file in it as cameras.txt with images.txt, or cameras.bin with images.bin.")
     folder, kind = found
     read_cameras, read_images = (_cameras_bin, _images_bin) if kind == ".bin" else (_cameras_txt, _images_txt)
     lenses_of = _in_file(folder / f"cameras{kind}", read_cameras)
     images = sorted(_in_file(folder / f"images{kind}", read_images), key=lambda image: image.number)
     if not images:
-        raise ValueError(f"'images{kind}' holds no images; reconstruct them first.")
+        raise UserError(f"'images{kind}' holds no images; reconstruct them first.")
     grouped = _cameras_of([image.name for image in images])
     chosen = [grouped[index] for index in chosen_of(cameras, [name for name, _ in grouped])]
 
@@ -164,7 +165,7 @@ def write(
     Every view has a camera (PINHOLE) and a folder of images, "cam01/000001.png", ..., by which they are told apart
     when the model is read: one for each frame, or a single one where nothing moves.
 
-    Raises ValueError for what cannot be written.
+    Raises UserError for what cannot be written.
     """
     from ..video.names import file_slugs  # brings PIL
 
@@ -183,7 +184,7 @@ def write(
                 (path / f"{name}{kind}").unlink(missing_ok=True)
         (_write_bin if binary else _write_txt)(path, cameras, images)
     except OSError as problem:
-        raise ValueError(f"folder {path.name!r} cannot be written to ({problem.strerror}).") from problem
+        raise UserError(f"folder {path.name!r} cannot be written to ({problem.strerror}).") from problem
 
 
 # -- views and frames ------------------------------------------------------------------------------------------------
@@ -191,12 +192,12 @@ def write(
 
 def _cameras_of(names: Sequence[str]) -> list[tuple[str, list[int]]]:
     """The cameras that the names of images speak of, in the order of their first images, each with its images in the
-    order of their frames. Raises ValueError where moving cameras have not the same frames.
+    order of their frames. Raises UserError where moving cameras have not the same frames.
     """
     paths = [os.path.splitext(name.replace("\\", "/"))[0] for name in names]
     path, times = Counter(paths).most_common(1)[0]
     if times > 1:
-        raise ValueError(f"{times} images are called {path[:60]!r}; rename them.")
+        raise UserError(f"{times} images are called {path[:60]!r}; rename them.")
     by_folder = _grouped(paths, _camera_folder)
     if by_folder and _are_cameras(by_folder):
         cameras = _without_common_folders(by_folder)
@@ -260,20 +261,20 @@ def _steps(frames: Iterable[int]) -> set[int]:
 
 
 def _check_frames(cameras: dict[str, dict[int, int]]) -> None:
-    """Raises ValueError where moving cameras lack frames that others have, or where frames are missing in between."""
+    """Raises UserError where moving cameras lack frames that others have, or where frames are missing in between."""
     moving = {name: frames for name, frames in cameras.items() if len(frames) > 1}
     every = sorted(set().union(*moving.values()))
     for name, frames in moving.items():
         missing = next((frame for frame in every if frame not in frames), None)
         if missing is not None:
-            raise ValueError(
+            raise UserError(
                 f"camera {name[:60]!r} has {len(frames)} frames, and frame {missing}, which another camera has, is not "
                 "among them; every moving camera needs every frame, so register it, or leave it out everywhere."
             )
     step = min(_steps(every))
     missing = next((before + step for before, after in pairwise(every) if after - before != step), None)
     if missing is not None:
-        raise ValueError(f"frame {missing} is missing in all cameras; frames must be equally far apart.")
+        raise UserError(f"frame {missing} is missing in all cameras; frames must be equally far apart.")
 
 
 def _without_common_folders(cameras: dict[str, dict[int, int]]) -> dict[str, dict[int, int]]:
@@ -301,7 +302,7 @@ def _c2w(images: Sequence[_Image]) -> Tensor:  # (frames, 4, 4) in the file's un
     wrong = ~((lengths - 1).abs() < 1e-3)
     if wrong.any():
         first = int(wrong.int().argmax())
-        raise ValueError(
+        raise UserError(
             f"image {images[first].name[:60]!r} has a quaternion of length {float(lengths[first]):.6g}, but a rotation "
             "has one of length 1."
         )
@@ -325,20 +326,20 @@ def _w2c_numbers(c2w: Tensor) -> list[list[list[float]]]:  # views x frames x (q
 def _lens(cameras: dict[int, _Camera], image: _Image) -> Lens:
     camera = cameras.get(image.camera)
     if camera is None:
-        raise ValueError(f"image {image.name[:60]!r} is of camera {image.camera}, which the model does not have.")
+        raise UserError(f"image {image.name[:60]!r} is of camera {image.camera}, which the model does not have.")
     if camera.model not in _COUNTS:
-        raise ValueError(
+        raise UserError(
             f"camera {image.camera} has the model {camera.model!r}, which is not known; possible are "
             f"{', '.join(_COUNTS)}."
         )
     if camera.model not in _DISTORTION_FROM:
         return Lens()
     if not camera.width > 0:
-        raise ValueError(f"camera {image.camera} has a picture {camera.width} pixels wide, but at least 1 is needed.")
+        raise UserError(f"camera {image.camera} has a picture {camera.width} pixels wide, but at least 1 is needed.")
     try:
         return lens_of(camera.parameters[0] / camera.width)
-    except ValueError as problem:
-        raise ValueError(f"camera {image.camera} {problem}") from problem
+    except UserError as problem:
+        raise problem.told(f"camera {image.camera} {problem}") from problem
 
 
 def _say_distorted(cameras: Sequence[_Camera]) -> None:
@@ -373,8 +374,8 @@ def _model_in(folder: Path) -> tuple[Path, str] | None:
 def _in_file(path: Path, read_it):
     try:
         return read_it(path)
-    except ValueError as problem:
-        raise ValueError(f"{path.name!r}: {problem}") from problem
+    except UserError as problem:
+        raise problem.told(f"{path.name!r}: {problem}") from problem
 
 
 def _cameras_txt(path: Path) -> dict[int, _Camera]:
@@ -382,15 +383,15 @@ def _cameras_txt(path: Path) -> dict[int, _Camera]:
     for line, words in rows_of(file_text(path)):
         try:
             if len(words) < 5:
-                raise ValueError(f"has {len(words)} words, but number, model, width, height and parameters are needed.")
+                raise UserError(f"has {len(words)} words, but number, model, width, height and parameters are needed.")
             count = _COUNTS.get(words[1])
             if count is not None and len(words) != 4 + count:
-                raise ValueError(f"has {len(words) - 4} parameters, but {words[1]} has {count}.")
+                raise UserError(f"has {len(words) - 4} parameters, but {words[1]} has {count}.")
             cameras[_whole(words[0])] = _Camera(
                 words[1][:60], _whole(words[2]), _whole(words[3]), tuple(map(number, words[4:]))
             )
-        except ValueError as problem:
-            raise ValueError(f"line {line} {problem}") from problem
+        except UserError as problem:
+            raise problem.told(f"line {line} {problem}", place=f"line {line}") from problem
     return cameras
 
 
@@ -404,9 +405,9 @@ def _images_txt(path: Path) -> list[_Image]:
             try:
                 images.append(_image_of(line.decode("utf-8-sig")))
             except UnicodeDecodeError as problem:
-                raise ValueError(f"line {place} is not UTF-8 text; save it as UTF-8.") from problem
-            except ValueError as problem:
-                raise ValueError(f"line {place} {problem}") from problem
+                raise UserError(f"line {place} is not UTF-8 text; save it as UTF-8.") from problem
+            except UserError as problem:
+                raise problem.told(f"line {place} {problem}", place=f"line {place}") from problem
             next(lines, None)  # the points in the image; a line without any is empty
     return images
 
@@ -422,19 +423,19 @@ def _short_lines(file: BufferedReader) -> Iterator[bytes]:
             rest = file.readline(2**20)
         yield line
     if file.read(1):
-        raise ValueError(f"it has more than {2 * MAX_IMAGES} lines; at most {MAX_IMAGES} images are read.")
+        raise UserError(f"it has more than {2 * MAX_IMAGES} lines; at most {MAX_IMAGES} images are read.")
 
 
 def _image_of(line: str) -> _Image:
     words = line.split(maxsplit=9)
     if len(words) != 10:
-        raise ValueError(f"has {len(words)} words, but 10 are needed (number, quaternion, translation, camera, name).")
+        raise UserError(f"has {len(words)} words, but 10 are needed (number, quaternion, translation, camera, name).")
     return _Image(_whole(words[0]), tuple(map(number, words[1:8])), _whole(words[8]), words[9].strip())
 
 
 def _whole(word: str) -> int:
     if not re.fullmatch("[0-9]{1,18}", word):
-        raise ValueError(f"holds {word[:40]!r}, but a whole number is needed.")
+        raise UserError(f"holds {word[:40]!r}, but a whole number is needed.")
     return int(word)
 
 
@@ -443,15 +444,15 @@ def _cameras_bin(path: Path) -> dict[int, _Camera]:
     place, cameras = 8, {}
     (count,) = _unpack("<Q", content, 0)
     if count > len(content) // 48:
-        raise ValueError(f"it promises {count} cameras, but ends after {len(content)} bytes; copy it again.")
+        raise UserError(f"it promises {count} cameras, but ends after {len(content)} bytes; copy it again.")
     for _ in range(count):
         camera, model, width, height = _unpack("<IiQQ", content, place)
         if model not in _MODELS:
-            raise ValueError(f"camera {camera} has the model number {model}, which is not known.")
+            raise UserError(f"camera {camera} has the model number {model}, which is not known.")
         name, length = _MODELS[model]
         parameters = _unpack(f"<{length}d", content, place + 24)
         if not all(map(_is_usual, parameters)):
-            raise ValueError(f"camera {camera} has a parameter that is NaN or far too large.")
+            raise UserError(f"camera {camera} has a parameter that is NaN or far too large.")
         cameras[camera] = _Camera(name, width, height, parameters)
         place += 24 + 8 * length
     return cameras
@@ -463,17 +464,17 @@ def _images_bin(path: Path) -> list[_Image]:
     with open_file(path) as file:
         (count,) = _unpack("<Q", file.read(8), 0)
         if count > size // 73 or count > MAX_IMAGES:
-            raise ValueError(
+            raise UserError(
                 f"it promises {count} images in {size} bytes; at most {MAX_IMAGES} are read. Is the file complete?"
             )
         for place in range(count):
             image, *pose, camera = _unpack("<I7dI", file.read(64), 0)
             if not all(map(_is_usual, pose)):
-                raise ValueError(f"the pose of image {image} holds NaN or a far too large number.")
+                raise UserError(f"the pose of image {image} holds NaN or a far too large number.")
             name = _read_name(file, image)
             (points,) = _unpack("<Q", file.read(8), 0)
             if points > (size - file.tell()) // 24:
-                raise ValueError(f"it ends within image {place + 1} of {count}; copy it again.")
+                raise UserError(f"it ends within image {place + 1} of {count}; copy it again.")
             file.seek(24 * points, os.SEEK_CUR)
             images.append(_Image(image, tuple(pose), camera, name))
     return images
@@ -487,18 +488,18 @@ def _read_name(file: BufferedReader, image: int) -> str:
             break
         name += file.read(waiting.find(b"\0") + 1 or min(len(waiting), LONGEST_NAME))
     if not name.endswith(b"\0") or len(name) > LONGEST_NAME:
-        raise ValueError(f"image {image} has a name without an end; is the file complete?")
+        raise UserError(f"image {image} has a name without an end; is the file complete?")
     try:
         return name[:-1].decode("utf-8")
     except UnicodeDecodeError as problem:
-        raise ValueError(f"image {image} has a name that is not UTF-8 text.") from problem
+        raise UserError(f"image {image} has a name that is not UTF-8 text.") from problem
 
 
 def _unpack(form: str, content: bytes, place: int) -> tuple:
     try:
         return struct.unpack_from(form, content, place)
     except struct.error as problem:
-        raise ValueError("it ends too early; copy it again.") from problem
+        raise UserError("it ends too early; copy it again.") from problem
 
 
 def _is_usual(value: float) -> bool:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..cameras.rig import MAX_VIEWS, Lens
 from ..cameras.selection import choose_cameras
+from ..errors import UserError
 
 # 64 cameras over 2000 frames. Parsed, hostile JSON takes 25 times its size in memory.
 MAX_BYTES = 16 * 2**20
@@ -22,40 +23,40 @@ HEAD_BYTES = 64 * 2**10
 
 
 def file_bytes(path: Path, most: int = MAX_BYTES) -> bytes:
-    """The content of a file of bounded size. Raises ValueError with a sentence for anything else."""
+    """The content of a file of bounded size. Raises UserError with a sentence for anything else."""
     with open_file(path) as file:
         content = file.read(most + 1)
     if len(content) > most:
-        raise ValueError(f"it is larger than {most // 2**20} MB, which no camera file needs.")
+        raise UserError(f"it is larger than {most // 2**20} MB, which no camera file needs.")
     return content
 
 
 def open_file(path: Path):  # a binary file
-    """Raises ValueError with a sentence for what is no file or cannot be opened."""
+    """Raises UserError with a sentence for what is no file or cannot be opened."""
     try:
         if not path.is_file():  # also keeps pipes and devices, which never end, from being read
-            raise ValueError("there is no such file.")
+            raise UserError("there is no such file.")
         return path.open("rb")
     except OSError as problem:
-        raise ValueError(f"it cannot be opened ({problem.strerror}).") from problem
+        raise UserError(f"it cannot be opened ({problem.strerror}).") from problem
 
 
 def file_text(path: Path, most: int = MAX_BYTES) -> str:
-    """The text of a UTF-8 file of bounded size. Raises ValueError with a sentence for anything else."""
+    """The text of a UTF-8 file of bounded size. Raises UserError with a sentence for anything else."""
     content = file_bytes(path, most)
     zero = content.find(b"\0")
     if zero >= 0:
-        raise ValueError(f"it is not UTF-8 text (byte {zero} is 0, as in UTF-16 or in binary files); save it as UTF-8.")
+        raise UserError(f"it is not UTF-8 text (byte {zero} is 0, as in UTF-16 or in binary files); save it as UTF-8.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
-        raise ValueError(f"it is not UTF-8 text (byte {problem.start}); save it as UTF-8.") from problem
+        raise UserError(f"it is not UTF-8 text (byte {problem.start}); save it as UTF-8.") from problem
 
 
 def rows_of(text: str) -> Iterator[tuple[int, list[str]]]:
     """The words of every line that is neither blank nor a comment (#), with the line's number from 1.
 
-    Raises ValueError for a longer line, and for more lines, than a camera file has.
+    Raises UserError for a longer line, and for more lines, than a camera file has.
     """
     line_number, seen = 1, 0
     # Line by line: a list of all lines takes eight times the memory of a file of line breaks.
@@ -63,9 +64,9 @@ def rows_of(text: str) -> Iterator[tuple[int, list[str]]]:
         line_number += text.count("\n", seen, found.start())
         seen = found.start()
         if count > 2 * MAX_FRAMES:
-            raise ValueError(f"it has more than {2 * MAX_FRAMES} lines, which no camera file needs.")
+            raise UserError(f"it has more than {2 * MAX_FRAMES} lines, which no camera file needs.")
         if found.end() - found.start() > LONGEST_LINE:
-            raise ValueError(f"line {line_number} has more than {LONGEST_LINE} characters, which no camera needs.")
+            raise UserError(f"line {line_number} has more than {LONGEST_LINE} characters, which no camera needs.")
         if not found[0].startswith("#"):
             yield line_number, found[0].split()
 
@@ -95,7 +96,7 @@ def every_file_looks(folder: Path, suffixes: Sequence[str], looks_like: Callable
     """Whether a folder has files with these suffixes, and all of them look like one format."""
     try:
         files = files_in(folder, suffixes)
-    except ValueError:
+    except UserError:
         return False
     # One that is no camera at all is refused by its name when they are read.
     return bool(files) and all(looks_like(file, head_of(file)) for file in files[:MAX_VIEWS])
@@ -115,20 +116,20 @@ def are_numbers(words: Sequence[str]) -> bool:
 
 
 def number(word: str) -> float:
-    """A finite number. Raises ValueError with half a sentence ("holds ...")."""
+    """A finite number. Raises UserError with half a sentence ("holds ...")."""
     try:
         value = float(word)
     except ValueError as problem:
-        raise ValueError(f"holds {word[:40]!r}, which is not a number.") from problem
+        raise UserError(f"holds {word[:40]!r}, which is not a number.") from problem
     if not math.isfinite(value) or "_" in word:
-        raise ValueError(f"holds NaN or an infinite number ({word[:40]!r}).")
+        raise UserError(f"holds NaN or an infinite number ({word[:40]!r}).")
     return value
 
 
 def files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     """The files of a folder with one of the suffixes, in natural order ("2" before "10").
 
-    Hidden files and links that lead out of the folder are left out. Raises ValueError for a folder of far too many.
+    Hidden files and links that lead out of the folder are left out. Raises UserError for a folder of far too many.
     """
     found = []
     try:
@@ -136,13 +137,13 @@ def files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
         with os.scandir(folder) as entries:
             for count, entry in enumerate(entries):
                 if count >= MAX_ENTRIES:
-                    raise ValueError(f"it holds more than {MAX_ENTRIES} files; give a folder of camera files only.")
+                    raise UserError(f"it holds more than {MAX_ENTRIES} files; give a folder of camera files only.")
                 if entry.name.startswith(".") or not entry.name.lower().endswith(tuple(suffixes)):
                     continue
                 if entry.is_file() and os.path.dirname(os.path.realpath(entry.path)) == home:
                     found.append(Path(entry.path))
     except OSError as problem:
-        raise ValueError(f"it cannot be opened ({problem.strerror}).") from problem
+        raise UserError(f"it cannot be opened ({problem.strerror}).") from problem
     return sorted(found, key=lambda path: natural(path.name))
 
 
@@ -153,10 +154,10 @@ def natural(name: str) -> list[tuple[int, int, str]]:
 
 
 def chosen_of(cameras: str, names: Sequence[str]) -> list[int]:
-    """What `choose_cameras` picks, which must fit into a rig. Raises ValueError."""
+    """What `choose_cameras` picks, which must fit into a rig. Raises UserError."""
     chosen = choose_cameras(cameras, names)
     if len(chosen) > MAX_VIEWS:
-        raise ValueError(
+        raise UserError(
             f"it has {len(chosen)} cameras, but at most {MAX_VIEWS} are possible; choose some in 'cameras', like "
             f"{names[0][:40] + ', ' + names[-1][:40]!r}."
         )
@@ -170,14 +171,14 @@ def camera_files(path: Path, suffixes: Sequence[str], cameras: str) -> list[tupl
     """Names and files of the cameras: the file itself, or those of a folder that `choose_cameras` picks.
 
     Cameras are named after their files; the numbers that `camera_paths` puts in front are left out again.
-    Raises ValueError.
+    Raises UserError.
     """
     if not path.is_dir():
         chosen_of(cameras, [path.stem])
         return [(path.stem, path)]
     files = files_in(path, suffixes)
     if not files:
-        raise ValueError(f"there is no such file in it as '*{suffixes[0]}'.")
+        raise UserError(f"there is no such file in it as '*{suffixes[0]}'.")
     names = [file.stem for file in files]
     numbered = [f"{place:02d}_" for place in range(1, len(names) + 1)]
     if all(name.startswith(begin) and name != begin for name, begin in zip(names, numbered, strict=True)):
@@ -185,7 +186,7 @@ def camera_files(path: Path, suffixes: Sequence[str], cameras: str) -> list[tupl
         names = bare if len(set(bare)) == len(bare) else names
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"two of its files are called {twice!r}; rename one.")
+        raise UserError(f"two of its files are called {twice!r}; rename one.")
     return [(names[index], files[index]) for index in chosen_of(cameras, names)]
 
 
@@ -194,14 +195,14 @@ def read_camera_files(
 ) -> tuple[list[str], list[Tensor], list[Lens]]:
     """Names, poses (frames, 4, 4) and lenses of the cameras that `camera_files` finds.
 
-    Raises ValueError, naming the file of a folder that cannot be read.
+    Raises UserError, naming the file of a folder that cannot be read.
     """
     names, poses, lenses = [], [], []
     for name, file in camera_files(path, suffixes, cameras):
         try:
             pose, lens = read_one(file)
-        except ValueError as problem:
-            raise ValueError(f"{file.name!r}: {problem}" if file != path else str(problem)) from problem
+        except UserError as problem:
+            raise problem.told(f"{file.name!r}: {problem}" if file != path else str(problem)) from problem
         names.append(name)
         poses.append(pose)
         lenses.append(lens)
@@ -212,7 +213,7 @@ def camera_paths(names: Sequence[str], path: Path, suffix: str) -> list[Path]:
     """Where to write the cameras: one at `path` itself, several in a folder there, numbered in the rig's order.
 
     A single camera goes into a folder, too, where `path` does not end with the suffix. The folder is made.
-    Raises ValueError where that is not possible.
+    Raises UserError where that is not possible.
     """
     if len(names) == 1 and path.suffix.lower() == suffix:
         return [path]
@@ -223,9 +224,9 @@ def camera_paths(names: Sequence[str], path: Path, suffix: str) -> list[Path]:
 
 
 def make_folder(path: Path) -> None:
-    """Raises ValueError where it cannot be made."""
+    """Raises UserError where it cannot be made."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as problem:
         why = getattr(problem, "strerror", None) or "its name is not possible"
-        raise ValueError(f"folder {path.name!r} cannot be made ({why}).") from problem
+        raise UserError(f"folder {path.name!r} cannot be made ({why}).") from problem

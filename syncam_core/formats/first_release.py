@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from ..cameras.rig import Lens, Rig
+from ..errors import UserError
 from .files import chosen_of
 from .json_cameras import read_json, rig_of, write_json
 from .syncamvideo import CENTIMETRES, ROWS_HINT, parse_rows, refuse_inverse_rows, refuse_other_unit, rig_c2w, rows_text
@@ -40,11 +41,11 @@ def is_first_release(document: Any) -> bool:
 def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
     """The rig of a file; `unit_m` is for files in another unit than the format's centimetres.
 
-    Raises ValueError, naming the camera, for anything else than this format.
+    Raises UserError, naming the camera, for anything else than this format.
     """
     document = read_json(path)
     if not is_first_release(document):
-        raise ValueError('it does not hold cameras like {"C_01_18mm": "[...] [...] [...] [...]"} and nothing else.')
+        raise UserError('it does not hold cameras like {"C_01_18mm": "[...] [...] [...] [...]"} and nothing else.')
     names = list(document)
     chosen = [names[index] for index in chosen_of(cameras, names)]
     refuse_inverse_rows("{}:", document)
@@ -55,11 +56,11 @@ def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
 def write(rig: Rig, path: Path, unit_m: float = 1 / CENTIMETRES) -> None:
     """Write the cameras of a rig under their names. The lens is lost where a name does not end with it ("_18mm").
 
-    Raises ValueError for another unit than the format's centimetres, and for cameras that move: it holds still ones.
+    Raises UserError for another unit than the format's centimetres, and for cameras that move: it holds still ones.
     """
     refuse_other_unit(unit_m)
     if not rig.is_static:
-        raise ValueError(
+        raise UserError(
             f"the cameras move over {rig.frames} frames, but files of the first release hold still cameras only; "
             "write another format, or make the rig still."
         )

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..cameras.json_text import parse_json
 from ..cameras.rig import MAX_VIEWS, Lens, Rig, camera_problem
+from ..errors import UserError
 from .files import MAX_BYTES, file_text
 
 MAX_ITEMS = 60_000  # of a list: 64 cameras over 900 frames
@@ -34,7 +35,7 @@ Z_UP_TO_RIG = torch.tensor([[1, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0,
 
 
 def read_json(path: Path) -> Any:
-    """The value of a JSON file. Raises ValueError for one that is missing, too large, not UTF-8 or not JSON."""
+    """The value of a JSON file. Raises UserError for one that is missing, too large, not UTF-8 or not JSON."""
     return parse_json(file_text(Path(path)), MAX_BYTES)
 
 
@@ -42,7 +43,7 @@ def write_json(path: Path, head: dict[str, Any], key: str = "", items: Any = ())
     """Write one object: the pairs of `head` and then `key` with its `items`, each on a line of its own.
 
     `items` is a list, or a dict; json writes the shortest digits that give every float64 back.
-    Raises ValueError where the file cannot be written.
+    Raises UserError where the file cannot be written.
     """
     lines = [f"  {json.dumps(name)}: {json.dumps(value, allow_nan=False)}" for name, value in head.items()]
     if key:
@@ -53,12 +54,12 @@ def write_json(path: Path, head: dict[str, Any], key: str = "", items: Any = ())
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8. Raises ValueError where that is not possible."""
+    """Write a text file in UTF-8. Raises UserError where that is not possible."""
     try:
         Path(path).write_bytes(text.encode("utf-8"))
     except (OSError, ValueError) as problem:
         why = getattr(problem, "strerror", None) or "its name is not possible"
-        raise ValueError(f"file {Path(path).name!r} cannot be written ({why}).") from problem
+        raise UserError(f"file {Path(path).name!r} cannot be written ({why}).") from problem
 
 
 def _pairs(items: dict[str, Any]) -> list[str]:
@@ -70,17 +71,18 @@ def _line(value: Any) -> str:
 
 
 def refuse_foreign(document: Any, name: str, key: str) -> None:
-    """Raises ValueError for a document that is no object with `key`, or that names another format or version."""
+    """Raises UserError for a document that is no object with `key`, or that names another format or version."""
     if not isinstance(document, dict) or key not in document:
         held = "null" if document is None else shown(document)
-        raise ValueError(f"it holds {held} without {key!r}; a file of the format '{name}' has it.")
+        raise UserError(f"it holds {held} without {key!r}; a file of the format '{name}' has it.")
     given = document.get("format", name)
     if given != name:
-        raise ValueError(f"format is {shown(given)}, but '{name}' is needed.")
+        raise UserError(f"format is {shown(given)}, but '{name}' is needed.", field="format")
     version = document.get("version", 1)
     if version != 1 or isinstance(version, bool):
-        raise ValueError(
-            f"version is {shown(version)}, but this release of ComfyUI-SynCam reads version 1 of '{name}'."
+        raise UserError(
+            f"version is {shown(version)}, but this release of ComfyUI-SynCam reads version 1 of '{name}'.",
+            field="version",
         )
 
 
@@ -89,35 +91,37 @@ def refuse_foreign(document: Any, name: str, key: str) -> None:
 
 def as_object(value: Any, place: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ValueError(f"{place} is {shown(value)}, but an object is needed.")
+        raise UserError(f"{place} is {shown(value)}, but an object is needed.", place=place)
     return value
 
 
 def as_list(value: Any, place: str) -> list[Any]:
     if not isinstance(value, list) or not value:
-        raise ValueError(f"{place} is {shown(value)}, but a list with at least one item is needed.")
+        raise UserError(f"{place} is {shown(value)}, but a list with at least one item is needed.", place=place)
     if len(value) > MAX_ITEMS:
-        raise ValueError(f"{place} is {shown(value)}, but at most {MAX_ITEMS} are possible; give a part of them.")
+        raise UserError(
+            f"{place} is {shown(value)}, but at most {MAX_ITEMS} are possible; give a part of them.", place=place
+        )
     return value
 
 
 def number(value: Any, place: str) -> float:
-    """A finite number. Raises ValueError by its place."""
+    """A finite number. Raises UserError by its place."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f"{place} is {shown(value)}, but a number is needed.")
+        raise UserError(f"{place} is {shown(value)}, but a number is needed.", place=place)
     try:
         result = float(value)
     except OverflowError:
         result = math.inf
     if not math.isfinite(result):
-        raise ValueError(f"{place} is NaN or an infinite number, but a finite number is needed.")
+        raise UserError(f"{place} is NaN or an infinite number, but a finite number is needed.", place=place)
     return result
 
 
 def positive(value: Any, place: str) -> float:
     result = number(value, place)
     if result <= 0:
-        raise ValueError(f"{place} is {result:g}, but a number above 0 is needed.")
+        raise UserError(f"{place} is {result:g}, but a number above 0 is needed.", place=place)
     return result
 
 
@@ -126,31 +130,31 @@ def numbers(value: Any, count: int, place: str) -> list[float]:
     items = value if isinstance(value, list) else []
     items = [item[0] if isinstance(item, list) and len(item) == 1 else item for item in items]
     if len(items) != count:
-        raise ValueError(f"{place} is {shown(value)}, but {count} numbers are needed.")
+        raise UserError(f"{place} is {shown(value)}, but {count} numbers are needed.", place=place)
     return [number(item, f"{place}[{index}]") for index, item in enumerate(items)]
 
 
 def rotation_rows(value: Any, place: str) -> list[list[float]]:
     """Three rows of three finite numbers."""
     if not isinstance(value, list) or len(value) != 3:
-        raise ValueError(f"{place} is {shown(value)}, but three rows of three numbers are needed.")
+        raise UserError(f"{place} is {shown(value)}, but three rows of three numbers are needed.", place=place)
     return [numbers(row, 3, f"{place} row {index}") for index, row in enumerate(value)]
 
 
 def pose(value: Any, place: str) -> list[list[float]]:
     """A 4x4 matrix of 3 or 4 rows of 4 finite numbers; the last row is 0 0 0 1 within rounding.
 
-    Raises ValueError by its place, also for a matrix that is written transposed.
+    Raises UserError by its place, also for a matrix that is written transposed.
     """
     if not isinstance(value, list) or len(value) not in (3, 4):
-        raise ValueError(f"{place} is {shown(value)}, but a matrix of 3 or 4 rows of 4 numbers is needed.")
+        raise UserError(f"{place} is {shown(value)}, but a matrix of 3 or 4 rows of 4 numbers is needed.", place=place)
     rows = [numbers(row, 4, f"{place} row {index}") for index, row in enumerate(value)]
     last = [0.0, 0.0, 0.0, 1.0]
     if len(rows) == 4 and any(abs(a - b) > 1e-6 for a, b in zip(rows[3], last, strict=True)):
         transposed = all(abs(row[3] - b) <= 1e-6 for row, b in zip(rows, last, strict=True))
         hint = " (it looks transposed: the position belongs in the last column)" if transposed else ""
         given = " ".join(f"{value:g}" for value in rows[3])
-        raise ValueError(f"{place} has the last row {given}, but it must be 0 0 0 1{hint}.")
+        raise UserError(f"{place} has the last row {given}, but it must be 0 0 0 1{hint}.", place=place)
     return [*rows[:3], last]
 
 
@@ -166,11 +170,11 @@ def is_matrix(value: Any) -> bool:
 
 
 def metres_per_unit(given: float | None, in_file: Any, place: str) -> float:
-    """The unit: the one that the caller gives, else the one in the file. Raises ValueError where neither says it."""
+    """The unit: the one that the caller gives, else the one in the file. Raises UserError where neither says it."""
     if given is not None:
         return positive(given, "unit_m (metres per unit of the file)")
     if in_file is None:
-        raise ValueError(
+        raise UserError(
             "it does not say its unit; give 'unit_m', the metres per unit of the file (1 for metres, 0.01 for "
             "centimetres)."
         )
@@ -180,8 +184,8 @@ def metres_per_unit(given: float | None, in_file: Any, place: str) -> float:
 def lens_of(focal_mm: Any, sensor_width_mm: Any, place: str) -> Lens:
     try:
         return Lens(number(focal_mm, "focal length"), number(sensor_width_mm, "sensor width"))
-    except ValueError as problem:
-        raise ValueError(f"{place}: {problem}") from problem
+    except UserError as problem:
+        raise problem.told(f"{place}: {problem}", place=place) from problem
 
 
 def shown(value: Any) -> str:
@@ -205,14 +209,14 @@ def rig_of(
 ) -> Rig:
     """The rig of cameras whose frame counts are 1 or all the same; cameras that all stand still become one frame.
 
-    `hint` is a sentence about the format's matrices that stands behind what is wrong with one. Raises ValueError,
+    `hint` is a sentence about the format's matrices that stands behind what is wrong with one. Raises UserError,
     naming camera and frame, for mixed frame counts and for matrices that are no rigid poses.
     """
     frames = max(map(len, poses))
     longest = next(name for name, camera in zip(names, poses, strict=True) if len(camera) == frames)
     for name, camera in zip(names, poses, strict=True):
         if len(camera) not in (1, frames):
-            raise ValueError(
+            raise UserError(
                 f"camera {name[:60]!r} has {len(camera)} frames but camera {longest[:60]!r} {frames}; give every "
                 "moving camera the same number of frames."
             )
@@ -220,7 +224,7 @@ def rig_of(
         if problem:
             frame, what = problem
             at = f", frame {frame}" if len(camera) > 1 else ""
-            raise ValueError(f"camera {name[:60]!r}{at}: the matrix {what} {hint}".rstrip())
+            raise UserError(f"camera {name[:60]!r}{at}: the matrix {what} {hint}".rstrip())
     c2w = torch.stack([camera.expand(frames, 4, 4) for camera in poses])
     if (c2w == c2w[:, :1]).all():
         c2w = c2w[:, :1]
@@ -242,9 +246,9 @@ def in_units(matrices: Tensor, unit_m: float) -> Tensor:
 
 
 def refuse_inverted(c2w: Sequence[Tensor], forward: Sequence[float], what: str, advice: str) -> None:
-    """Raises ValueError for matrices that `looks_inverted`: `what` they look like, and what to do about it."""
+    """Raises UserError for matrices that `looks_inverted`: `what` they look like, and what to do about it."""
     if c2w and looks_inverted(torch.stack([*c2w]), forward):
-        raise ValueError(
+        raise UserError(
             f"the matrices look {what} (only their inverses look at a common point); {advice}; if they are meant so, "
             "bring them as a rig JSON, which is not judged."
         )
@@ -254,7 +258,7 @@ def first_poses(read_pose: Callable[[Any], Tensor], entries: Iterable[Any]) -> l
     """The poses (4, 4) of the first MAX_VIEWS entries of a file, chosen ones or not; broken ones are left out."""
     found = []
     for entry in itertools.islice(entries, MAX_VIEWS):
-        with contextlib.suppress(ValueError):  # reported when it is one of those to be read
+        with contextlib.suppress(UserError):  # reported when it is one of those to be read
             found.append(read_pose(entry))
     return found
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import Lens, Rig, default_names
+from ..errors import UserError
 from .json_cameras import FLIP_YZ, as_object, in_metres, in_units, number, numbers, positive, rig_of
 
 ASPECT = 832 / 480  # of a camera that does not tell its own; for the drawn lens only
@@ -30,18 +31,20 @@ def rig_from_load3d(cameras: Sequence[Any], unit_m: float = 1.0, names: Sequence
     """A rig of still cameras; `unit_m` is the length of one scene unit in metres.
 
     As in three.js, a quaternion counts more than the target; without one the horizon is level, and a camera that looks
-    straight up or down has its right side along +x. Raises ValueError, naming the camera, for an orthographic one, for
+    straight up or down has its right side along +x. Raises UserError, naming the camera, for an orthographic one, for
     a position on the target, and for numbers that are missing or not finite.
     """
     if not cameras:
-        raise ValueError("there is no camera; connect at least one.")
+        raise UserError("there is no camera; connect at least one.")
     unit = positive(unit_m, "unit_m (metres per unit of the scene)")
     poses, lenses = [], []
     for index, camera in enumerate(cameras):
         place = f"camera {index + 1}"
         info = as_object(camera, place)
         if str(info.get("cameraType", "perspective")).lower().startswith("ortho"):
-            raise ValueError(f"{place} is orthographic, but the model knows perspective cameras only; switch it over.")
+            raise UserError(
+                f"{place} is orthographic, but the model knows perspective cameras only; switch it over.", place=place
+            )
         c2w = torch.eye(4, dtype=torch.float64)
         c2w[:3, :3] = _rotation(info, place)
         c2w[:3, 3] = _vector(info, "position", place)
@@ -54,13 +57,13 @@ def load3d_from_rig(rig: Rig, frame: int = 0, unit_m: float = 1.0, aspect: float
     """One camera dict per camera of a rig, at a video frame, in scene units of `unit_m` metres.
 
     The target lies on the viewing ray, as deep as the point that the cameras look at together.
-    Raises ValueError for a frame that a moving rig does not have.
+    Raises UserError for a frame that a moving rig does not have.
     """
     from scipy.spatial.transform import Rotation
 
     aspect = positive(aspect, "aspect")
     if isinstance(frame, bool) or not isinstance(frame, int) or frame < 0 or (rig.frames > 1 and frame >= rig.frames):
-        raise ValueError(f"frame is {frame}, but the rig has the frames 0 to {rig.frames - 1}.")
+        raise UserError(f"frame is {frame}, but the rig has the frames 0 to {rig.frames - 1}.")
     c2w = rig.c2w[:, frame if rig.frames > 1 else 0]
     depths = _depths(c2w)
     c2w = FLIP_YZ @ in_units(c2w, unit_m) @ FLIP_YZ
@@ -100,12 +103,16 @@ def _rotation(info: dict[str, Any], place: str) -> Tensor:  # (3, 3), columns ri
         quaternion = numbers(parts, 4, f"{place}: quaternion")
         length = math.sqrt(sum(part * part for part in quaternion))
         if not 1e-3 < length < 1e3:
-            raise ValueError(f"{place}: quaternion has the length {length:g}, which is no rotation; it must be 1.")
+            raise UserError(
+                f"{place}: quaternion has the length {length:g}, which is no rotation; it must be 1.", place=place
+            )
         return torch.from_numpy(Rotation.from_quat(quaternion).as_matrix())
     back = _vector(info, "position", place) - _vector(info, "target", place)
     longest = float(back.abs().max())
     if not longest > 0:
-        raise ValueError(f"{place} stands at its own target, so it has no viewing direction; move one of them.")
+        raise UserError(
+            f"{place} stands at its own target, so it has no viewing direction; move one of them.", place=place
+        )
     back = back / longest  # the square of a huge number would be infinite
     x, y, z = (back / back.norm()).tolist()
     azimuth = math.atan2(x, z)
@@ -121,14 +128,14 @@ def _lens(info: dict[str, Any], place: str) -> Lens:
         return Lens()
     fov = number(info["fov"], f"{place}: fov")
     if not 0 < fov < 180:
-        raise ValueError(f"{place}: fov is {fov:g}, but it must lie between 0 and 180 degrees.")
+        raise UserError(f"{place}: fov is {fov:g}, but it must lie between 0 and 180 degrees.", place=place)
     zoom = positive(1.0 if info.get("zoom") is None else info["zoom"], f"{place}: zoom")
     aspect = positive(ASPECT if info.get("aspect") is None else info["aspect"], f"{place}: aspect")
     sensor = Lens().sensor_width_mm
     try:
         return Lens(focal_mm=sensor / 2 / (math.tan(math.radians(fov) / 2) * aspect) * zoom)
-    except ValueError as problem:
-        raise ValueError(f"{place}: {problem}") from problem
+    except UserError as problem:
+        raise problem.told(f"{place}: {problem}", place=place) from problem
 
 
 def _depths(c2w: Tensor) -> list[float]:

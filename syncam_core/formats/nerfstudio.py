@@ -29,6 +29,7 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import Lens, Rig
+from ..errors import UserError
 from .files import chosen_of
 from .json_cameras import (
     FLIP_YZ,
@@ -75,14 +76,16 @@ def looks_like(path: Path, head: bytes) -> bool:
 def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
     """The rig of a file, or of the transforms.json of a folder; the format has no unit, so `unit_m` is needed.
 
-    Raises ValueError, naming the place, for anything else than this format.
+    Raises UserError, naming the place, for anything else than this format.
     """
     path = Path(path)
     document = read_json(path / "transforms.json" if path.is_dir() else path)
     if not isinstance(document, dict) or "frames" not in document:
-        raise ValueError(f"it holds {shown(document)} without 'frames'; a transforms.json has them.")
+        raise UserError(f"it holds {shown(document)} without 'frames'; a transforms.json has them.")
     if document.get("from_na") is True:
-        raise ValueError("'from_na' says that its matrices are in OpenCV axes, as NeuS2 has them; save it without.")
+        raise UserError(
+            "'from_na' says that its matrices are in OpenCV axes, as NeuS2 has them; save it without.", field="from_na"
+        )
     ours = document.get("syncam")
     unit = metres_per_unit(unit_m, ours.get("unit_m") if isinstance(ours, dict) else None, "syncam.unit_m")
     frames = [as_object(frame, f"frames[{index}]") for index, frame in enumerate(as_list(document["frames"], "frames"))]
@@ -90,7 +93,7 @@ def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
     for index, (camera, time) in enumerate(_shots(frames)):
         times = found.setdefault(camera, {})
         if time in times:
-            raise ValueError(
+            raise UserError(
                 f"frames[{times[time]}] and frames[{index}] are both camera {camera[:60]!r} at {time:g}; leave one out."
             )
         times[time] = index
@@ -159,7 +162,7 @@ def _poses(frames: list[dict[str, Any]], indices: Sequence[int], unit: float) ->
 
 def _matrix(frame: dict[str, Any], index: int) -> list[list[float]]:
     if "transform_matrix" not in frame:
-        raise ValueError(f"frames[{index}] has no transform_matrix.")
+        raise UserError(f"frames[{index}] has no transform_matrix.")
     return pose(frame["transform_matrix"], f"frames[{index}].transform_matrix")
 
 
@@ -194,7 +197,7 @@ def _parts(frame: dict[str, Any], index: int) -> list[str]:
     """The folders and the name, without its ending, of an image."""
     path = frame.get("file_path", f"cam{index + 1:02d}")
     if not isinstance(path, str) or len(path) > _LONGEST_PATH:
-        raise ValueError(
+        raise UserError(
             f"frames[{index}].file_path is {shown(path)}, but a text of at most {_LONGEST_PATH} characters is needed."
         )
     parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".", "..")]
@@ -246,7 +249,7 @@ def _of_times(frames: list[dict[str, Any]]) -> list[Shot | None]:
     if len(set(times)) < len(times):
         first = next(index for index, time in enumerate(times) if times.count(time) > 1)
         second = times.index(times[first], first + 1)
-        raise ValueError(
+        raise UserError(
             f"frames[{first}] and frames[{second}] have the same time, but their file_path does not tell which camera "
             "each is; name the pictures like 'cam01/0000.png'."
         )
@@ -265,14 +268,14 @@ def _refuse_uneven(found: dict[str, dict[float, int]]) -> None:
         first, others = next(iter(moving.items()))
         if len(times) == len(others) and times != others:
             at = next(index for index in range(len(times)) if times[index] != others[index])
-            raise ValueError(
+            raise UserError(
                 f"camera {name[:60]!r} has a picture at {times[at]:g} where camera {first[:60]!r} has one at "
                 f"{others[at]:g}; all moving cameras need the same times."
             )
         step = (times[-1] - times[0]) / (len(times) - 1)
         for before, after in itertools.pairwise(times):
             if abs(after - before - step) > 0.01 * step:
-                raise ValueError(
+                raise UserError(
                     f"camera {name[:60]!r} has a picture at {before:g} and the next one at {after:g}, but one every "
                     f"{_step(times):g} elsewhere; give all of them, or an even selection."
                 )
@@ -296,7 +299,9 @@ def _lens(frame: dict[str, Any], document: dict[str, Any], index: int) -> Lens:
         if "camera_angle_x" in holder:
             angle = positive(holder["camera_angle_x"], f"{place}camera_angle_x")
             if angle >= math.pi:
-                raise ValueError(f"{place}camera_angle_x is {angle:g}, but an angle in radians below pi is needed.")
+                raise UserError(
+                    f"{place}camera_angle_x is {angle:g}, but an angle in radians below pi is needed.", place=place
+                )
             return _made(sensor / 2 / math.tan(angle / 2), f"{place}camera_angle_x")
     return Lens()
 
@@ -312,5 +317,5 @@ def _width(frame: dict[str, Any], document: dict[str, Any], index: int) -> float
 def _made(focal_mm: float, place: str) -> Lens:
     try:
         return Lens(focal_mm=focal_mm)
-    except ValueError as problem:
-        raise ValueError(f"{place}: {problem}") from problem
+    except UserError as problem:
+        raise problem.told(f"{place}: {problem}", place=place) from problem

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import Lens, Rig
+from ..errors import UserError
 from .files import (
     MAX_FRAMES,
     are_numbers,
@@ -66,7 +67,7 @@ def read(
 ) -> Rig:
     """The rig of a .chan file, or of a folder of them: a camera for each, named after its file.
 
-    Raises ValueError with a sentence that names the file and the line.
+    Raises UserError with a sentence that names the file and the line.
     """
     scale = metres_per_unit(unit_m, None, "")
     order, (width, height) = _checked_order(rotation_order), checked_size(image_size)
@@ -90,7 +91,7 @@ def write(
 ) -> None:
     """Write a rig: one camera as a file at `path`, several as a folder there with a numbered file for each.
 
-    Raises ValueError for what cannot be written.
+    Raises UserError for what cannot be written.
     """
     from scipy.spatial.transform import Rotation
 
@@ -108,7 +109,7 @@ def write(
 
 def _checked_order(rotation_order: str) -> str:
     if rotation_order not in ROTATION_ORDERS:
-        raise ValueError(f"rotation_order is {rotation_order!r}; possible are {', '.join(ROTATION_ORDERS)}.")
+        raise UserError(f"rotation_order is {rotation_order!r}; possible are {', '.join(ROTATION_ORDERS)}.")
     return rotation_order
 
 
@@ -119,23 +120,23 @@ def _read_file(path: Path, order: str) -> tuple[Tensor, float | None]:  # c2w in
     for line, words in rows_of(file_text(path)):
         if len(words) not in (7, 8) or (columns and len(words) != columns):
             wanted = columns or "8 (frame, position, rotation, field of view) or 7"
-            raise ValueError(f"line {line} has {len(words)} numbers, but {wanted} are needed.")
+            raise UserError(f"line {line} has {len(words)} numbers, but {wanted} are needed.")
         columns = len(words)
         try:
             values = [*map(number, words)]
-        except ValueError as problem:
-            raise ValueError(f"line {line} {problem}") from problem
+        except UserError as problem:
+            raise problem.told(f"line {line} {problem}") from problem
         if columns == 8 and not 0 < values[7] < 180:
-            raise ValueError(f"line {line} has the field of view {values[7]:g}, but 0 to 180 degrees are possible.")
+            raise UserError(f"line {line} has the field of view {values[7]:g}, but 0 to 180 degrees are possible.")
         if columns == 8 and vfov_deg is None:
             vfov_deg = values[7]
         _check_frame(values[0], frames, line)
         frames.append(values[0])
         rows.append(values[1:7])
         if len(rows) > MAX_FRAMES:
-            raise ValueError(f"it has more than {MAX_FRAMES} frames; cut it.")
+            raise UserError(f"it has more than {MAX_FRAMES} frames; cut it.")
     if not rows:
-        raise ValueError("it holds no frames; a line has 8 numbers (frame, position, rotation, field of view).")
+        raise UserError("it holds no frames; a line has 8 numbers (frame, position, rotation, field of view).")
     numbers = torch.tensor(rows, dtype=torch.float64)
     turns = numbers[:, 3:].numpy()[:, ["XYZ".index(axis) for axis in order]]
     c2w = torch.eye(4, dtype=torch.float64).repeat(len(rows), 1, 1)
@@ -146,13 +147,13 @@ def _read_file(path: Path, order: str) -> tuple[Tensor, float | None]:  # c2w in
 
 
 def _check_frame(frame: float, before: list[float], line: int) -> None:
-    """Frames are whole numbers and equally far apart. Raises ValueError."""
+    """Frames are whole numbers and equally far apart. Raises UserError."""
     if not frame.is_integer():
-        raise ValueError(f"line {line} has the frame number {frame:g}, but whole numbers are needed.")
+        raise UserError(f"line {line} has the frame number {frame:g}, but whole numbers are needed.")
     if before and frame <= before[-1]:
-        raise ValueError(f"line {line} has frame {frame:g} after frame {before[-1]:g}; frames must rise.")
+        raise UserError(f"line {line} has frame {frame:g} after frame {before[-1]:g}; frames must rise.")
     if len(before) > 1 and frame - before[-1] != before[1] - before[0]:
-        raise ValueError(
+        raise UserError(
             f"line {line} has frame {frame:g} after frame {before[-1]:g}, but the frames before are "
             f"{before[1] - before[0]:g} apart; export every frame."
         )
@@ -174,5 +175,5 @@ def _lens(vfov_deg: float, width: int, height: int) -> Lens:
     sensor_width_mm = Lens().sensor_width_mm
     focal_mm = sensor_width_mm * height / width / 2 / math.tan(math.radians(vfov_deg) / 2)
     if not 1e-3 < focal_mm < 1e5:
-        raise ValueError(f"the field of view {vfov_deg:g} degrees is none that a lens has.")
+        raise UserError(f"the field of view {vfov_deg:g} degrees is none that a lens has.")
     return Lens(focal_mm)

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import Lens, Rig, camera_problem, default_names
+from ..errors import UserError
 from .files import chosen_of
 from .json_cameras import (
     OPENCV_FORWARD,
@@ -74,13 +75,13 @@ def looks_like(path: Path, head: bytes) -> bool:
 
 
 def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
-    """The rig of a file. Raises ValueError, naming the place, for anything else than this format."""
+    """The rig of a file. Raises UserError, naming the place, for anything else than this format."""
     document = read_json(path)
     refuse_foreign(document, FORMAT, "cameras")
     unit = metres_per_unit(unit_m, document.get("unit_m"), "unit_m")
     up = document.get("up", "-y")
     if not isinstance(up, str) or up not in _WORLDS:
-        raise ValueError(f"up is {shown(up)}, but it must be one of {', '.join(map(repr, _WORLDS))}.")
+        raise UserError(f"up is {shown(up)}, but it must be one of {', '.join(map(repr, _WORLDS))}.", field="up")
     entries, names, chosen = listed_cameras(document["cameras"], cameras)
 
     def pose_of(index: int) -> Tensor:  # (frames, 4, 4)
@@ -126,24 +127,24 @@ def write(rig: Rig, path: Path, unit_m: float = 1.0, image_size: tuple[int, int]
 
 
 def listed_cameras(given: Any, cameras: str) -> tuple[list[dict[str, Any]], list[str], list[int]]:
-    """The entries and names of a list of cameras, and which ones `choose_cameras` picks. Raises ValueError."""
+    """The entries and names of a list of cameras, and which ones `choose_cameras` picks. Raises UserError."""
     entries = [as_object(entry, f"cameras[{index}]") for index, entry in enumerate(as_list(given, "cameras"))]
     names = _camera_names(entries)
     return entries, names, chosen_of(cameras, names)
 
 
 def _camera_names(entries: list[dict[str, Any]]) -> list[str]:
-    """The names of cameras; cam01, cam02, ... where a camera has none. Raises ValueError for one that stands twice."""
+    """The names of cameras; cam01, cam02, ... where a camera has none. Raises UserError for one that stands twice."""
     names = []
     for index, (entry, default) in enumerate(zip(entries, default_names(len(entries)), strict=True)):
         name = entry.get("name", default)
         if not isinstance(name, str):
-            raise ValueError(f"cameras[{index}].name is {shown(name)}, but a text is needed.")
+            raise UserError(f"cameras[{index}].name is {shown(name)}, but a text is needed.")
         names.append(name)
     seen: dict[str, int] = {}
     for index, name in enumerate(names):
         if name in seen:
-            raise ValueError(
+            raise UserError(
                 f"cameras[{index}] and cameras[{seen[name]}] are both named {name[:60]!r}; give every camera a name "
                 "of its own."
             )
@@ -157,17 +158,20 @@ def _c2w(entry: dict[str, Any], place: str) -> Tensor:  # (frames, 4, 4), in the
     if "c2w" in entry:
         if rotations or translations:
             other = [*rotations, *translations][0]
-            raise ValueError(f"{place} has both c2w and {other}; give either c2w, or R and t.")
+            raise UserError(f"{place} has both c2w and {other}; give either c2w, or R and t.", place=place)
         given = entry["c2w"]
         matrices = {f"{place}.c2w": given} if is_matrix(given) else _each(given, f"{place}.c2w")
         return torch.tensor([pose(matrix, at) for at, matrix in matrices.items()], dtype=torch.float64)
     if len(rotations) != 1 or len(translations) != 1:
-        raise ValueError(f"{place} needs either R and t (world to camera), or rvec and tvec, or c2w (camera to world).")
+        raise UserError(
+            f"{place} needs either R and t (world to camera), or rvec and tvec, or c2w (camera to world).", place=place
+        )
     rotation = _rotation(entry, place)
     translation = _translations(entry[translations[0]], f"{place}.{translations[0]}")
     if len(rotation) != len(translation):
-        raise ValueError(
-            f"{place} has {len(rotation)} rotations but {len(translation)} translations; give one of each per frame."
+        raise UserError(
+            f"{place} has {len(rotation)} rotations but {len(translation)} translations; give one of each per frame.",
+            place=place,
         )
     return _inverse(rotation, translation)
 
@@ -211,7 +215,9 @@ def _lens(entry: dict[str, Any], place: str) -> Lens:
         return Lens()
     focal = positive(rotation_rows(entry["K"], f"{place}.K")[0][0], f"{place}.K row 0[0]")
     if "width" not in entry:
-        raise ValueError(f"{place} has K but no width; the focal length in pixels needs the width of the picture.")
+        raise UserError(
+            f"{place} has K but no width; the focal length in pixels needs the width of the picture.", place=place
+        )
     width = positive(entry["width"], f"{place}.width")
     sensor = number(entry.get("sensor_width_mm", Lens().sensor_width_mm), f"{place}.sensor_width_mm")
     return lens_of(focal / width * sensor, sensor, f"{place}.K")

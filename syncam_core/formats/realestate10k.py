@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import Lens, Rig, camera_problem
+from ..errors import UserError
 from .files import (
     MAX_FRAMES,
     are_numbers,
@@ -66,7 +67,7 @@ def _is_row(words: Sequence[str]) -> bool:
 def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
     """The rig of a pose file, or of a folder of them: a camera for each, named after its file.
 
-    Raises ValueError with a sentence that names the file and the line.
+    Raises UserError with a sentence that names the file and the line.
     """
     scale = metres_per_unit(unit_m, None, "")
     names, poses, lenses = read_camera_files(path, SUFFIXES, cameras, _read_file)
@@ -90,11 +91,11 @@ def write(
 ) -> None:
     """Write a rig: one camera as a file at `path`, several as a folder there with a numbered file for each.
 
-    Raises ValueError for what cannot be written.
+    Raises UserError for what cannot be written.
     """
     width, height = checked_size(image_size)
     if not 0 < fps < 1e6:
-        raise ValueError(f"fps is {fps:g}, but a number of frames per second above 0 is needed.")
+        raise UserError(f"fps is {fps:g}, but a number of frames per second above 0 is needed.", field="fps")
     w2c = _inverse(in_units(rig.c2w, unit_m))[..., :3, :].flatten(2).tolist()
     for name, lens, rows, file in zip(
         rig.names, rig.lenses, w2c, camera_paths(rig.names, path, SUFFIXES[0]), strict=True
@@ -112,26 +113,28 @@ def write(
 def pose_of_row(words: Sequence[str]) -> tuple[float, list[float]]:
     """fx as a share of the picture's width, and the 12 numbers of world-to-camera.
 
-    Raises ValueError with half a sentence for anything else than 19 finite numbers.
+    Raises UserError with half a sentence for anything else than 19 finite numbers.
     """
     if len(words) != ROW_NUMBERS:
-        raise ValueError(f"has {len(words)} numbers, but {ROW_NUMBERS} are needed.")
+        raise UserError(f"has {len(words)} numbers, but {ROW_NUMBERS} are needed.")
     numbers = [*map(number, words)]
     return numbers[1], numbers[7:]
 
 
 def lens_of(focal: float) -> Lens:
-    """The lens of a focal length in picture widths, on the default sensor. Raises ValueError with half a sentence."""
+    """The lens of a focal length in picture widths, on the default sensor. Raises UserError with half a sentence."""
     if not 0 < focal < 4e4:
-        raise ValueError(f"has the focal length {focal:g}, but a share of the picture's width is needed (like 0.5).")
+        raise UserError(f"has the focal length {focal:g}, but a share of the picture's width is needed (like 0.5).")
     return Lens(focal * Lens().sensor_width_mm)
 
 
 def checked_size(image_size: tuple[int, int]) -> tuple[int, int]:
-    """Width and height in pixels. Raises ValueError."""
+    """Width and height in pixels. Raises UserError."""
     width, height = image_size
     if not (0 < width <= 1e6 and 0 < height <= 1e6):
-        raise ValueError(f"image_size is {width} x {height}, but a width and a height in pixels are needed.")
+        raise UserError(
+            f"image_size is {width} x {height}, but a width and a height in pixels are needed.", field="image_size"
+        )
     return width, height
 
 
@@ -142,31 +145,31 @@ def _read_file(path: Path) -> tuple[Tensor, Lens]:  # c2w (frames, 4, 4) in the 
             continue  # the clip's name or address
         try:
             fx, row = pose_of_row(words)
-        except ValueError as problem:
-            raise ValueError(f"line {line} {problem}") from problem
+        except UserError as problem:
+            raise problem.told(f"line {line} {problem}") from problem
         first_fx = fx if first_fx is None else first_fx
         rows.append(row)
         lines.append(line)
         if len(rows) > MAX_FRAMES:
-            raise ValueError(f"it has more than {MAX_FRAMES} frames; cut it.")
+            raise UserError(f"it has more than {MAX_FRAMES} frames; cut it.")
     if not rows:
-        raise ValueError(f"it holds no poses; a row has {ROW_NUMBERS} numbers (timestamp fx fy cx cy 0 0, then 3 x 4).")
+        raise UserError(f"it holds no poses; a row has {ROW_NUMBERS} numbers (timestamp fx fy cx cy 0 0, then 3 x 4).")
     w2c = torch.eye(4, dtype=torch.float64).repeat(len(rows), 1, 1)
     w2c[:, :3] = torch.tensor(rows, dtype=torch.float64).view(-1, 3, 4)
     problem = camera_problem(w2c)
     if problem:
         frame, what = problem
-        raise ValueError(f"line {lines[frame]}: the matrix {what} {_HINT}")
+        raise UserError(f"line {lines[frame]}: the matrix {what} {_HINT}")
     return _inverse(w2c), lens_of(first_fx)
 
 
 def _first_pose(path: Path) -> Tensor:  # c2w (4, 4)
-    """Raises ValueError where none of the first two lines is a row of poses."""
+    """Raises UserError where none of the first two lines is a row of poses."""
     row = next(filter(_is_row, first_rows(head_of(path), 2)), [])
     w2c = torch.eye(4, dtype=torch.float64)
     w2c[:3] = torch.tensor(pose_of_row(row)[1], dtype=torch.float64).view(3, 4)
     if camera_problem(w2c[None]):
-        raise ValueError("holds no rigid pose.")
+        raise UserError("holds no rigid pose.")
     return _inverse(w2c)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..cameras.rig import Rig
 from ..cameras.rig_json import FORMAT, rig_from_document, rig_to_json
+from ..errors import UserError
 from .files import chosen_of
 from .json_cameras import in_metres, positive, read_json, write_text
 
@@ -23,12 +24,12 @@ def looks_like(path: Path, head: bytes) -> bool:
 
 
 def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
-    """The rig of a file; `unit_m` is for one whose lengths are not in metres, as they should be. Raises ValueError."""
+    """The rig of a file; `unit_m` is for one whose lengths are not in metres, as they should be. Raises UserError."""
     return rig_of_document(read_json(path), cameras, unit_m)
 
 
 def rig_of_document(document: object, cameras: str = "", unit_m: float | None = None) -> Rig:
-    """The cameras that `choose_cameras` picks of a parsed file. Raises ValueError."""
+    """The cameras that `choose_cameras` picks of a parsed file. Raises UserError."""
     rig = rig_from_document(document)
     rig = rig.select(chosen_of(cameras, rig.names))
     if unit_m is None:
@@ -37,7 +38,9 @@ def rig_of_document(document: object, cameras: str = "", unit_m: float | None = 
 
 
 def write(rig: Rig, path: Path, unit_m: float = 1.0) -> None:
-    """Write a rig with its names, colours and lenses. Raises ValueError for another unit than metres."""
+    """Write a rig with its names, colours and lenses. Raises UserError for another unit than metres."""
     if unit_m != 1:
-        raise ValueError(f"'unit_m' is {unit_m}, but a rig JSON is in metres; set it to 1, or choose another format.")
+        raise UserError(
+            f"'unit_m' is {unit_m}, but a rig JSON is in metres; set it to 1, or choose another format.", field="unit_m"
+        )
     write_text(path, rig_to_json(rig))

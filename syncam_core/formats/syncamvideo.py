@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import Rig, camera_problem
+from ..errors import UserError
 from .files import MAX_FRAMES, chosen_of, printable
 from .json_cameras import (
     UNREAL_FORWARD,
@@ -49,18 +50,18 @@ def looks_like(path: Path, head: bytes) -> bool:
 def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
     """The rig of a file; `unit_m` is for files in another unit than the format's centimetres.
 
-    Raises ValueError, naming frame and camera, for anything else than this format.
+    Raises UserError, naming frame and camera, for anything else than this format.
     """
     document = read_json(path)
     if not is_syncamvideo(document):
-        raise ValueError("it has no 'frame0', 'frame1', ...; a SynCamVideo camera file has these.")
+        raise UserError("it has no 'frame0', 'frame1', ...; a SynCamVideo camera file has these.")
     return rig_from_syncamvideo(document, cameras, unit_m)
 
 
 def write(rig: Rig, path: Path, unit_m: float = 1 / CENTIMETRES, frames: int | None = None) -> None:
     """Write a rig as a file that the data sets' own readers take; `frames` of them (still cameras: 81).
 
-    Raises ValueError for another unit than the format's centimetres, and for `frames` that a moving rig does not have.
+    Raises UserError for another unit than the format's centimetres, and for `frames` that a moving rig does not have.
     """
     refuse_other_unit(unit_m)
     count = _frame_count(rig, frames)
@@ -77,8 +78,9 @@ def write(rig: Rig, path: Path, unit_m: float = 1 / CENTIMETRES, frames: int | N
 def refuse_other_unit(unit_m: float) -> None:
     """Unreal's files are in centimetres by definition: no reader would know of another unit."""
     if abs(positive(unit_m, "unit_m (metres per unit of the file)") * CENTIMETRES - 1) > 1e-9:
-        raise ValueError(
-            f"unit_m is {unit_m:g}, but files of this format are in centimetres; give 0.01, or leave it out."
+        raise UserError(
+            f"unit_m is {unit_m:g}, but files of this format are in centimetres; give 0.01, or leave it out.",
+            field="unit_m",
         )
 
 
@@ -86,9 +88,11 @@ def _frame_count(rig: Rig, frames: int | None) -> int:
     if frames is None:
         return rig.frames if rig.frames > 1 else DATA_SET_FRAMES
     if isinstance(frames, bool) or not isinstance(frames, int) or not 1 <= frames <= MAX_FRAMES:
-        raise ValueError(f"frames is {frames}, but a whole number from 1 to {MAX_FRAMES} is needed.")
+        raise UserError(f"frames is {frames}, but a whole number from 1 to {MAX_FRAMES} is needed.", field="frames")
     if rig.frames not in (1, frames):
-        raise ValueError(f"frames is {frames}, but the cameras of the rig move over {rig.frames} frames; give that.")
+        raise UserError(
+            f"frames is {frames}, but the cameras of the rig move over {rig.frames} frames; give that.", field="frames"
+        )
     return frames
 
 
@@ -102,7 +106,7 @@ def rig_from_syncamvideo(document: dict[str, Any], cameras: str = "", unit_m: fl
 
     The world turns from Unreal's axes to the rig's by an exact exchange (x = Y, y = -Z, z = X), which leaves
     relative poses as they are, and from left-handed to right-handed. Cameras that all stand still over the whole
-    file become a rig of one frame. Raises ValueError, naming frame and camera, for anything else than this format.
+    file become a rig of one frame. Raises UserError, naming frame and camera, for anything else than this format.
     """
     frames = _sorted_frames(document)
     names = list(document[frames[0]])
@@ -116,7 +120,7 @@ def rig_from_syncamvideo(document: dict[str, Any], cameras: str = "", unit_m: fl
         problem = camera_problem(camera)
         if problem:
             frame, what = problem
-            raise ValueError(f"{frames[frame]}, {name}: the matrix {what} {ROWS_HINT}")
+            raise UserError(f"{frames[frame]}, {name}: the matrix {what} {ROWS_HINT}")
     return Rig(names=tuple(chosen), c2w=c2w)
 
 
@@ -162,12 +166,16 @@ def refuse_inverse_rows(place: str, cameras: dict[str, Any]) -> None:
 
 
 def parse_rows(text: Any, place: str) -> list[list[float]]:
-    """The 4x4 numbers of a text with four rows in brackets. Raises ValueError that begins with `place`."""
+    """The 4x4 numbers of a text with four rows in brackets. Raises UserError that begins with `place`."""
     if not isinstance(text, str):
-        raise ValueError(f'{place} a text with four rows is needed, like "[1 0 0 0] [0 1 0 0] [0 0 1 0] [0 0 0 1]".')
+        raise UserError(
+            f'{place} a text with four rows is needed, like "[1 0 0 0] [0 1 0 0] [0 0 1 0] [0 0 0 1]".', place=place
+        )
     rows = _ROW.findall(text)
     if len(rows) != 4 or _ROW.sub("", text).strip(" \t\r\n,;"):
-        raise ValueError(f"{place} {text[:60]!r} is not four rows in brackets (forward, right, up, position).")
+        raise UserError(
+            f"{place} {text[:60]!r} is not four rows in brackets (forward, right, up, position).", place=place
+        )
     return [_row(row, place, index) for index, row in enumerate(rows)]
 
 
@@ -176,21 +184,22 @@ def _row(text: str, place: str, index: int) -> list[float]:
     try:
         row = [float(word) for word in words]
     except ValueError as problem:
-        raise ValueError(
-            f"{place} row {index} holds something that is not a number: [{printable(text[:60])}]."
+        raise UserError(
+            f"{place} row {index} holds something that is not a number: [{printable(text[:60])}].", place=place
         ) from problem
     if not all(map(math.isfinite, row)):
-        raise ValueError(f"{place} row {index} holds NaN or an infinite number: [{printable(text[:60])}].")
+        raise UserError(f"{place} row {index} holds NaN or an infinite number: [{printable(text[:60])}].", place=place)
     if len(row) == 3:
         row.append(0.0 if index < 3 else 1.0)
     if len(row) != 4:
-        raise ValueError(
-            f"{place} row {index} has {len(row)} numbers, but 3 or 4 are needed: [{printable(text[:60])}]."
+        raise UserError(
+            f"{place} row {index} has {len(row)} numbers, but 3 or 4 are needed: [{printable(text[:60])}].", place=place
         )
     if abs(row[3] - (index == 3)) > 1e-6:
-        raise ValueError(
+        raise UserError(
             f"{place} row {index} ends with {row[3]:g}, but it must end with {int(index == 3)}; rows are forward, right, "
-            "up and position, and this matrix looks transposed."
+            "up and position, and this matrix looks transposed.",
+            place=place,
         )
     return row
 
@@ -204,29 +213,29 @@ def _sorted_frames(document: dict[str, Any]) -> list[str]:
     for key in document:
         match = _FRAME.fullmatch(key)
         if not match:
-            raise ValueError(
+            raise UserError(
                 f"it has the key {key[:60]!r} beside its frames; only 'frame0', 'frame1', ... can stand there."
             )
         number = int(match[1])
         if number in numbers:
-            raise ValueError(f"{numbers[number]!r} and {key!r} are the same frame; leave one out.")
+            raise UserError(f"{numbers[number]!r} and {key!r} are the same frame; leave one out.")
         numbers[number] = key
     if len(numbers) > MAX_FRAMES:
-        raise ValueError(f"it has {len(numbers)} frames, but at most {MAX_FRAMES} are read; cut it.")
+        raise UserError(f"it has {len(numbers)} frames, but at most {MAX_FRAMES} are read; cut it.")
     missing = next((number for number in range(len(numbers)) if number not in numbers), None)
     if missing is not None:
-        raise ValueError(
+        raise UserError(
             f"'frame{missing}' is missing, but there is '{numbers[max(numbers)]}'; frames must run from 0 without gaps."
         )
     for number in sorted(numbers):
         cameras = document[numbers[number]]
         if not isinstance(cameras, dict) or not cameras:
-            raise ValueError(f'\'{numbers[number]}\' holds no cameras; it must look like {{"cam01": "[...] ..."}}.')
+            raise UserError(f'\'{numbers[number]}\' holds no cameras; it must look like {{"cam01": "[...] ..."}}.')
     return [numbers[number] for number in sorted(numbers)]
 
 
 def _rows(document: dict[str, Any], frame: str, name: str) -> list[list[float]]:
     """The 4x4 numbers of one camera in one frame."""
     if name not in document[frame]:
-        raise ValueError(f"{frame} has no camera {name!r}, but the first frame has; every frame needs every camera.")
+        raise UserError(f"{frame} has no camera {name!r}, but the first frame has; every frame needs every camera.")
     return parse_rows(document[frame][name], f"{frame}, {name[:60]}:")

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from ..cameras.json_text import parse_json
 from ..cameras.rig import Rig
+from ..errors import UserError
 from .files import MAX_BYTES, open_file
 
 NAME = "video with a rig"
@@ -38,17 +39,17 @@ def has_rig(path: Path) -> bool:
     """Whether a video carries a rig; False for whatever cannot be read."""
     try:
         return rig_text(path) is not None
-    except ValueError:
+    except UserError:
         return False
 
 
 def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
-    """The rig of a video. Raises ValueError with a sentence where it carries none, or a damaged one."""
+    """The rig of a video. Raises UserError with a sentence where it carries none, or a damaged one."""
     from .rig_json import rig_of_document
 
     text = rig_text(path)
     if text is None:
-        raise ValueError(
+        raise UserError(
             "it is a video without a rig in it; SynCam Render Views puts one into its files when a rig is connected "
             "(other programs may drop it)."
         )
@@ -56,26 +57,24 @@ def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
 
 
 def rig_text(path: Path) -> str | None:
-    """The rig JSON in a video's tags, None where there is none. Raises ValueError with a sentence."""
+    """The rig JSON in a video's tags, None where there is none. Raises UserError with a sentence."""
     try:
         with open_file(path) as file:
             is_matroska = file.read(4) == EBML.to_bytes(4, "big")
             value = (_matroska_tag if is_matroska else _isobmff_tag)(file, os.fstat(file.fileno()).st_size)
     except OSError as problem:
-        raise ValueError(f"it cannot be read ({problem.strerror}).") from problem
+        raise UserError(f"it cannot be read ({problem.strerror}).") from problem
     if value is None:
         return None
     try:
         return value.rstrip(b"\0").decode("utf-8")
     except UnicodeDecodeError as problem:
-        raise ValueError(
-            f"the rig in it is not UTF-8 text (byte {problem.start}); render the video again."
-        ) from problem
+        raise UserError(f"the rig in it is not UTF-8 text (byte {problem.start}); render the video again.") from problem
 
 
 def _content(file: BinaryIO, start: int, end: int, most: int) -> bytes:
     if end - start > most:
-        raise ValueError(f"a tag in it is larger than {most // 2**20} MB, which no rig needs.")
+        raise UserError(f"a tag in it is larger than {most // 2**20} MB, which no rig needs.")
     file.seek(start)
     return file.read(end - start)
 

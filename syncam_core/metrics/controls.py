@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..errors import UserError
 from ..synthetic import PLACE_RADIUS_M, Scene, render
 
 
@@ -21,13 +22,13 @@ def mixed_seeds(
 ) -> Tensor:  # (views, frames, height, width, 3)
     """View i from sample i, beginning again after the last: each view is as good as before, but no two belong together.
 
-    With fewer samples than views some views do share one. Raises ValueError for fewer than two samples, or samples of
+    With fewer samples than views some views do share one. Raises UserError for fewer than two samples, or samples of
     different shapes.
     """
     if len(samples) < 2:
-        raise ValueError(f"views of different seeds need at least 2 samples, but there are {len(samples)}.")
+        raise UserError(f"views of different seeds need at least 2 samples, but there are {len(samples)}.")
     if len({tuple(sample.shape) for sample in samples}) > 1:
-        raise ValueError("views of different seeds need samples of one shape; sample all with the same rig and size.")
+        raise UserError("views of different seeds need samples of one shape; sample all with the same rig and size.")
     return torch.stack([samples[view % len(samples)][view] for view in range(len(samples[0]))])
 
 

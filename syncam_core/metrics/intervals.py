@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import UserError
+
 MEASURES = {  # of a SyncScore, with the heading and the decimals of their column
     "reprojection_px": ("reprojection px", 2),
     "epipolar_px": ("epipolar px", 2),
@@ -46,10 +48,10 @@ def summarize(scores: Sequence[Any], seed: int = 0) -> Summary:
     """The median over scenes of every measure, with its 95 % bootstrap interval (percentiles, scenes resampled).
 
     The same scores and seed give the same interval. Scenes in which a measure is NaN do not count for it. Raises
-    ValueError without scores.
+    UserError without scores.
     """
     if not scores:
-        raise ValueError("there are no scores to summarize; score at least one scene.")
+        raise UserError("there are no scores to summarize; score at least one scene.")
     measures = {}
     for name in MEASURES:
         values = _values(scores, name)
@@ -60,11 +62,11 @@ def summarize(scores: Sequence[Any], seed: int = 0) -> Summary:
 def ratio(scores: Sequence[Any], others: Sequence[Any], measure: str = "reprojection_px", seed: int = 0) -> Interval:
     """The median of one set over that of another, for the same scenes in the same order, which are resampled together.
 
-    An interval below 1 says that the first set is better, whatever the scenes have in common. Raises ValueError for
+    An interval below 1 says that the first set is better, whatever the scenes have in common. Raises UserError for
     sets of different lengths, and for empty ones.
     """
     if len(scores) != len(others) or not scores:
-        raise ValueError(
+        raise UserError(
             f"a ratio needs two sets of the same scenes, but there are {len(scores)} and {len(others)} scores."
         )
     first, second = _values(scores, measure), _values(others, measure)

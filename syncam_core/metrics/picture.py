@@ -33,7 +33,7 @@ def score_picture(
 
     In each: a dot in the view's own colour where its subject was located, a white cross where the point triangulated
     from all views appears, and for every other view its epipolar line in that view's colour. In views that agree all
-    of them meet. Raises ValueError as `score_scene` for views that do not fit the rig.
+    of them meet. Raises UserError as `score_scene` for views that do not fit the rig.
     """
     video = checked_video(video, rig)
     views, frames, height, width = video.shape[:4]

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..cameras import orbit_c2w
+from ..errors import UserError
 from .azimuth import camera_azimuths_deg, fit_azimuths, wrapped_deg
 from .geometry import epipolar_distances, reprojection_errors
 from .locate import find_subject
@@ -24,7 +25,7 @@ DEMO_REFERENCE = (0.0, 20.0, 5.0)
 FOREIGN_DIFFERENCE = 0.12
 
 
-class NoSubject(ValueError):
+class NoSubject(UserError):
     """No frame shows a subject in two views."""
 
 
@@ -99,7 +100,7 @@ def score_scene(
     `reference_c2w` the whole rig is moved first so that camera 0 has that pose at frame 0 (see `DEMO_REFERENCE`),
     which changes neither reprojection nor epipolar distance.
 
-    Raises ValueError for a single view, a rig with another number of cameras or too few frames, cameras that all
+    Raises UserError for a single view, a rig with another number of cameras or too few frames, cameras that all
     stand at one place, pictures that are not (views, frames, height, width, 3) finite numbers, and `NoSubject`
     where no frame shows a subject in two views.
     """
@@ -139,25 +140,25 @@ def demo_reference_c2w() -> Tensor:  # (4, 4) float64
 
 
 def checked_video(video: Tensor | Sequence[Tensor], rig: Any) -> Tensor:  # (views, frames, height, width, 3)
-    """The views as one tensor, if they can be scored with the rig; else a ValueError as `score_scene` says."""
+    """The views as one tensor, if they can be scored with the rig; else a UserError as `score_scene` says."""
     if not isinstance(video, Tensor):
         video = _one_tensor(video)
     if video.ndim != 5 or video.shape[-1] != 3 or 0 in video.shape:
         shape = " x ".join(map(str, video.shape))
-        raise ValueError(f"the views are {shape}, but views x frames x height x width x 3 is needed.")
+        raise UserError(f"the views are {shape}, but views x frames x height x width x 3 is needed.")
     views, frames = video.shape[:2]
     cameras, poses = rig.c2w.shape[:2]
     if views != cameras:
-        raise ValueError(
+        raise UserError(
             f"there are {views} views but the rig has {cameras} cameras; give the rig that the views were made with."
         )
     if views < 2:
-        raise ValueError("there is one view only, but agreement is between views; give at least 2.")
+        raise UserError("there is one view only, but agreement is between views; give at least 2.")
     if 1 < poses < frames:
-        raise ValueError(f"the views have {frames} frames, but the cameras of the rig move over {poses} frames only.")
+        raise UserError(f"the views have {frames} frames, but the cameras of the rig move over {poses} frames only.")
     for view, pictures in enumerate(video):
         if not torch.isfinite(pictures).all():
-            raise ValueError(f"view {view + 1} holds pixels that are not numbers (NaN or infinite).")
+            raise UserError(f"view {view + 1} holds pixels that are not numbers (NaN or infinite).")
     return video
 
 
@@ -167,7 +168,7 @@ def _score(video: Tensor | Sequence[Tensor], rig: Any, reference_c2w: Tensor | N
     c2w = rig.c2w[:, :frames].double()
     place = c2w[..., :3, 3]
     if (place - place[:1]).norm(dim=-1).max() < 1e-6:
-        raise ValueError("all cameras of the rig stand at one place, from which no position can be triangulated.")
+        raise UserError("all cameras of the rig stand at one place, from which no position can be triangulated.")
     sighting = find_subject(video)
     cameras = (c2w, rig.lenses, height, width)
     errors = reprojection_errors(sighting.centroid_px, *cameras)
@@ -208,11 +209,11 @@ def _moved(c2w: Tensor, reference_c2w: Tensor) -> Tensor:
 def _one_tensor(views: Sequence[Tensor]) -> Tensor:
     shapes = [tuple(view.shape) for view in views]
     if not shapes:
-        raise ValueError("there are no views; give at least 2.")
+        raise UserError("there are no views; give at least 2.")
     for index, shape in enumerate(shapes):
         if shape != shapes[0]:
             first, other = (" x ".join(map(str, s)) for s in (shapes[0], shape))
-            raise ValueError(
+            raise UserError(
                 f"view 1 is {first} and view {index + 1} is {other}; all views need the same frames and size."
             )
     return torch.stack(list(views))

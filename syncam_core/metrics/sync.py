@@ -20,6 +20,7 @@ from torch import Tensor
 from ..cameras import rig_from_json
 from ..cameras.json_text import parse_json
 from ..cameras.rig_json import MAX_CHARACTERS
+from ..errors import UserError
 from .intervals import MEASURES, summarize, to_text
 from .score import SyncScore, demo_reference_c2w, score_scene
 
@@ -33,20 +34,20 @@ def read_take(
 
     A rig JSON without that metadata stands for all .mp4 files beside it but grids, in the order of their names.
 
-    Raises ValueError for files that are missing, unreadable or of different sizes, and for a number of videos that is
+    Raises UserError for files that are missing, unreadable or of different sizes, and for a number of videos that is
     not that of the cameras.
     """
     rig_file = Path(rig_file)
     text = _read_text(rig_file)
     try:
         rig = rig_from_json(text)
-    except ValueError as problem:
-        raise ValueError(f"in '{rig_file.name}', {problem}") from problem
+    except UserError as problem:
+        raise problem.told(f"in '{rig_file.name}', {problem}") from problem
     files = _named_files(text, rig_file)
     if files is None:
         files = [file for file in sorted(rig_file.parent.glob("*.mp4")) if not file.stem.endswith("_grid")]
         if len(files) != len(rig.names):
-            raise ValueError(
+            raise UserError(
                 f"'{rig_file.name}' has {len(rig.names)} cameras and names no videos, but its folder has {len(files)} "
                 ".mp4 files (grids left out); put the videos of one rig into a folder of their own."
             )
@@ -54,21 +55,21 @@ def read_take(
     for file, view in zip(files, views, strict=True):
         if view.shape != views[0].shape:
             first, other = (f"{v.shape[0]} frames of {v.shape[2]} x {v.shape[1]}" for v in (views[0], view))
-            raise ValueError(f"'{files[0].name}' has {first} but '{file.name}' {other}; all views must be alike.")
+            raise UserError(f"'{files[0].name}' has {first} but '{file.name}' {other}; all views must be alike.")
     return torch.stack(views).float().div_(255), rig
 
 
 def read_video(file: str | Path) -> Tensor:  # (frames, height, width, 3) uint8
-    """All frames of a video file. Raises ValueError where it cannot be read."""
+    """All frames of a video file. Raises UserError where it cannot be read."""
     import av
 
     try:
         with av.open(str(file)) as container:
             frames = [torch.from_numpy(frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
     except (av.error.FFmpegError, OSError, IndexError) as problem:
-        raise ValueError(f"'{Path(file).name}' cannot be read as a video ({_reason(problem)}).") from problem
+        raise UserError(f"'{Path(file).name}' cannot be read as a video ({_reason(problem)}).") from problem
     if not frames:
-        raise ValueError(f"'{Path(file).name}' has no frames.")
+        raise UserError(f"'{Path(file).name}' has no frames.")
     return torch.stack(frames)
 
 
@@ -92,9 +93,9 @@ def main(arguments: list[str] | None = None) -> int:
             video, rig = read_take(rig_file)
             try:
                 scores[rig_file.name] = score_scene(video, rig, reference_c2w=reference)
-            except ValueError as problem:
-                raise ValueError(f"'{rig_file.name}': {problem}") from problem
-    except ValueError as problem:
+            except UserError as problem:
+                raise problem.told(f"'{rig_file.name}': {problem}") from problem
+    except UserError as problem:
         print(problem, file=sys.stderr)
         return 1
     print(_as_json(scores) if options.json else _as_table(scores))
@@ -133,10 +134,10 @@ def _rig_files(place: Path) -> list[Path]:
     if place.is_file():
         return [place]
     if not place.is_dir():
-        raise ValueError(f"'{place}' does not exist; give the folder with the videos and their rig JSON.")
+        raise UserError(f"'{place}' does not exist; give the folder with the videos and their rig JSON.")
     files = sorted(place.glob("*_rig.json")) or sorted(place.glob("*.json"))
     if not files:
-        raise ValueError(
+        raise UserError(
             f"'{place}' holds no rig JSON; SynCam Save Views writes one beside its videos when a rig is connected."
         )
     return files
@@ -146,7 +147,7 @@ def _read_text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
-        raise ValueError(f"'{file.name}' cannot be read ({_reason(problem)}).") from problem
+        raise UserError(f"'{file.name}' cannot be read ({_reason(problem)}).") from problem
 
 
 def _named_files(text: str, rig_file: Path) -> list[Path] | None:
@@ -162,9 +163,9 @@ def _inside(rig_file: Path, views: list) -> Iterator[Path]:
     for view in views:
         name = view.get("file") if isinstance(view, dict) else None
         if not isinstance(name, str) or Path(name).name != name:
-            raise ValueError(f"in '{rig_file.name}', metadata.views names {name!r}, which is no file of its folder.")
+            raise UserError(f"in '{rig_file.name}', metadata.views names {name!r}, which is no file of its folder.")
         if not (rig_file.parent / name).is_file():
-            raise ValueError(f"'{rig_file.name}' names the video '{name}', but it is not in the same folder.")
+            raise UserError(f"'{rig_file.name}' names the video '{name}', but it is not in the same folder.")
         yield rig_file.parent / name
 
 

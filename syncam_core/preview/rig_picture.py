@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..cameras.meter import AZIMUTH_LIMIT_DEG, ELEVATION_LIMIT_DEG, Meter, measure
+from ..errors import UserError
 from .canvas import RGB, Canvas, ink_on, spread_out, standing_out, text_width
 from .projector import Projector
 from .stage import Stage, nice_step, orbit_point
@@ -44,11 +45,13 @@ def draw_rig(
     degrees to both sides and 15 up and down. The figure is 1.4 m tall, times `figure_scale`. `meter` saves measuring
     again what has been measured.
 
-    Raises ValueError for a size or scale outside of what is possible.
+    Raises UserError for a size or scale outside of what is possible.
     """
     for name, side in (("width", width), ("height", height)):
         if not SMALLEST_SIDE <= side <= LARGEST_SIDE:
-            raise ValueError(f"'{name}' is {side}, but {SMALLEST_SIDE} to {LARGEST_SIDE} pixels are possible.")
+            raise UserError(
+                f"'{name}' is {side}, but {SMALLEST_SIDE} to {LARGEST_SIDE} pixels are possible.", field=name
+            )
     check_figure_scale(figure_scale)
     meter = meter or measure(rig)
     stage = Stage.of(rig, meter, figure_scale)
@@ -73,7 +76,7 @@ def draw_rig(
 
 def check_figure_scale(scale: float) -> None:
     if not 0.01 <= scale <= 1000:
-        raise ValueError(f"the figure's scale is {scale:g}, but 0.01 to 1000 are possible; 1 is 1.4 m tall.")
+        raise UserError(f"the figure's scale is {scale:g}, but 0.01 to 1000 are possible; 1 is 1.4 m tall.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..cameras.meter import Meter, measure
+from ..errors import UserError
 from ..synthetic import Scene, render
 from ..video.labels import draw_plate, label_plates
 from ..video.layout import compose_frame, plan_grid
@@ -36,15 +37,17 @@ def thumbnails(
     The figure, 1.4 m tall times `figure_scale`, stands with its middle at the rig's common look-at point (3 m before
     view 0 where there is none) and looks towards azimuth 0. Moving cameras are shown at `frame`.
 
-    Raises ValueError for a size below 16 pixels or above 4096, a frame that a moving rig does not have, and a scale
+    Raises UserError for a size below 16 pixels or above 4096, a frame that a moving rig does not have, and a scale
     outside of what is possible.
     """
     for name, side in (("width", width), ("height", height)):
         if not 16 <= side <= 4096:
-            raise ValueError(f"'{name}' of the thumbnails is {side}, but 16 to 4096 pixels are possible.")
+            raise UserError(f"'{name}' of the thumbnails is {side}, but 16 to 4096 pixels are possible.", field=name)
     check_figure_scale(figure_scale)
     if frame < 0 or (rig.c2w.shape[1] > 1 and frame >= rig.c2w.shape[1]):
-        raise ValueError(f"'frame' is {frame}, but the cameras of the rig move over frames 0 to {rig.frames - 1}.")
+        raise UserError(
+            f"'frame' is {frame}, but the cameras of the rig move over frames 0 to {rig.frames - 1}.", field="frame"
+        )
     stage = Stage.of(rig, meter or measure(rig))
     c2w = torch.from_numpy(stage.c2w[:, min(frame, stage.c2w.shape[1] - 1)][:, None].copy())
     c2w[..., :3, 3] /= figure_scale  # a larger figure seen from here is the same as this one seen from nearer

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..errors import UserError
 from .projection import focal_px
 from .scene import COLORS, FLOORS, GROUND_Y_M, SKIES, SUN_DIRECTION, Scene
 from .subject import BODIES, BOUND_M, Vector, dot, is_hit, shade
@@ -62,7 +63,7 @@ def render(
 
     The floor hides nothing: cameras below it look up through it.
 
-    Raises ValueError for sizes below 1, no frame, and a moving rig with fewer frames than `times`.
+    Raises UserError for sizes below 1, no frame, and a moving rig with fewer frames than `times`.
     """
     return render_with_mask(
         scene, rig, height, width, times, supersample=supersample, device=device, rays_at_once=rays_at_once
@@ -107,12 +108,12 @@ def render_with_mask(
         ("rays_at_once", rays_at_once),
     ):
         if size < 1:
-            raise ValueError(f"'{name}' is {size}, but at least 1 is needed.")
+            raise UserError(f"'{name}' is {size}, but at least 1 is needed.", field=name)
     subject = _Subject.of(scene, times, torch.device(device))
     frames = len(subject.sin)
     views, poses = rig.c2w.shape[:2]
     if poses > 1 and poses < frames:
-        raise ValueError(f"{frames} frames are asked for, but the cameras of the rig move over {poses} frames only.")
+        raise UserError(f"{frames} frames are asked for, but the cameras of the rig move over {poses} frames only.")
     c2w = rig.c2w[:, :frames].to(device=device, dtype=torch.float32)
     focal = torch.tensor([focal_px(lens, width) for lens in rig.lenses], dtype=torch.float32, device=device)
     rgb = torch.empty(views, frames, height, width, 3, device=device)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ..errors import UserError
 from .subject import BODIES
 
 # Chroma (largest minus smallest channel) tells the subject from all the rest: above 0.6 here, still about 0.2 on the
@@ -95,7 +96,7 @@ class Scene:
     the origin: standing; turning in place; walking to and fro along its heading (back without turning round);
     circling about the origin, looking where it goes; bouncing up and down.
 
-    Raises ValueError for a word that its field does not know, and a number that is not finite.
+    Raises UserError for a word that its field does not know, and a number that is not finite.
     """
 
     shape: str = "ball"
@@ -111,11 +112,11 @@ class Scene:
     def __post_init__(self) -> None:
         for field, words in _FIELDS.items():
             if getattr(self, field) not in words:
-                raise ValueError(f"the scene has {field} {getattr(self, field)!r}; possible are {', '.join(words)}.")
+                raise UserError(f"the scene has {field} {getattr(self, field)!r}; possible are {', '.join(words)}.")
         for field in ("heading_deg", "phase", "place_x_m", "place_z_m"):
             number = getattr(self, field)
             if isinstance(number, bool) or not isinstance(number, (int, float)) or not math.isfinite(number):
-                raise ValueError(f"the scene has {field} {number!r}, but a finite number is needed.")
+                raise UserError(f"the scene has {field} {number!r}, but a finite number is needed.")
 
     @staticmethod
     def random(seed: int, place_radius_m: float = PLACE_RADIUS_M) -> Scene:
@@ -201,7 +202,7 @@ class Scene:
         }
         seconds = torch.as_tensor(times, dtype=torch.float64, device="cpu")
         if seconds.ndim != 1 or not len(seconds) or not torch.isfinite(seconds).all():
-            raise ValueError(
+            raise UserError(
                 f"frame times need a list of finite seconds, at least one; got shape {list(seconds.shape)}."
             )
         return self.phase + seconds / periods.get(self.motion, math.inf)

@@ -25,6 +25,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from ..errors import UserError
 from . import gate
 from .caching import CacheConfig, build_cache, read_vae
 from .config import ModelConfig, Objective, TrainConfig, read_config
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         options.run(options)
-    except (ValueError, OSError, NonFiniteLoss) as problem:
+    except (UserError, OSError, NonFiniteLoss) as problem:
         print(f"{options.command}: {problem}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -94,7 +95,7 @@ def parser() -> argparse.ArgumentParser:
 def overrides(options: argparse.Namespace) -> dict[str, str]:
     for pair in options.set:
         if "=" not in pair:
-            raise ValueError(f"'--set' is {pair!r}; a name and a value are needed, like optimizer.lr=3e-5.")
+            raise UserError(f"'--set' is {pair!r}; a name and a value are needed, like optimizer.lr=3e-5.")
     return dict(pair.split("=", 1) for pair in options.set)
 
 
@@ -113,7 +114,7 @@ def run_cache(options: argparse.Namespace) -> None:
         report = dataclasses.replace(report, others=())
     print(f"{config.folder}: {report} {captions} captions encoded.")
     if not report.encoded and not report.kept and process.num_processes == 1:
-        raise ValueError("no scene of the data set can be used.")
+        raise UserError("no scene of the data set can be used.")
 
 
 class Bars:
@@ -162,18 +163,18 @@ def run_demo(options: argparse.Namespace) -> None:
 
 def run_gate(options: argparse.Namespace) -> None:
     if (options.config is None) == (options.base is None) or (options.base is None) != (options.view_sync is None):
-        raise ValueError("give a training run's CONFIG, or --base and --view-sync.")
+        raise UserError("give a training run's CONFIG, or --base and --view-sync.")
     if options.config is not None:
         config: TrainConfig = read_config(options.config, overrides(options))
         checkpoint = last_checkpoint(Path(config.output))
         if checkpoint is None:
-            raise ValueError(f"'output' is {config.output}, which holds no checkpoint; train first.")
+            raise UserError(f"'output' is {config.output}, which holds no checkpoint; train first.", field="output")
         gather_shards(checkpoint)
         trainee, _ = trained_parameters(config, checkpoint)
     else:
         trainee = build_trainee(ModelConfig(base=str(options.base), view_sync=str(options.view_sync)), Objective())
     if options.to is None and options.config is None:
-        raise ValueError("'--to' is missing: the folder for the results.")
+        raise UserError("'--to' is missing: the folder for the results.")
     folder = options.to or Path(config.output) / "gate"
     vae = read_vae(options.vae)
     folder.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..cameras.encoding import FRAMES_PER_LATENT, encode_poses
 from ..datasets.footage import Kind
+from ..errors import UserError
 from .config import Angles, Mix, TrainConfig
 from .objective import sigma_of
 
@@ -61,7 +62,7 @@ class Batch:
 class Batches(torch.utils.data.Dataset):
     """`scenes` are CachedScene objects of all datasets; `text_of` gives a caption's embedding (words, text_dim).
 
-    Raises ValueError when the mix asks for what the data does not hold.
+    Raises UserError when the mix asks for what the data does not hold.
     """
 
     def __init__(
@@ -77,14 +78,16 @@ class Batches(torch.utils.data.Dataset):
         for mix, pool in zip(config.mix, self.pools, strict=True):
             if mix.share and not pool:
                 kinds = sorted({str(scene.kind) for scene in scenes})
-                raise ValueError(
+                raise UserError(
                     f"'mix' asks for {mix.views} views of {mix.kind}, but no scene of the data can give that "
-                    f"({len(scenes)} scenes of {', '.join(kinds) or 'no kind'})."
+                    f"({len(scenes)} scenes of {', '.join(kinds) or 'no kind'}).",
+                    field="mix",
                 )
             if mix.scenes % (processes * config.accumulate):
-                raise ValueError(
+                raise UserError(
                     f"'mix' has batches of {mix.scenes} scenes, which do not divide into {processes} processes x "
-                    f"{config.accumulate} parts ('accumulate'); make 'scenes' a multiple of that."
+                    f"{config.accumulate} parts ('accumulate'); make 'scenes' a multiple of that.",
+                    field="mix",
                 )
 
     def __len__(self) -> int:

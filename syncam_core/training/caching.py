@@ -17,6 +17,7 @@ from ..datasets.collections.pose_files import read_dl3dv, read_realestate10k
 from ..datasets.collections.procedural import CameraRanges, procedural_scenes
 from ..datasets.collections.syncamvideo import read_syncamvideo
 from ..datasets.footage import BrokenFootage, Scene
+from ..errors import UserError
 from ..synthetic import PLACE_RADIUS_M
 from .latent_cache import CacheReport, LatentCache, TextCache
 from .text import text_encoder
@@ -108,11 +109,11 @@ class CacheConfig:
 
     def __post_init__(self) -> None:
         if len(self._given()) != 1:
-            raise ValueError(
+            raise UserError(
                 f"the data set is given {len(self._given())} times; give exactly one of {', '.join(READERS)}."
             )
         if any(side % 16 or side < 16 for side in self.size):
-            raise ValueError(f"'size' is {list(self.size)}, but height and width must be multiples of 16.")
+            raise UserError(f"'size' is {list(self.size)}, but height and width must be multiples of 16.", field="size")
         for name, possible in (
             ("dtype", DTYPES),
             ("text.dtype", DTYPES),
@@ -121,16 +122,18 @@ class CacheConfig:
         ):
             value = operator.attrgetter(name)(self)
             if value not in possible:
-                raise ValueError(f"'{name}' is {value!r}; possible are {', '.join(possible)}.")
+                raise UserError(f"'{name}' is {value!r}; possible are {', '.join(possible)}.", field=name)
         length = getattr(getattr(self, self._given()[0]), "length", None)
         if length is not None and length % 4 != 1:
-            raise ValueError(f"'length' is {length}, but Wan makes 4n+1 frames; use {length // 4 * 4 + 1}.")
+            raise UserError(
+                f"'length' is {length}, but Wan makes 4n+1 frames; use {length // 4 * 4 + 1}.", field="length"
+            )
 
     def _given(self) -> list[str]:
         return [name for name in READERS if getattr(self, name) is not None]
 
     def scenes(self) -> list[Scene]:
-        """What the data set holds, broken footage included. Raises ValueError."""
+        """What the data set holds, broken footage included. Raises UserError."""
         (name,) = self._given()
         options = {f.name: getattr(getattr(self, name), f.name) for f in dataclasses.fields(getattr(self, name))}
         return READERS[name](**options, size=self.size)
@@ -154,7 +157,7 @@ def build_cache(
 ) -> tuple[CacheReport, int]:
     """Encode what is not there yet. Returns what was done, and how many captions were encoded.
 
-    Raises ValueError for files and folders that cannot be used, BrokenData where broken footage is refused.
+    Raises UserError for files and folders that cannot be used, BrokenData where broken footage is refused.
     """
     words = text_encoder(config.text.encoder, config.text.file, device)  # files that are missing show at once
     vae = read_vae(config.vae)
@@ -202,11 +205,11 @@ def latent_encoder(
 
 
 def read_vae(path: str) -> WanVAE:
-    """An autoencoder in Wan2.1's format, its width read from the file. Raises ValueError for another kind of file."""
+    """An autoencoder in Wan2.1's format, its width read from the file. Raises UserError for another kind of file."""
     try:
         return load_vae(path)
     except OSError as problem:
-        raise ValueError(f"'{path}' cannot be read: {problem.strerror or problem}.") from None
+        raise UserError(f"'{path}' cannot be read: {problem.strerror or problem}.") from None
     except (SafetensorError, KeyError, RuntimeError) as problem:
         what = " ".join(str(problem).split())[:120]
-        raise ValueError(f"'{path}' is no Wan2.1 autoencoder ({what}).") from problem
+        raise UserError(f"'{path}' is no Wan2.1 autoencoder ({what}).") from problem

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets.footage import Kind
+from ..errors import UserError
 
 
 @dataclass(frozen=True)
@@ -131,33 +132,43 @@ class TrainConfig:
             given = self._at(name)
             if given is not None and not least <= given <= most:
                 possible = f"{least:g} or more" if most >= sys.float_info.max else f"{least:g} to {most:g}"
-                raise ValueError(f"'{name}' is {given}, but {possible} is needed.")
+                raise UserError(f"'{name}' is {given}, but {possible} is needed.", field=name)
         for name, possible in _CHOICES.items():
             if self._at(name) not in possible:
-                raise ValueError(f"'{name}' is {self._at(name)!r}; possible are {', '.join(possible)}.")
+                raise UserError(f"'{name}' is {self._at(name)!r}; possible are {', '.join(possible)}.", field=name)
         for step in sorted({0, *(m.since for m in self.mix), *(m.until for m in self.mix if m.until)}):
             if step < self.steps and sum(self.shares(step)) <= 0:
-                raise ValueError(f"'mix' draws nothing at step {step}; give at least one kind a share above 0.")
+                raise UserError(
+                    f"'mix' draws nothing at step {step}; give at least one kind a share above 0.", field="mix"
+                )
         for mix in self.mix:
             if not 0 <= mix.share < math.inf or mix.scenes < 1 or mix.views < 1 or (mix.latent_frames or 1) < 1:
-                raise ValueError(f"'mix' has {mix}, but shares are 0 or more, scenes, views and frames 1 or more.")
+                raise UserError(
+                    f"'mix' has {mix}, but shares are 0 or more, scenes, views and frames 1 or more.", field="mix"
+                )
             if mix.kind is Kind.VIDEO and mix.views != 1:
-                raise ValueError(f"'mix' asks for {mix.views} views of single-view video; set 'views' to 1.")
+                raise UserError(
+                    f"'mix' asks for {mix.views} views of single-view video; set 'views' to 1.", field="mix"
+                )
             if not mix.view_sync and self.model.train == "view_sync":
-                raise ValueError("'mix' has batches without 'view_sync', but 'model.train' trains nothing else.")
+                raise UserError(
+                    "'mix' has batches without 'view_sync', but 'model.train' trains nothing else.", field="mix"
+                )
         if [a.step for a in self.angles] != sorted(a.step for a in self.angles):
-            raise ValueError("'angles' must be in the order of their steps.")
+            raise UserError("'angles' must be in the order of their steps.", field="angles")
         for a in self.angles:
             if not 0 <= a.least_deg <= a.most_deg:
-                raise ValueError(f"'angles' go from {a.least_deg} to {a.most_deg} degrees; the first is the smaller.")
+                raise UserError(
+                    f"'angles' go from {a.least_deg} to {a.most_deg} degrees; the first is the smaller.", field="angles"
+                )
         fitting = {"bfloat16": "bf16", "float16": "fp16"}.get(self.model.base_dtype, self.mixed_precision)
         if self.model.train != "all" and self.mixed_precision != fitting:
-            raise ValueError(
+            raise UserError(
                 f"'model.base_dtype' is {self.model.base_dtype}, which needs 'mixed_precision' {fitting}, but that is "
                 f"{self.mixed_precision}; make them agree, or the base float32."
             )
         if self.optimizer.name == "muon" and self.mixed_precision == "fp16":
-            raise ValueError("'optimizer.name' is muon, which knows no scaled gradients; use bf16 instead of fp16.")
+            raise UserError("'optimizer.name' is muon, which knows no scaled gradients; use bf16 instead of fp16.")
 
     def _at(self, name: str) -> Any:
         """The value of a dotted name; None where its group is not given."""
@@ -208,31 +219,31 @@ _CHOICES = {
 def read_config(path: Path | str, overrides: Mapping[str, str] | None = None, kind: type = TrainConfig) -> Any:
     """A configuration file; `overrides` like {"optimizer.lr": "3e-4"} are read as YAML values.
 
-    Folders are taken as they are given, `~` is the home. Raises ValueError in one sentence.
+    Folders are taken as they are given, `~` is the home. Raises UserError in one sentence.
     """
     import yaml
 
     try:
         given = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ValueError(f"there is no file {path}.") from None
+        raise UserError(f"there is no file {path}.") from None
     except OSError as problem:
-        raise ValueError(f"{path} cannot be read: {problem.strerror}.") from None
+        raise UserError(f"{path} cannot be read: {problem.strerror}.", place=path) from None
     except (yaml.YAMLError, UnicodeDecodeError) as problem:
-        raise ValueError(f"{path} is not YAML: {' '.join(str(problem).split())}") from problem
+        raise UserError(f"{path} is not YAML: {' '.join(str(problem).split())}", place=path) from problem
     if not isinstance(given, dict):
-        raise ValueError(f"{path} holds {type(given).__name__}, but names and values are needed.")
+        raise UserError(f"{path} holds {type(given).__name__}, but names and values are needed.", place=path)
     for name, text in (overrides or {}).items():
         *groups, last = name.split(".")
         into = given
         for group in groups:
             into = into.setdefault(group, {})
             if not isinstance(into, dict):
-                raise ValueError(f"{name} cannot be set: '{group}' is no group.")
+                raise UserError(f"{name} cannot be set: '{group}' is no group.")
         try:
             into[last] = yaml.safe_load(text)
         except yaml.YAMLError:
-            raise ValueError(f"{name} cannot be set: {text!r} is not a YAML value.") from None
+            raise UserError(f"{name} cannot be set: {text!r} is not a YAML value.") from None
     return _build(kind, given, "")
 
 
@@ -245,27 +256,27 @@ def _build(kind: Any, given: Any, where: str) -> Any:
         return _build(next(a for a in arguments if a is not type(None)), given, where)
     if dataclasses.is_dataclass(kind):
         if not isinstance(given, Mapping):
-            raise ValueError(f"'{where}' is {given!r}, but a group of names and values is needed.")
+            raise UserError(f"'{where}' is {given!r}, but a group of names and values is needed.")
         hints = typing.get_type_hints(kind)
         possible = [f.name for f in dataclasses.fields(kind)]
         for name in given:
             if name not in possible:
-                raise ValueError(f"'{_join(where, name)}' is unknown; possible are {', '.join(possible)}.")
+                raise UserError(f"'{_join(where, name)}' is unknown; possible are {', '.join(possible)}.")
         for f in dataclasses.fields(kind):
             if f.name not in given and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
-                raise ValueError(f"'{_join(where, f.name)}' is missing.")
+                raise UserError(f"'{_join(where, f.name)}' is missing.")
         return kind(**{name: _build(hints[name], value, _join(where, name)) for name, value in given.items()})
     if origin is tuple:
         if not isinstance(given, (list, tuple)):
-            raise ValueError(f"'{where}' is {given!r}, but a list is needed.")
+            raise UserError(f"'{where}' is {given!r}, but a list is needed.")
         if arguments[-1] is Ellipsis:
             return tuple(_build(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(given))
         if len(given) != len(arguments):
-            raise ValueError(f"'{where}' has {len(given)} items, but {len(arguments)} are needed.")
+            raise UserError(f"'{where}' has {len(given)} items, but {len(arguments)} are needed.")
         return tuple(_build(a, item, f"{where}[{i}]") for i, (a, item) in enumerate(zip(arguments, given, strict=True)))
     if kind is Kind:
         if given not in list(Kind):
-            raise ValueError(f"'{where}' is {given!r}; possible are {', '.join(Kind)}.")
+            raise UserError(f"'{where}' is {given!r}; possible are {', '.join(Kind)}.")
         return Kind(given)
     if kind is float and isinstance(given, str):  # YAML reads 1e-4 as text
         try:
@@ -277,7 +288,7 @@ def _build(kind: Any, given: Any, where: str) -> Any:
     if kind is str and given is False:  # YAML reads no as false, and "no" is a mixed precision
         return "no"
     if not isinstance(given, kind) or (isinstance(given, bool) and kind is not bool):
-        raise ValueError(f"'{where}' is {given!r}, but {kind.__name__} is needed.")
+        raise UserError(f"'{where}' is {given!r}, but {kind.__name__} is needed.")
     if kind is str and given.startswith("~"):
         return str(Path(given).expanduser())
     return given

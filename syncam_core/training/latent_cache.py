@@ -23,6 +23,7 @@ from torch import Tensor
 
 from ..datasets.footage import BrokenFootage, Footage, Kind, Scene
 from ..datasets.problems import BrokenData, Problem, check, check_on_broken, odd_ones_out, pictures_of, scene_problem
+from ..errors import UserError
 from ..video.names import file_slugs
 
 FORMAT = "syncam latents"
@@ -80,13 +81,13 @@ class CachedScene:
         view_indices: Sequence[int] | None = None,  # None: all
         latent_frames: int | None = None,  # the first ones; None: all. Wan's VAE is causal: a prefix is a shorter clip
     ) -> Tensor:  # (len(view_indices), channels, latent_frames, height, width)
-        """The latents of some views, in that order. Raises ValueError for views or frames that are not there."""
+        """The latents of some views, in that order. Raises UserError for views or frames that are not there."""
         views = list(range(self.views) if view_indices is None else view_indices)
         frames = self.shape[2] if latent_frames is None else latent_frames
         if not views or not all(0 <= view < self.views for view in views):
-            raise ValueError(f"scene {self.name!r} has the views 0 to {self.views - 1}, but {views} are asked for.")
+            raise UserError(f"scene {self.name!r} has the views 0 to {self.views - 1}, but {views} are asked for.")
         if not 1 <= frames <= self.shape[2]:
-            raise ValueError(f"scene {self.name!r} has {self.shape[2]} latent frames, but {frames} are asked for.")
+            raise UserError(f"scene {self.name!r} has {self.shape[2]} latent frames, but {frames} are asked for.")
         if self.held is not None:
             return self.held[views, :, :frames]
         with _opened(self.path) as file:
@@ -123,7 +124,7 @@ class LatentCache:
         """
         check_on_broken(on_broken)
         if dtype not in DTYPES:
-            raise ValueError(f"'dtype' is {dtype}, but latents are kept as bfloat16, float16 or float32.")
+            raise UserError(f"'dtype' is {dtype}, but latents are kept as bfloat16, float16 or float32.", field="dtype")
         given = list(scenes)
         good, report = check(given, on_broken, decode=False)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -216,10 +217,10 @@ class TextCache:
     ) -> int:
         """Encode the captions that are not there yet, and return how many these were.
 
-        Raises ValueError, naming the caption, for an encoding that is not finite.
+        Raises UserError, naming the caption, for an encoding that is not finite.
         """
         if dtype not in DTYPES:
-            raise ValueError(f"'dtype' is {dtype}, but text is kept as bfloat16, float16 or float32.")
+            raise UserError(f"'dtype' is {dtype}, but text is kept as bfloat16, float16 or float32.", field="dtype")
         self.folder.mkdir(parents=True, exist_ok=True)
         wanted = list(dict.fromkeys(captions))
         encoded = 0
@@ -232,19 +233,19 @@ class TextCache:
                 continue
             tokens = encode_text(caption).detach().to(device="cpu", dtype=dtype)
             if tokens.ndim != 2:
-                raise ValueError(f"the text encoder made {tuple(tokens.shape)} of a caption; (tokens, dim) is needed.")
+                raise UserError(f"the text encoder made {tuple(tokens.shape)} of a caption; (tokens, dim) is needed.")
             if not torch.isfinite(tokens).all():
-                raise ValueError(f"the text encoder made NaN or infinite numbers of the caption {caption[:80]!r}.")
+                raise UserError(f"the text encoder made NaN or infinite numbers of the caption {caption[:80]!r}.")
             _write(path, {"tokens": tokens}, header)
             encoded += 1
         progress(len(wanted), len(wanted))
         return encoded
 
     def load(self, caption: str, encoder_id: str) -> Tensor:  # (tokens, dim)
-        """The encoding of a caption. Raises ValueError where it was not built."""
+        """The encoding of a caption. Raises UserError where it was not built."""
         path = self.path(caption, encoder_id)
         if not path.is_file():
-            raise ValueError(f"the caption {caption[:80]!r} is not in the text cache '{self.folder}'; build it first.")
+            raise UserError(f"the caption {caption[:80]!r} is not in the text cache '{self.folder}'; build it first.")
         with _opened(path) as file:
             return file.get_tensor("tokens").clone()
 
@@ -252,13 +253,13 @@ class TextCache:
 def open_cache(folder: str | os.PathLike[str], in_memory: bool = False) -> list[CachedScene]:
     """The scenes of a cache folder, sorted by name.
 
-    Raises ValueError for an empty folder, a damaged file, and a folder of caches that do not belong together: other
+    Raises UserError for an empty folder, a damaged file, and a folder of caches that do not belong together: other
     encoders, dtypes or picture sizes, or clips of different lengths within one kind of scene.
     """
     folder = Path(folder)
     paths = sorted(folder.glob("*.safetensors"))
     if not paths:
-        raise ValueError(f"'{folder}' holds no cached scenes; build the cache first.")
+        raise UserError(f"'{folder}' holds no cached scenes; build the cache first.")
     scenes = sorted((_cached_scene(path, in_memory) for path in paths), key=lambda scene: scene.name)
     first_of_kind: dict[Kind, CachedScene] = {}
     for scene in scenes:
@@ -272,7 +273,7 @@ def open_cache(folder: str | os.PathLike[str], in_memory: bool = False) -> list[
 
 def _refuse_other(scene: CachedScene, first: CachedScene, what: str, value: Callable[[CachedScene], Any]) -> None:
     if value(scene) != value(first):
-        raise ValueError(
+        raise UserError(
             f"the cache '{scene.path.parent}' is mixed: the {what} of {scene.name!r} is {value(scene)}, but that of "
             f"{first.name!r} is {value(first)}; give each data set and encoder a folder of its own."
         )
@@ -281,7 +282,7 @@ def _refuse_other(scene: CachedScene, first: CachedScene, what: str, value: Call
 def _cached_scene(path: Path, in_memory: bool) -> CachedScene:
     header = _header(path, FORMAT)
     if header is None:
-        raise ValueError(f"'{path}' is damaged or no file of the latent cache; delete it and build the cache again.")
+        raise UserError(f"'{path}' is damaged or no file of the latent cache; delete it and build the cache again.")
     with _opened(path) as file:
         part = file.get_slice("latents")
         return CachedScene(
@@ -332,7 +333,7 @@ def _encoded(pictures: Tensor, encode: Callable[[Tensor], Tensor], dtype: torch.
     latents = encode(pictures).detach().to(device="cpu", dtype=dtype)
     if latents.ndim != 4:
         shape = tuple(latents.shape)
-        raise ValueError(f"the encoder made {shape} of a video; (channels, frames, height, width) is needed.")
+        raise UserError(f"the encoder made {shape} of a video; (channels, frames, height, width) is needed.")
     if not torch.isfinite(latents).all():
         raise BrokenFootage(f"its latents hold NaN or infinite numbers as {str(dtype).removeprefix('torch.')}.")
     return latents
@@ -347,11 +348,11 @@ def _together(poses: list[Tensor | None]) -> Tensor | None:  # (views, 1 or fram
 
 
 def _opened(path: Path) -> Any:
-    """A safetensors file as a context. Raises ValueError with a sentence for one that cannot be read."""
+    """A safetensors file as a context. Raises UserError with a sentence for one that cannot be read."""
     try:
         return safe_open(path, framework="pt")
     except (OSError, SafetensorError) as problem:
-        raise ValueError(f"'{path}' cannot be read ({problem}); delete it and build the cache again.") from problem
+        raise UserError(f"'{path}' cannot be read ({problem}); delete it and build the cache again.") from problem
 
 
 def _write(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
+from ..errors import UserError
 from .batches import Batch, Batches
 from .config import OptimizerConfig, TrainConfig
 from .logs import append_lines, keep_lines_before
@@ -39,7 +40,7 @@ class NonFiniteLoss(RuntimeError):
 def train(config: TrainConfig, scenes: list[Any], text_of: Callable[[str], Tensor]) -> Path:
     """Train, or go on where the output folder's last checkpoint stands. Returns the output folder.
 
-    `scenes` are CachedScene objects, `text_of` gives the embedding of a caption (words, text_dim). Raises ValueError
+    `scenes` are CachedScene objects, `text_of` gives the embedding of a caption (words, text_dim). Raises UserError
     before the first step for what cannot work, NonFiniteLoss during training.
     """
     # batches of the base alone use no parameter of the module, which DDP takes for a mistake unless it is told
@@ -180,11 +181,11 @@ def kind_of(batch: Batch) -> dict[str, Any]:
 def check_distribution(config: TrainConfig, accelerator: Accelerator) -> None:
     shards = accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED)
     if shards and config.optimizer.name == "muon":
-        raise ValueError("'optimizer.name' is muon, which needs whole matrices; use adamw with FSDP or DeepSpeed.")
+        raise UserError("'optimizer.name' is muon, which needs whole matrices; use adamw with FSDP or DeepSpeed.")
     if shards and config.ema_decay:
-        raise ValueError("'ema_decay' needs whole parameters; set it to 0 with FSDP or DeepSpeed.")
+        raise UserError("'ema_decay' needs whole parameters; set it to 0 with FSDP or DeepSpeed.", field="ema_decay")
     if shards and config.validation:
-        raise ValueError("'validation' needs whole parameters; leave it out with FSDP or DeepSpeed.")
+        raise UserError("'validation' needs whole parameters; leave it out with FSDP or DeepSpeed.", field="validation")
 
 
 def checkpoints(output: Path) -> list[Path]:
@@ -200,16 +201,18 @@ def last_checkpoint(output: Path) -> Path | None:
 def check_same_run(config: TrainConfig, checkpoint: Path) -> None:
     told = json.loads((checkpoint / "progress.json").read_text(encoding="utf-8"))
     if told["config"] != config.fingerprint():
-        raise ValueError(
+        raise UserError(
             f"'output' is {config.output}, which holds a run with another configuration; choose another folder, or "
-            "take back what was changed (data, mix, model, optimizer, ... decide the weights; 'steps' may grow)."
+            "take back what was changed (data, mix, model, optimizer, ... decide the weights; 'steps' may grow).",
+            field="output",
         )
     planned = told.get("steps", config.steps)
     decay_begins = min(planned, config.steps) - config.optimizer.decay_steps
     if planned != config.steps and told["step"] > decay_begins:
-        raise ValueError(
+        raise UserError(
             f"'steps' is {config.steps}, but the run in {config.output} was planned for {planned} and its learning rate "
-            f"already falls (step {told['step']}); go on with {planned} steps, or begin another run from its weights."
+            f"already falls (step {told['step']}); go on with {planned} steps, or begin another run from its weights.",
+            field="steps",
         )
 
 

@@ -8,6 +8,8 @@ from statistics import NormalDist
 import torch
 from torch import Tensor
 
+from ..errors import UserError
+
 TRAINING_STEPS = 1000
 
 
@@ -29,7 +31,9 @@ def sigma_of(u: float, sampling: str, shift: float) -> float:
     elif sampling == "logit_normal":
         t = 1 / (1 + math.exp(-NormalDist().inv_cdf(min(max(u, 1e-9), 1 - 1e-9))))
     else:
-        raise ValueError(f"'timesteps' is {sampling!r}; possible are uniform_1000, uniform, logit_normal.")
+        raise UserError(
+            f"'timesteps' is {sampling!r}; possible are uniform_1000, uniform, logit_normal.", field="timesteps"
+        )
     return shifted(t, shift)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from ..errors import UserError
+
 
 def build_optimizers(
     parameters: dict[str, nn.Parameter],
@@ -19,7 +21,7 @@ def build_optimizers(
 ) -> list[torch.optim.Optimizer]:
     """`optimizer` "adamw": one for all. "muon": Muon for the parameters named in `matrices`, AdamW for the others."""
     if optimizer not in ("adamw", "muon"):
-        raise ValueError(f"'optimizer' is {optimizer!r}; possible are adamw and muon.")
+        raise UserError(f"'optimizer' is {optimizer!r}; possible are adamw and muon.", field="optimizer")
     names = set(matrices) if optimizer == "muon" else set()
     built: list[torch.optim.Optimizer] = []
     if names:

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ..errors import UserError
 from ..view_sync.weights import file_sha256, open_state_dict
 from .caching import read_vae
 from .config import ModelConfig, TrainConfig
@@ -36,14 +37,14 @@ class RunData:
 
 
 def open_data(config: TrainConfig) -> RunData:
-    """The caches of a run, held against each other and against the model. Raises ValueError before hours are lost."""
+    """The caches of a run, held against each other and against the model. Raises UserError before hours are lost."""
     scenes = [scene for folder in config.data for scene in open_cache(folder, config.in_memory)]
     if not scenes:
-        raise ValueError("'data' is empty; give at least one folder of cached latents.")
+        raise UserError("'data' is empty; give at least one folder of cached latents.", field="data")
     held_out = open_cache(config.validation.cache) if config.validation else []
     for scene in (*scenes, *held_out):
         if scene.encoder_id != scenes[0].encoder_id:
-            raise ValueError(
+            raise UserError(
                 f"{scene.name!r} in '{scene.path.parent}' was encoded by another autoencoder than {scenes[0].name!r} "
                 f"in '{scenes[0].path.parent}'; build both caches with the same file."
             )
@@ -52,10 +53,10 @@ def open_data(config: TrainConfig) -> RunData:
     captions = {scene.caption for scene in (*scenes, *held_out)} | ({""} if config.dropout.caption else set())
     for caption in sorted(captions):
         if not cache.path(caption, encoder).is_file():
-            raise ValueError(f"the caption {caption[:80]!r} is not in '{config.text}'; build the cache again.")
+            raise UserError(f"the caption {caption[:80]!r} is not in '{config.text}'; build the cache again.")
     words = cache.load(min(captions), encoder)
     if words.shape[1] != text_dim(config.model):
-        raise ValueError(
+        raise UserError(
             f"the captions in '{config.text}' are {words.shape[1]} wide, but the base reads {text_dim(config.model)}; "
             "encode them with the base's own text encoder."
         )
@@ -76,41 +77,42 @@ def data_sha256(scenes: Sequence[Any], text_encoder: str) -> str:
 
 
 def text_encoder_id(folder: str) -> str:
-    """Of the encoder that filled a text cache. Raises ValueError unless it is one."""
+    """Of the encoder that filled a text cache. Raises UserError unless it is one."""
     found = set()
     for path in Path(folder).glob("*.safetensors"):
         try:
             with safe_open(path, framework="pt") as file:
                 found.add(json.loads(file.metadata()["syncam"])["encoder_id"])
         except (OSError, SafetensorError, ValueError, KeyError, TypeError):
-            raise ValueError(f"'{path}' is no file of the text cache; delete it and build the cache again.") from None
+            raise UserError(f"'{path}' is no file of the text cache; delete it and build the cache again.") from None
     if len(found) != 1:
         what = f"text of {len(found)} encoders ({', '.join(sorted(found))})" if found else "no text"
-        raise ValueError(f"'{folder}' holds {what}; one text encoder's is needed.")
+        raise UserError(f"'{folder}' holds {what}; one text encoder's is needed.")
     return found.pop()
 
 
 def text_dim(config: ModelConfig) -> int:
-    """How wide a caption's vectors must be. Raises ValueError for a file that is no base."""
+    """How wide a caption's vectors must be. Raises UserError for a file that is no base."""
     if not config.base:
         return config.sizes.text_dim
     try:
         state, _ = open_state_dict(Path(config.base))
     except OSError as problem:
-        raise ValueError(f"'{config.base}' cannot be read: {problem.strerror or problem}.") from None
+        raise UserError(f"'{config.base}' cannot be read: {problem.strerror or problem}.") from None
     if "text_embedding.0.weight" not in set(state):
-        raise ValueError(f"'{config.base}' is no Wan2.1 text-to-video model.")
+        raise UserError(f"'{config.base}' is no Wan2.1 text-to-video model.")
     return state["text_embedding.0.weight"].shape[1]
 
 
 def claim(config: TrainConfig, data: RunData, is_main: bool) -> None:
-    """Note in the output folder what is trained on. Raises ValueError where a run there has begun with other data."""
+    """Note in the output folder what is trained on. Raises UserError where a run there has begun with other data."""
     file = Path(config.output) / DATA_FILE
     if file.exists() and last_checkpoint(Path(config.output)) is not None:
         if json.loads(file.read_text(encoding="utf-8"))["sha256"] != data.sha256:
-            raise ValueError(
+            raise UserError(
                 f"'output' is {config.output}, whose run began with other data; choose another folder, and go on from "
-                "its weights with 'model.view_sync'."
+                "its weights with 'model.view_sync'.",
+                field="output",
             )
     elif is_main:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -124,12 +126,12 @@ def export_run(
 ) -> dict[str, Any]:
     """Write the last checkpoint's weights (averaged, where the run averages) as files that people load.
 
-    Beside the first of them a JSON of the same name says what made them; it is returned. Raises ValueError.
+    Beside the first of them a JSON of the same name says what made them; it is returned. Raises UserError.
     """
     output = Path(config.output)
     checkpoint = last_checkpoint(output)
     if checkpoint is None:
-        raise ValueError(f"'output' is {config.output}, which holds no checkpoint; train first.")
+        raise UserError(f"'output' is {config.output}, which holds no checkpoint; train first.", field="output")
     gather_shards(checkpoint)
     trainee, step = trained_parameters(config, checkpoint)
     progress = json.loads((checkpoint / "progress.json").read_text(encoding="utf-8"))
@@ -162,7 +164,7 @@ def export_run(
 
 def export_demo(config: TrainConfig, vae: Path, folder: Path) -> dict[str, Any]:
     """The four files that the SynCamDemoModel node loads, in float16, and beside them what made them: the JSON of
-    `export_run` and the logs. `vae` is the file that `train_vae` leaves, with its log. Raises ValueError."""
+    `export_run` and the logs. `vae` is the file that `train_vae` leaves, with its log. Raises UserError."""
     autoencoder = read_vae(str(vae))
     config = dataclasses.replace(config, save_dtype="float16")
     about = export_run(config, folder / "syncam_demo_view_sync.safetensors", folder / "syncam_demo_base.safetensors")
@@ -191,4 +193,4 @@ def gather_shards(checkpoint: Path) -> None:
         state = get_fp32_state_dict_from_zero_checkpoint(str(checkpoint), tag="pytorch_model")
         save_file({key: value.contiguous() for key, value in state.items()}, whole)
     if not whole.exists():
-        raise ValueError(f"'{checkpoint}' holds no weights that can be exported.")
+        raise UserError(f"'{checkpoint}' holds no weights that can be exported.")

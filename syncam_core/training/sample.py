@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from ..errors import UserError
 from .objective import shifted
 from .trainee import Trainee, attention_for
 from .wan import within_each_view
@@ -37,7 +38,7 @@ def sample(
     """Euler steps of the flow with classifier-free guidance, all scenes in one batch. The noise of a scene depends on
     its seed and shape alone, so the modes can be compared."""
     if mode not in MODES:
-        raise ValueError(f"'mode' is {mode!r}; possible are {', '.join(MODES)}.")
+        raise UserError(f"'mode' is {mode!r}; possible are {', '.join(MODES)}.", field="mode")
     device = next(trainee.parameters()).device
     scenes, views, frames, _ = poses.shape
     shape = (views, 16, frames, *size)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..datasets.files import fingerprint
+from ..errors import UserError
 from ..synthetic.text import encode_prompt
 from ..view_sync.weights import WeightsError, open_state_dict
 
@@ -36,7 +37,7 @@ class Umt5:
     file (11.4 GB for XXL in 16 bits), as ComfyUI computes them. Sizes are read from the tensors. Files in fp8 or with
     scales are refused: they save memory that the cache needs only once, and move every caption a little.
 
-    Captions are taken literally: "(words:1.2)" has no weight here. Raises ValueError for another kind of file.
+    Captions are taken literally: "(words:1.2)" has no weight here. Raises UserError for another kind of file.
     """
 
     def __init__(self, path: str | Path, device: torch.device | str = "cpu"):
@@ -46,17 +47,17 @@ class Umt5:
         try:
             self._state, _ = open_state_dict(path)
         except OSError as problem:
-            raise ValueError(f"'{path}' cannot be read: {problem.strerror or problem}.") from None
+            raise UserError(f"'{path}' cannot be read: {problem.strerror or problem}.") from None
         except WeightsError as problem:
-            raise ValueError(str(problem)) from problem
+            raise UserError(str(problem)) from problem
         keys = set(self._state)
         needed = ("spiece_model", "shared.weight", _block(0, "0.SelfAttention.q"))
         missing = [key for key in needed if key not in keys]
         if missing:
-            raise ValueError(f"'{path}' has no '{missing[0]}'; ComfyUI's umt5_xxl file in fp16 or bf16 is needed.")
+            raise UserError(f"'{path}' has no '{missing[0]}'; ComfyUI's umt5_xxl file in fp16 or bf16 is needed.")
         dtype = self._state[_block(0, "0.SelfAttention.q")].dtype
         if dtype not in WEIGHT_DTYPES or any(key.endswith(("scale", "scale_weight")) for key in keys):
-            raise ValueError(f"'{path}' holds weights in fp8 or with scales; use the file in fp16 or bf16.")
+            raise UserError(f"'{path}' holds weights in fp8 or with scales; use the file in fp16 or bf16.")
         self.depth = 1 + max(int(key.split(".")[2]) for key in keys if key.startswith("encoder.block."))
         self.device = torch.device(device)
         self._held: dict[str, Tensor] = {}
@@ -119,11 +120,11 @@ def position_buckets(tokens: int, buckets: int = 32) -> Tensor:  # (tokens, toke
 
 def text_encoder(kind: str, path: str | None = None, device: torch.device | str = "cpu") -> DemoText | Umt5:
     """`kind` "demo" or "umt5" (with its file): called with a caption it gives (tokens, dim) float32 on the CPU; `.id`
-    changes when its results do. Raises ValueError."""
+    changes when its results do. Raises UserError."""
     if kind == "demo":
         return DemoText()
     if kind != "umt5":
-        raise ValueError(f"'text.encoder' is {kind!r}; possible are demo and umt5.")
+        raise UserError(f"'text.encoder' is {kind!r}; possible are demo and umt5.")
     if not path:
-        raise ValueError("'text.file' is missing: the umT5 file, like models/text_encoders/umt5_xxl_fp16.safetensors.")
+        raise UserError("'text.file' is missing: the umT5 file, like models/text_encoders/umt5_xxl_fp16.safetensors.")
     return Umt5(path, device)

@@ -21,6 +21,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..cameras import orbit_rig
+from ..errors import UserError
 from ..synthetic import Scene, frame_times, render
 from .logs import append_lines, keep_lines_before
 from .optimizers import Ema, build_optimizers
@@ -206,7 +207,7 @@ class VaeRun:
         (reconstruction + c.kl * kl).backward()
         norm = torch.nn.utils.clip_grad_norm_(self.vae.parameters(), 1.0)
         if not torch.isfinite(norm):
-            raise ValueError(f"the loss at step {self.step} is no finite number; lower 'lr' and 'muon_lr'.")
+            raise UserError(f"the loss at step {self.step} is no finite number; lower 'lr' and 'muon_lr'.")
         for optimizer in self.optimizers:
             optimizer.step()
         self.ema.update(dict(self.vae.named_parameters()), self._into_phase()[0])

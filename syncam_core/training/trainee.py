@@ -10,6 +10,7 @@ from einops import rearrange
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from ..errors import UserError
 from ..view_sync.module import AttentionFunction, ViewSync, scaled_dot_product
 from ..view_sync.weights import MODULE_KEY, open_state_dict, read_weights
 from . import layers
@@ -51,7 +52,7 @@ def attention_for(device: torch.device) -> AttentionFunction:
 def build_trainee(config: ModelConfig, objective: Objective) -> Trainee:
     """From files or from nothing, with the gradients that are asked for. Deterministic under torch's seed.
 
-    Raises ValueError when a file is not what it should be.
+    Raises UserError when a file is not what it should be.
     """
     dtype = torch.float32 if config.train == "all" else getattr(torch, config.base_dtype)
     base = load_base(config.base, dtype) if config.base else new_base(config)
@@ -65,7 +66,7 @@ def build_trainee(config: ModelConfig, objective: Objective) -> Trainee:
     if config.view_sync:
         weights = read_weights(config.view_sync)
         if (weights.dim, weights.depth) != (sizes.dim, sizes.num_layers):
-            raise ValueError(
+            raise UserError(
                 f"'model.view_sync' is for width {weights.dim} with {weights.depth} blocks, but the base has width "
                 f"{sizes.dim} with {sizes.num_layers}; use the weights that belong to the base."
             )
@@ -94,12 +95,12 @@ def begin_from_scratch(view_sync: ViewSync) -> None:
 def load_base(path: str, dtype: torch.dtype = torch.float32) -> Wan:
     """A Wan2.1 T2V file, safetensors or PyTorch checkpoint, as `dtype`; view-sync weights in it are left out.
 
-    The heads are 128 channels wide unless the file's metadata says otherwise, as the host reads it. Raises ValueError.
+    The heads are 128 channels wide unless the file's metadata says otherwise, as the host reads it. Raises UserError.
     """
     try:
         state, metadata = open_state_dict(Path(path))
     except OSError as problem:
-        raise ValueError(f"'{path}' cannot be read: {problem.strerror or problem}.") from None
+        raise UserError(f"'{path}' cannot be read: {problem.strerror or problem}.") from None
     try:
         told = json.loads(metadata.get("config", "{}")).get("transformer", {})
         dim = state["head.modulation"].shape[-1]
@@ -124,7 +125,7 @@ def load_base(path: str, dtype: torch.dtype = torch.float32) -> Wan:
         SafetensorError,
     ) as problem:
         what = " ".join(str(problem).split())[:200]
-        raise ValueError(f"'{path}' is no Wan2.1 text-to-video model ({what}).") from problem
+        raise UserError(f"'{path}' is no Wan2.1 text-to-video model ({what}).") from problem
     return base
 
 

@@ -20,7 +20,7 @@ SCENES_AT_ONCE = 8
 
 
 def held_out_batches(config: TrainConfig, text_of: Callable[[str], Tensor]) -> Batches:
-    """The same scenes, noise and levels every time. Raises ValueError for a cache that cannot give them."""
+    """The same scenes, noise and levels every time. Raises UserError for a cache that cannot give them."""
     v = config.validation
     fixed = dataclasses.replace(
         config,

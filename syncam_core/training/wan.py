@@ -14,6 +14,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from ..errors import UserError
 from ..view_sync.module import AttentionFunction, Rope, ViewAttention, ViewSync, ViewSyncBlock, view_rope
 from . import layers
 
@@ -34,7 +35,9 @@ class WanConfig:
 
     def __post_init__(self) -> None:
         if self.dim % self.num_heads or (self.dim // self.num_heads) % 2:
-            raise ValueError(f"'dim' is {self.dim}, which does not divide into {self.num_heads} heads of even size.")
+            raise UserError(
+                f"'dim' is {self.dim}, which does not divide into {self.num_heads} heads of even size.", field="dim"
+            )
 
 
 def explicit_attention(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from PIL import Image
 
+from ..errors import UserError
 from .clip import BITS_8, Clip, in_depth
 from .cut_list import Cut, pieces_of, view_of
 
@@ -18,7 +19,7 @@ LONGEST_ORDER = 10_000
 def cuts_every(frames: int, every: int, order: Sequence[int]) -> tuple[Cut, ...]:
     """The next view of `order`, again and again, after every `every` frames; the last shot has what is left."""
     if every < 1:
-        raise ValueError(f"a shot of {every} frames is not possible; use 1 or more.")
+        raise UserError(f"a shot of {every} frames is not possible; use 1 or more.")
     return tuple(Cut(start, order[turn % len(order)]) for turn, start in enumerate(range(0, frames, every)))
 
 
@@ -40,7 +41,7 @@ def cuts_by_motion(
     Found by dynamic programming over (frame, view), in integers, so that the same clips give the same cuts everywhere.
     """
     if shortest < 1:
-        raise ValueError(f"shots of {shortest} frames are not possible; use 1 or more.")
+        raise UserError(f"shots of {shortest} frames are not possible; use 1 or more.")
     views = list(dict.fromkeys(order))
     frames = motion.shape[1]
     seen = motion[views].astype(np.int64) * (frames + 1)  # so that all cuts together cost less than any motion
@@ -95,10 +96,10 @@ def motion_of(clip: Clip) -> Iterator[int]:
 def order_of(text: str, names: Sequence[str]) -> list[int]:
     """The views that a person lists, separated by commas: names, letters and numbers as in a cut list, also repeated.
 
-    An empty text means all of them. Raises ValueError with a sentence for one that does not exist.
+    An empty text means all of them. Raises UserError with a sentence for one that does not exist.
     """
     if len(text) > LONGEST_ORDER:
-        raise ValueError(f"'order' has {len(text)} characters; name the cameras, like 'A, C, B'.")
+        raise UserError(f"'order' has {len(text)} characters; name the cameras, like 'A, C, B'.", field="order")
     wanted = [view_of(camera, names, "'order'") for camera in pieces_of(text, ",;\r\n")]
     return wanted or list(range(len(names)))
 

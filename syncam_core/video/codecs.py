@@ -13,6 +13,8 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
+from ..errors import UserError
+
 BT709 = 1  # ITU-T H.273: the same code stands for its primaries, transfer function and matrix
 RGB_MATRIX = 0
 LIMITED_RANGE, FULL_RANGE = 1, 2
@@ -93,32 +95,34 @@ def frame_dtype(bits: int) -> np.dtype:
 
 
 def check_choice(codec: str, bits: int, crf: float | None = None) -> None:
-    """Raise ValueError for a format, a depth or a quality that there is not."""
+    """Raise UserError for a format, a depth or a quality that there is not."""
     if codec not in CODECS:
-        raise ValueError(f"'codec' is {str(codec)[:40]!r}; possible are {', '.join(CODECS)}.")
+        raise UserError(f"'codec' is {str(codec)[:40]!r}; possible are {', '.join(CODECS)}.", field="codec")
     about = CODECS[codec]
     if bits not in about.pixels:
         possible = " or ".join(map(str, about.pixels))
-        raise ValueError(f"'bit_depth' is {bits!r}, but {about.name} has {possible}; use {possible}.")
+        raise UserError(f"'bit_depth' is {bits!r}, but {about.name} has {possible}; use {possible}.", field="bit_depth")
     if crf is None:
         return
     if about.crf is None:
-        raise ValueError(f"'crf' is {crf!r}, but {about.name} has no such setting; leave it out.")
+        raise UserError(f"'crf' is {crf!r}, but {about.name} has no such setting; leave it out.", field="crf")
     if isinstance(crf, bool) or not isinstance(crf, (int, float)) or not 0 <= crf <= about.worst_crf:
-        raise ValueError(
-            f"'crf' is {crf!r}; {about.name} has 0 (best) to {about.worst_crf} (smallest), its usual one is {about.crf}."
+        raise UserError(
+            f"'crf' is {crf!r}; {about.name} has 0 (best) to {about.worst_crf} (smallest), its usual one is {about.crf}.",
+            field="crf",
         )
 
 
 def check_encoder(codec: str, bits: int, height: int, width: int, rate: Fraction) -> None:
-    """Raise ValueError where this machine's FFmpeg cannot write such a video; found out by encoding one frame."""
+    """Raise UserError where this machine's FFmpeg cannot write such a video; found out by encoding one frame."""
     problem = _problem(codec, bits, height, width, rate)
     if problem:
         about = CODECS[codec]
         others = [key for key in CODECS if key != codec and not _problem(key, min(CODECS[key].pixels), 64, 64, rate)]
-        raise ValueError(
+        raise UserError(
             f"'codec' is {codec!r}, but FFmpeg cannot write {width} x {height} pixels in {about.name} with {bits} bits "
-            f"here ({problem}); use another size or one of {', '.join(others)}."
+            f"here ({problem}); use another size or one of {', '.join(others)}.",
+            field="codec",
         )
 
 

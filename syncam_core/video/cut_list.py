@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from ..errors import UserError
 from .timecode import frame_of_timecode
 
 LONGEST_TEXT = 1_000_000
@@ -70,31 +71,31 @@ class Entry:
 def entries_of(text: str) -> list[Entry]:
     """The entries of a cut list, before anything is known about the views.
 
-    Raises ValueError with a sentence that names the entry for one that lacks its camera, for an unknown way to write a
+    Raises UserError with a sentence that names the entry for one that lacks its camera, for an unknown way to write a
     time, and for drop-frame timecode.
     """
     if len(text) > LONGEST_TEXT:
-        raise ValueError(f"the cut list has {len(text)} characters; at most {LONGEST_TEXT} are possible.")
+        raise UserError(f"the cut list has {len(text)} characters; at most {LONGEST_TEXT} are possible.")
     dropped = DROP_FRAME.search(TOKEN.sub(lambda token: " " if token[0][0] in '"#' else token[0], text))
     if dropped is not None:
         frame_of_timecode(dropped[0], Fraction(30))  # says why not
     pieces = pieces_of(text, ";\r\n")
     if len(pieces) > MOST_ENTRIES:
-        raise ValueError(f"the cut list has {len(pieces)} entries; at most {MOST_ENTRIES} are possible.")
+        raise UserError(f"the cut list has {len(pieces)} entries; at most {MOST_ENTRIES} are possible.")
     return [_entry(piece) for piece in pieces]
 
 
 def pieces_of(text: str, separators: str) -> list[str]:
     """The text between separators that stand outside of quotes, without comments; empty pieces are left out.
 
-    Raises ValueError with a sentence for a quotation mark without its partner in the line.
+    Raises UserError with a sentence for a quotation mark without its partner in the line.
     """
     pieces: list[list[str]] = [[]]
     for token in TOKEN.finditer(text):
         kind = token[0][0]
         if token[0] == '"':
             line = text[token.start() : token.start() + LONGEST_SHOWN + 1].splitlines()[0]
-            raise ValueError(f"the name in {_shown(line)} has no closing quotation mark; add it.")
+            raise UserError(f"the name in {_shown(line)} has no closing quotation mark; add it.")
         if kind == '"':
             pieces[-1].append(token[0])
         elif kind != "#":
@@ -107,14 +108,14 @@ def pieces_of(text: str, separators: str) -> list[str]:
 def cuts_of(text: str, frames: int, fps: Fraction, names: Sequence[str]) -> tuple[Cut, ...]:
     """The cuts of a list over views of `frames` frames at `fps`, whose cameras have these names.
 
-    Seconds mean the frame that begins nearest to them, the later one of two that are equally near. Raises ValueError
+    Seconds mean the frame that begins nearest to them, the later one of two that are equally near. Raises UserError
     with a sentence that names the entry for everything that cannot be cut so (see `check_cuts`).
     """
     entries = entries_of(text)
     if not entries:
         return (Cut(0, 0),)
     if len(entries) > frames:
-        raise ValueError(
+        raise UserError(
             f"the cut list has {len(entries)} entries, but the views have {frames_in_words(frames)}; remove some."
         )
     cuts = [
@@ -137,39 +138,39 @@ def text_of(cuts: Sequence[Cut], names: Sequence[str]) -> str:
 
 
 def check_cuts(cuts: Sequence[Cut], frames: int, views: int, labels: Sequence[str] | None = None) -> None:
-    """Raise ValueError with a sentence that names the entry for cuts that make no film.
+    """Raise UserError with a sentence that names the entry for cuts that make no film.
 
     The first must be at frame 0, each later than the one before it, all within the film; the frames of a cross-fade must
     be the film's, and no frame may lie in two of them.
     """
     labels = labels or [f"'{cut.start} {letter_of(cut.view)}'" for cut in cuts]
     if not cuts:
-        raise ValueError("there are no cuts; the first one says what is seen from frame 0 on.")
+        raise UserError("there are no cuts; the first one says what is seen from frame 0 on.")
     for cut, label in zip(cuts, labels, strict=True):
         if not 0 <= cut.start < frames:
-            raise ValueError(
+            raise UserError(
                 f"the entry {label} begins at frame {cut.start}, but the views have {frames_in_words(frames)}; use 0 to "
                 f"{frames - 1}."
             )
         if not 0 <= cut.view < views:
-            raise ValueError(f"the entry {label} asks for view {cut.view + 1}, but there are {views}.")
+            raise UserError(f"the entry {label} asks for view {cut.view + 1}, but there are {views}.")
         if cut.fade < 0:
-            raise ValueError(f"the entry {label} has a cross-fade of {cut.fade} frames; use 0 or more.")
+            raise UserError(f"the entry {label} has a cross-fade of {cut.fade} frames; use 0 or more.")
     if cuts[0].start != 0:
-        raise ValueError(
+        raise UserError(
             f"the first entry is {labels[0]}, so that nothing is seen before frame {cuts[0].start}; begin the list with "
             "an entry at 0."
         )
     if cuts[0].fade:
-        raise ValueError(f"the entry {labels[0]} has a cross-fade, but nothing comes before it; remove the '~'.")
+        raise UserError(f"the entry {labels[0]} has a cross-fade, but nothing comes before it; remove the '~'.")
     for index in range(1, len(cuts)):
         earlier, cut, label = cuts[index - 1], cuts[index], labels[index]
         if cut.start == earlier.start:
-            raise ValueError(
+            raise UserError(
                 f"the entries {labels[index - 1]} and {label} both begin at frame {cut.start}; keep one of them."
             )
         if cut.start < earlier.start:
-            raise ValueError(
+            raise UserError(
                 f"the entry {label} begins at frame {cut.start}, before the one in front of it, {labels[index - 1]}; put "
                 "the entries in the order of time."
             )
@@ -180,7 +181,7 @@ def check_cuts(cuts: Sequence[Cut], frames: int, views: int, labels: Sequence[st
 def view_of(camera: str, names: Sequence[str], where: str) -> int:
     """The view that a camera's name (in quotes or not), letter or number means.
 
-    Raises ValueError with a sentence that begins with `where` for one that does not exist or that two names fit.
+    Raises UserError with a sentence that begins with `where` for one that does not exist or that two names fit.
     """
     quoted = QUOTED.fullmatch(camera)
     wanted = quoted[1].replace('""', '"') if quoted else camera
@@ -189,7 +190,7 @@ def view_of(camera: str, names: Sequence[str], where: str) -> int:
     alike = [index for index, name in enumerate(names) if name.casefold() == wanted.casefold()]
     if len(alike) > 1:
         both = " and ".join(repr(names[index]) for index in alike)
-        raise ValueError(f"{where} could mean {both}; write upper and lower case as in the name.")
+        raise UserError(f"{where} could mean {both}; write upper and lower case as in the name.", place=where)
     if alike:
         return alike[0]
     if not quoted:
@@ -197,12 +198,15 @@ def view_of(camera: str, names: Sequence[str], where: str) -> int:
             if wanted.upper() == letter_of(view) or (FRAME.fullmatch(wanted) and int(wanted) == view + 1):
                 return view
     if len(names) == 1:
-        raise ValueError(f"{where} asks for {_shown(wanted)}, but the only view is A = {names[0]!r}; {ONE_BATCH}.")
+        raise UserError(
+            f"{where} asks for {_shown(wanted)}, but the only view is A = {names[0]!r}; {ONE_BATCH}.", place=where
+        )
     known = ", ".join(f"{letter_of(view)} = {name!r}" for view, name in enumerate(names[:8]))
     more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    raise ValueError(
+    raise UserError(
         f"{where} asks for {_shown(wanted)}, but the cameras are {known}{more}; use a name, a letter, or a number "
-        f"from 1 to {len(names)}."
+        f"from 1 to {len(names)}.",
+        place=where,
     )
 
 
@@ -222,20 +226,20 @@ def letter_of(view: int) -> str:
 def _entry(text: str) -> Entry:
     when, _, rest = text.replace("\t", " ").partition(" ")
     if not (FRAME.fullmatch(when) or SECONDS.fullmatch(when) or when.count(":") == 3):
-        raise ValueError(f"the entry {_shown(text)} begins with no time; {TIMES}.")
+        raise UserError(f"the entry {_shown(text)} begins with no time; {TIMES}.")
     quoted = QUOTED.match(rest.lstrip())
     if quoted:
         camera, rest = quoted[0], rest.lstrip()[quoted.end() :].strip()
         if rest and not rest.startswith("~"):
-            raise ValueError(f"the entry {_shown(text)} goes on behind the camera's name; end it there, or with '~6'.")
+            raise UserError(f"the entry {_shown(text)} goes on behind the camera's name; end it there, or with '~6'.")
         fade, faded = rest[1:].strip(), bool(rest)
     else:
         camera, tilde, fade = rest.partition("~")
         camera, fade, faded = camera.strip(), fade.strip(), bool(tilde)
     if not camera:
-        raise ValueError(f"the entry {_shown(text)} names no camera; write one behind the time, like '{when[:12]} A'.")
+        raise UserError(f"the entry {_shown(text)} names no camera; write one behind the time, like '{when[:12]} A'.")
     if faded and not FRAME.fullmatch(fade):
-        raise ValueError(
+        raise UserError(
             f"the entry {_shown(text)} has the cross-fade {_shown(fade)}; write a whole number of frames, like '~6'."
         )
     return Entry(when, camera, int(fade) if faded else 0, text)
@@ -249,8 +253,8 @@ def _frame_of(entry: Entry, fps: Fraction) -> int:
         return int(Fraction(seconds[1]) * fps + Fraction(1, 2))
     try:
         return frame_of_timecode(entry.when, fps)
-    except ValueError as problem:
-        raise ValueError(f"in the entry {_shown(entry.text)}, {problem}") from problem
+    except UserError as problem:
+        raise problem.told(f"in the entry {_shown(entry.text)}, {problem}") from problem
 
 
 def _check_fade(cuts: Sequence[Cut], index: int, frames: int, labels: Sequence[str]) -> None:
@@ -262,13 +266,13 @@ def _check_fade(cuts: Sequence[Cut], index: int, frames: int, labels: Sequence[s
             if earlier.after
             else f"the shot before it lasts {frames_in_words(cut.start - earlier.start)}"
         )
-        raise ValueError(
+        raise UserError(
             f"the cross-fade of {labels[index]} begins {frames_in_words(cut.before)} before its cut, but {reason}; use at most "
             f"'~{2 * max(0, free_before) + 1}', or move the cut."
         )
     end = cuts[index + 1].start if index + 1 < len(cuts) else frames
     if cut.after > end - cut.start:
-        raise ValueError(
+        raise UserError(
             f"the cross-fade of {labels[index]} ends {frames_in_words(cut.after)} after its cut, but its shot lasts "
             f"{frames_in_words(end - cut.start)}; use at most '~{2 * (end - cut.start)}', or move the cut."
         )

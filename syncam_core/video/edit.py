@@ -10,6 +10,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from ..errors import UserError
 from .clip import Clip, MadeClip, blended
 from .cut_list import Cut, check_cuts, cuts_of, text_of
 from .labels import LabelPlate, draw_plate, label_plate
@@ -24,7 +25,7 @@ NAMED_HEIGHT = 80  # pixels: a view of this height has room for a label in the s
 class Edit:
     """Which view is on screen when. Frame t of the film is frame t of a view: all views keep running, only one is seen.
 
-    Raises ValueError with a sentence for cuts that make no film of `frames` frames out of the views (see `check_cuts`).
+    Raises UserError with a sentence for cuts that make no film of `frames` frames out of the views (see `check_cuts`).
     """
 
     fps: Fraction
@@ -68,7 +69,7 @@ class Edit:
 
 
 def edit_of(text: str, frames: int, fps: Fraction, names: Sequence[str]) -> Edit:
-    """The edit that a cut list (see `cut_list`) describes. Raises ValueError with a sentence that names the entry."""
+    """The edit that a cut list (see `cut_list`) describes. Raises UserError with a sentence that names the entry."""
     return Edit(fps, frames, tuple(names), cuts_of(text, frames, fps, names))
 
 
@@ -80,14 +81,14 @@ def edited(
     """The film: each frame is made of one view's frame, of two in a cross-fade.
 
     It is as high as the highest and as wide as the widest view; a view of another size is scaled to fit, never
-    distorted, on black. The timecode stands at the bottom, in the middle. Raises ValueError with a sentence where the
+    distorted, on black. The timecode stands at the bottom, in the middle. Raises UserError with a sentence where the
     clips are not those of the edit, or too small to write into.
     """
     if len(clips) != len(edit.names):
-        raise ValueError(f"the edit is for {len(edit.names)} views, but there are {len(clips)}.")
+        raise UserError(f"the edit is for {len(edit.names)} views, but there are {len(clips)}.")
     for name, clip in zip(edit.names, clips, strict=True):
         if len(clip) != edit.frames:
-            raise ValueError(f"the edit is for {edit.frames} frames, but {name!r} has {len(clip)}.")
+            raise UserError(f"the edit is for {edit.frames} frames, but {name!r} has {len(clip)}.")
     height, width = max(clip.height for clip in clips), max(clip.width for clip in clips)
     plate = lru_cache(maxsize=1)(_timecode_plate)
     if burn_in_timecode:
@@ -122,7 +123,7 @@ def _timecode_plate(text: str, height: int, width: int) -> LabelPlate:
     plate = label_plate(text, TIMECODE_COLOR, max(height, NAMED_HEIGHT), 1_000_000)
     tall, wide = plate.keep.shape[:2]
     if wide > width or tall + 2 * plate.margin > height / 2:
-        raise ValueError(
+        raise UserError(
             f"pictures of {width} x {height} pixels are too small to write a timecode into; switch it off, or use "
             "larger views."
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ..errors import UserError
 from .clip import WHITE
 
 TEXT_TO_PICTURE_HEIGHT = 0.045
@@ -126,7 +127,7 @@ def with_font(text: str, size: int) -> tuple[str, ImageFont.FreeTypeFont]:
     """The text and the font that has most of its characters; without accents where even that one lacks some."""
     font = ImageFont.load_default(size)
     if not isinstance(font, ImageFont.FreeTypeFont):
-        raise ValueError("labels need a Pillow with FreeType; reinstall Pillow from its official wheel.")
+        raise UserError("labels need a Pillow with FreeType; reinstall Pillow from its official wheel.")
     lacking = _lacking(font, text)
     for name in SYSTEM_FONTS if lacking else ():
         try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import UserError
 from .clip import in_depth
 from .frames import even, pad_to_even
 from .labels import LabelPlate, draw_plate
@@ -55,14 +56,16 @@ def grid_shape(
     empty places, more rows than views one column.
     """
     if views < 1:
-        raise ValueError(f"a grid of {views} views is not possible; at least one view is needed.")
+        raise UserError(f"a grid of {views} views is not possible; at least one view is needed.")
     if not 0 <= columns <= MAX_COLUMNS:
-        raise ValueError(f"'columns' is {columns}; use 1 to {MAX_COLUMNS}, or 0 to let the grid choose.")
+        raise UserError(
+            f"'columns' is {columns}; use 1 to {MAX_COLUMNS}, or 0 to let the grid choose.", field="columns"
+        )
     if not 0 <= rows <= MAX_COLUMNS:
-        raise ValueError(f"'rows' is {rows}; use 1 to {MAX_COLUMNS}, or 0 to let the grid choose.")
+        raise UserError(f"'rows' is {rows}; use 1 to {MAX_COLUMNS}, or 0 to let the grid choose.", field="rows")
     if rows and columns:
         if rows * columns < views:
-            raise ValueError(
+            raise UserError(
                 f"'rows' and 'columns' make {rows} x {columns} places, but there are {views} views; use more rows or "
                 "columns, or 0 for one of them to let the grid choose it."
             )
@@ -117,7 +120,7 @@ def grid_frames(
 ) -> Iterator[np.ndarray]:  # (layout.height, layout.width, 3)
     """The views' frames composed step by step; no more than one frame of each view is held.
 
-    Raises ValueError where one view ends before the others.
+    Raises UserError where one view ends before the others.
     """
     return (compose_frame(step, layout, plates) for step in zip(*views, strict=True))
 
@@ -130,14 +133,14 @@ def compose_frame(
 ) -> np.ndarray:  # (layout.height, layout.width, 3), the frames' type
     """One time step of all views as one picture, with each view's label over it where `plates` are given."""
     if len(frames) != len(layout.tiles):
-        raise ValueError(f"the layout has {len(layout.tiles)} tiles, but {len(frames)} frames were given.")
+        raise UserError(f"the layout has {len(layout.tiles)} tiles, but {len(frames)} frames were given.")
     picture = np.zeros((layout.height, layout.width, 3), frames[0].dtype)
     if any(background):
         picture[:] = in_depth(np.asarray(background, np.float32), frames[0].dtype)
     for index, (frame, tile) in enumerate(zip(frames, layout.tiles, strict=True)):
         padded = pad_to_even(frame)
         if padded.shape != (tile.height, tile.width, 3):
-            raise ValueError(
+            raise UserError(
                 f"view {index + 1} has a frame of shape {tuple(frame.shape)}, "
                 f"but its tile is {tile.height} x {tile.width} pixels."
             )

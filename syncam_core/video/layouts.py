@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..errors import UserError
 from .clip import FLOAT, WHITE, Clip, MadeClip
 from .cut_list import view_of
 from .frames import even
@@ -47,7 +48,7 @@ INSET_MARGIN = 1 / 40  # of the picture's height
 class Layout:
     """What stands where. The default is the automatic grid with the cameras' names.
 
-    Raises ValueError with a sentence for a value that no layout has. Whether the views that it names exist is known
+    Raises UserError with a sentence for a value that no layout has. Whether the views that it names exist is known
     only when the views are: `laid_out` says so.
     """
 
@@ -68,7 +69,9 @@ class Layout:
     def __post_init__(self) -> None:
         for name, choices in (("kind", KINDS), ("strip", STRIPS), ("corner", CORNERS)):
             if getattr(self, name) not in choices:
-                raise ValueError(f"'{name}' is {getattr(self, name)!r}; use {', '.join(map(repr, choices))}.")
+                raise UserError(
+                    f"'{name}' is {getattr(self, name)!r}; use {', '.join(map(repr, choices))}.", field=name
+                )
         for name in ("rows", "columns"):
             _check_number(name, getattr(self, name), 0, MAX_COLUMNS, int)
         _check_number("gap", self.gap, 0, WIDEST_GAP, int)
@@ -89,7 +92,10 @@ class Plan:
 
 def check_color(color: str) -> None:
     if not COLOR.fullmatch(color):
-        raise ValueError(f"'background' is {color[:40]!r}; write a colour as '#rrggbb', like '#000000' for black.")
+        raise UserError(
+            f"'background' is {color[:40]!r}; write a colour as '#rrggbb', like '#000000' for black.",
+            field="background",
+        )
 
 
 def laid_out(
@@ -102,13 +108,14 @@ def laid_out(
 ) -> Clip:
     """All views in one picture; a frame of it is made of one frame of each view when it is asked for.
 
-    Raises ValueError with a sentence where the layout does not suit the views, before any frame is made.
+    Raises UserError with a sentence where the layout does not suit the views, before any frame is made.
     """
     layout = layout or Layout()
     if layout.angles and angles is None:
-        raise ValueError(
+        raise UserError(
             "'layout' shows the cameras' angles, but there is no rig that tells them; connect 'rig', or switch 'angles' "
-            "of the layout off."
+            "of the layout off.",
+            field="layout",
         )
     plan = plan_layout([(clip.height, clip.width) for clip in clips], layout, names)
     shown = [clips[view] for view in plan.views]
@@ -196,9 +203,10 @@ def plan_layout(sizes: Sequence[Size], layout: Layout, names: Sequence[str]) -> 
         plan = _row(sizes, gap) if layout.kind == SIDE_BY_SIDE else _turned(_row(_transposed(sizes), gap))
     # The plain grid of the first releases has no limit as images; who writes it to a file asks the codec.
     if layout != Layout(columns=layout.columns, names=layout.names) and max(plan.height, plan.width) > LARGEST_SIDE:
-        raise ValueError(
+        raise UserError(
             f"'layout' makes a picture of {plan.width} x {plan.height} pixels; at most {LARGEST_SIDE} are possible "
-            "either way: use fewer places, or smaller views."
+            "either way: use fewer places, or smaller views.",
+            field="layout",
         )
     return plan
 
@@ -251,7 +259,7 @@ def _hero_and_column(sizes: Sequence[Size], hero: int, gap: int, across: bool) -
     rows = -(-len(others) // columns)
     place_height = (height - gap * (rows - 1)) // max(rows, 2) // 2 * 2
     if place_height < SMALLEST_TILE:
-        raise ValueError(_too_small(gap))
+        raise UserError(_too_small(gap))
     widest = max(Fraction(sizes[view][1], sizes[view][0]) for view in others)
     place_width = max(SMALLEST_TILE, even(min(width, round(place_height * widest))))
     top = (height - rows * place_height - gap * (rows - 1)) // 4 * 2
@@ -267,14 +275,14 @@ def _hero_and_column(sizes: Sequence[Size], hero: int, gap: int, across: bool) -
 
 def _picture_in_picture(sizes: Sequence[Size], main: int, inset: int, layout: Layout, gap: int) -> Plan:
     if main == inset:
-        raise ValueError(
+        raise UserError(
             f"'main' and 'inset' are both view {main + 1}; a picture in picture needs two views: change one of them."
         )
     height, width = map(even, sizes[main])
     margin = max(gap, round(height * INSET_MARGIN / 2) * 2)
     size = fitted(sizes[inset], (round(height * layout.share), round(width * layout.share)))
     if min(size) < SMALLEST_TILE or size[0] + 2 * margin > height or size[1] + 2 * margin > width:
-        raise ValueError(_too_small(gap))
+        raise UserError(_too_small(gap))
     tall, wide = map(even, size)
     top = height - margin - tall if layout.corner.startswith("bottom") else margin
     left = width - margin - wide if layout.corner.endswith("right") else margin
@@ -358,4 +366,4 @@ def _from_to(start: float, end: float, decimals: int = 0) -> str:
 def _check_number(name: str, given: Any, least: float, most: float, kind: type | tuple[type, ...]) -> None:
     if isinstance(given, bool) or not isinstance(given, kind) or not least <= given <= most:
         whole = "a whole number from " if kind is int else ""
-        raise ValueError(f"'{name}' is {given!r}; use {whole}{least:g} to {most:g}.")
+        raise UserError(f"'{name}' is {given!r}; use {whole}{least:g} to {most:g}.", field=name)

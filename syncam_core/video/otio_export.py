@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import quote
 
+from ..errors import UserError
 from .edit import Edit
 from .names import file_slugs
 from .saved import SavedViews
@@ -29,21 +30,25 @@ FILE_COMMENT = re.compile(r"\* (FROM|TO) CLIP: ")
 
 
 def check_files(edit: Edit, files: SavedViews) -> None:
-    """Raise ValueError with a sentence where the files do not hold the views that the edit was made of."""
+    """Raise UserError with a sentence where the files do not hold the views that the edit was made of."""
     if len(edit.names) != len(files.files):
-        raise ValueError(f"'edit' is of {len(edit.names)} views, but 'files' are of {len(files.files)}; {SAME_RUN}.")
+        raise UserError(
+            f"'edit' is of {len(edit.names)} views, but 'files' are of {len(files.files)}; {SAME_RUN}.", field="edit"
+        )
     if edit.frames != files.frames:
-        raise ValueError(f"'edit' has {edit.frames} frames, but 'files' have {files.frames}; {SAME_RUN}.")
+        raise UserError(f"'edit' has {edit.frames} frames, but 'files' have {files.frames}; {SAME_RUN}.", field="edit")
     if edit.fps != files.fps:
-        raise ValueError(
+        raise UserError(
             f"'edit' has {float(edit.fps):g} frames per second, but 'files' have {float(files.fps):g}; set the same "
-            "'fps' in both nodes."
+            "'fps' in both nodes.",
+            field="edit",
         )
     plain = plain_names(len(edit.names))
     if edit.names != files.names and plain not in (edit.names, files.names):
-        raise ValueError(
+        raise UserError(
             f"'edit' is of the cameras {', '.join(edit.names[:8])}, but 'files' are of {', '.join(files.names[:8])}; "
-            f"{SAME_RUN}."
+            f"{SAME_RUN}.",
+            field="edit",
         )
 
 
@@ -69,7 +74,7 @@ def otio_text(edit: Edit, files: SavedViews) -> str:
     its view file by a relative URL with the range that is there, and brings the camera's name and colour; the timeline's
     metadata hold the cut list.
 
-    Raises ValueError with a sentence where the files are not those of the edit, or OpenTimelineIO is not installed.
+    Raises UserError with a sentence where the files are not those of the edit, or OpenTimelineIO is not installed.
     """
     check_files(edit, files)
     otio = _opentimelineio()
@@ -161,19 +166,19 @@ def edl_text(edit: Edit, files: SavedViews) -> str:
     begins. The timecode counts `edl_rate` frames per second; where that is a multiple of the edit's rate, every frame of
     the edit counts for several, and the comment at the first event says so.
 
-    Raises ValueError with a sentence for a rate that has no timecode, more than 999 events, files that are not those
+    Raises UserError with a sentence for a rate that has no timecode, more than 999 events, files that are not those
     of the edit, and a missing library.
     """
     check_files(edit, files)
     rate, times = edl_rate(edit.fps)
     if len(edit.cuts) > MOST_EVENTS:
-        raise ValueError(
+        raise UserError(
             f"an EDL holds at most {MOST_EVENTS} events, but the edit has {len(edit.cuts)} shots; use the .otio file, or "
             "fewer cuts."
         )
     longest = max(cut.fade for cut in edit.cuts) * times
     if longest > LONGEST_DISSOLVE:
-        raise ValueError(
+        raise UserError(
             f"an EDL holds dissolves of at most {LONGEST_DISSOLVE} frames, but the edit has one of {longest} at {rate} "
             "frames per second; use the .otio file, or a shorter cross-fade."
         )
@@ -197,7 +202,7 @@ def edl_rate(fps: Fraction) -> tuple[int, int]:
     """How many frames per second the timecode of an EDL counts, and for how many of them each frame of the edit counts.
 
     24000/1001 counts 24, as non-drop timecode does. A rate without a timecode of its own counts the smallest multiple that
-    has one: 15 becomes 30, two for each frame, which is as exact. Raises ValueError where there is none.
+    has one: 15 becomes 30, two for each frame, which is as exact. Raises UserError where there is none.
     """
     for times in range(1, max(TIMECODE_RATES) + 1):
         rate = fps * times
@@ -205,7 +210,7 @@ def edl_rate(fps: Fraction) -> tuple[int, int]:
         if nominal in TIMECODE_RATES and rate in (nominal, Fraction(nominal * 1000, 1001)):
             return nominal, times
     rates = ", ".join(map(str, TIMECODE_RATES))
-    raise ValueError(
+    raise UserError(
         f"an EDL cannot say {float(fps):g} frames per second: its timecode counts {rates}, and that is no multiple of "
         "it; use the .otio file, or another 'fps'."
     )
@@ -248,12 +253,12 @@ def _opentimelineio(adapter: str = "") -> ModuleType:
     try:
         import opentimelineio
     except ImportError as problem:
-        raise ValueError(
+        raise UserError(
             "the library OpenTimelineIO is not installed; install the pack's requirements: pip install opentimelineio "
             "otio-cmx3600-adapter"
         ) from problem
     if adapter and adapter not in opentimelineio.adapters.available_adapter_names():
-        raise ValueError(
+        raise UserError(
             "OpenTimelineIO lacks its adapter for EDL files; install the pack's requirements: pip install "
             "otio-cmx3600-adapter"
         )

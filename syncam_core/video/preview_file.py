@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from ..errors import UserError
 from .clip import Clip, in_order
 from .write import VideoWriter
 
@@ -43,14 +44,14 @@ def digest_of(clip: Clip, fps: Fraction) -> str:
 
 
 def plays_in_browsers(path: Path) -> bool:
-    """Whether any browser plays a video file as it is. Raises OSError or ValueError for a file that is no video."""
+    """Whether any browser plays a video file as it is. Raises OSError or UserError for a file that is no video."""
     codecs = PLAYED_CODECS.get(path.suffix.lower(), ())
     try:
         with av.open(str(path)) as container:
             context = container.streams.video[0].codec_context
             return av.Codec(context.name).canonical_name in codecs and context.pix_fmt in PLAYED_PIXELS
     except (av.error.InvalidDataError, IndexError) as problem:
-        raise ValueError(f"'{path.name}' is no video file.") from problem
+        raise UserError(f"'{path.name}' is no video file.") from problem
 
 
 def frames_of_file(path: Path) -> Iterator[np.ndarray]:  # (height, width, 3) uint8

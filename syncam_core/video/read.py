@@ -9,6 +9,8 @@ from io import BytesIO
 import av
 import numpy as np
 
+from ..errors import UserError
+
 UNSPECIFIED = 2  # as ITU-T H.273 says it of a matrix
 QUARTER_TURN = 90
 
@@ -20,12 +22,12 @@ def video_frames(
 ) -> Iterator[np.ndarray]:  # (height, width, 3) RGB in full range: uint8, or uint16 where the file has more than 8 bits
     """The frames from `start_s` on, upright, in the colours that the file says it has.
 
-    Raises ValueError with half a sentence ("is ...") for what is no video or is damaged.
+    Raises UserError with half a sentence ("is ...") for what is no video or is damaged.
     """
     try:
         with av.open(source if isinstance(source, BytesIO) else os.fspath(source)) as container:
             if not container.streams.video:
-                raise ValueError("is a file without a video in it")
+                raise UserError("is a file without a video in it")
             stream = container.streams.video[0]
             first = int(start_s / stream.time_base) if start_s else None
             end = int((start_s + duration_s) / stream.time_base) if duration_s else None
@@ -38,7 +40,7 @@ def video_frames(
                     return
                 yield rgb_of(frame)
     except av.error.FFmpegError as problem:
-        raise ValueError(f"is no video that FFmpeg can read ({problem.strerror or problem})") from problem
+        raise UserError(f"is no video that FFmpeg can read ({problem.strerror or problem})") from problem
 
 
 def rgb_of(frame: av.VideoFrame) -> np.ndarray:  # (height, width, 3) uint8 or uint16

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..errors import UserError
 from .clip import Clip, MadeClip, in_depth
 
 ROOM_TO_SPARE = 64 * 2**20  # bytes that stay free beside the frames
@@ -26,11 +27,11 @@ class Spool:
         folder: str | os.PathLike[str],
         needed: int,  # bytes
     ) -> None:
-        """Raises ValueError with a sentence where the disk has no room for it, OSError where the folder is no good."""
+        """Raises UserError with a sentence where the disk has no room for it, OSError where the folder is no good."""
         os.makedirs(folder, exist_ok=True)
         free = shutil.disk_usage(folder).free
         if free < needed + ROOM_TO_SPARE:
-            raise ValueError(
+            raise UserError(
                 f"the decoded frames need {gigabytes(needed)} for a while in '{os.fspath(folder)}', but "
                 f"{gigabytes(free)} are free there; free some space, render fewer or smaller views, or start ComfyUI "
                 "with --temp-directory on another disk."
@@ -43,7 +44,7 @@ class Spool:
         return SpooledClip(self, height, width, np.dtype(dtype))
 
     def write(self, data: memoryview) -> int:
-        """Append bytes and return where they begin. Raises ValueError with a sentence where the disk takes no more."""
+        """Append bytes and return where they begin. Raises UserError with a sentence where the disk takes no more."""
         begin = self._end
         try:
             self._file.seek(begin)
@@ -52,7 +53,7 @@ class Spool:
                 self._end += written
                 data = data[written:]
         except OSError as error:
-            raise ValueError(
+            raise UserError(
                 f"the decoded frames cannot be kept in '{self._folder}' ({error.strerror or error}); free some space, "
                 "or start ComfyUI with --temp-directory on another disk."
             ) from error
@@ -93,7 +94,7 @@ class SpooledClip:
 
     def append(self, frame: np.ndarray) -> None:
         if frame.shape != (self.height, self.width, 3) or frame.dtype != self.dtype:
-            raise ValueError(
+            raise UserError(
                 f"a frame is {frame.shape} {frame.dtype}, but the clip is {(self.height, self.width, 3)} {self.dtype}."
             )
         self.begins.append(self.spool.write(_bytes_of(np.ascontiguousarray(frame))))

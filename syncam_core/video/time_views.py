@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..cameras.keyframes import eased
+from ..errors import UserError
 from .clip import BITS_8, BITS_16, FLOAT, WHITE, Clip, MadeClip, blended, in_depth
 from .cut_list import ONE_BATCH, frames_in_words, view_of
 from .frames import even, pad_to_even
@@ -67,10 +68,12 @@ def way_through(
     """The views from one to another in order, forwards or backwards, all that lie between included.
 
     The same view twice means once around: through all of them in order, past the end to the beginning, and back to it.
-    Raises ValueError with a sentence for a view that does not exist, and where there are not two.
+    Raises UserError with a sentence for a view that does not exist, and where there are not two.
     """
     if len(names) < 2:
-        raise ValueError(f"'views' has 1 view, but a way from view to view needs at least 2; {ONE_BATCH}.")
+        raise UserError(
+            f"'views' has 1 view, but a way from view to view needs at least 2; {ONE_BATCH}.", field="views"
+        )
     order = list(range(len(names))) if azimuths_deg is None else from_left_to_right(azimuths_deg)
     start, end = (
         order.index(view_of(text.strip(), names, f"'{what}'")) if text.strip() else at
@@ -129,9 +132,10 @@ def bullet_time(
     whole way, not each step.
     """
     if not -1 <= freeze < frames:
-        raise ValueError(
+        raise UserError(
             f"'freeze_frame' is {freeze}, but the views have {frames_in_words(frames)}; use 0 to {frames - 1}, or -1 for "
-            "the last."
+            "the last.",
+            field="freeze_frame",
         )
     freeze = frames - 1 if freeze == -1 else freeze
     steps = frames_per_view * (len(way) - 1)
@@ -254,7 +258,7 @@ def stereo(
     Odd sizes grow by a repeated column or row before anything else.
     """
     if kind not in STEREO:
-        raise ValueError(f"'format' is {kind!r}; use {', '.join(map(repr, STEREO))}.")
+        raise UserError(f"'format' is {kind!r}; use {', '.join(map(repr, STEREO))}.", field="format")
     first, second = (right, left) if cross_eyed else (left, right)
     height, width = even(left.height), even(left.width)
     if kind in (DUBOIS, PLAIN):
@@ -290,21 +294,22 @@ def check_sides(
     left: int,
     right: int,
 ) -> None:
-    """Raise ValueError with a sentence where the left camera is the right one."""
+    """Raise UserError with a sentence where the left camera is the right one."""
     if stands_right_of(rig, left, right):
-        raise ValueError(
+        raise UserError(
             f"'left' is {rig.names[left]!r}, which stands on the right of {rig.names[right]!r}; exchange 'left' and "
-            "'right'. For viewing with crossed eyes switch 'cross_eyed' on instead."
+            "'right'. For viewing with crossed eyes switch 'cross_eyed' on instead.",
+            field="left",
         )
 
 
 def check_left_to_right(
     rig: Any,  # has names and c2w (views, frames, 4, 4)
 ) -> None:
-    """Raise ValueError with a sentence where a rig's first camera stands on the right of its last."""
+    """Raise UserError with a sentence where a rig's first camera stands on the right of its last."""
     last = len(rig.names) - 1
     if stands_right_of(rig, 0, last):
-        raise ValueError(
+        raise UserError(
             f"a quilt goes from the leftmost camera to the rightmost, but the first one, {rig.names[0]!r}, stands on the "
             f"right of the last, {rig.names[last]!r}; set 'order' to {BY_AZIMUTH!r}."
         )
@@ -362,17 +367,18 @@ def quilt(
 ) -> Clip:
     """All views of a light-field screen in one picture: the first at the bottom left, on to the right, then upwards.
 
-    Views of odd size grow by a repeated column or row, so that all tiles are equal. Raises ValueError with a sentence
+    Views of odd size grow by a repeated column or row, so that all tiles are equal. Raises UserError with a sentence
     where the places are not as many as the views.
     """
     if columns * rows != len(clips):
-        raise ValueError(
+        raise UserError(
             f"'columns' x 'rows' is {columns} x {rows} = {columns * rows}, but there are {len(clips)} views; a quilt has "
-            f"exactly one place for each: {_divisions(len(clips))}."
+            f"exactly one place for each: {_divisions(len(clips))}.",
+            field="columns",
         )
     height, width = even(clips[0].height), even(clips[0].width)
     if max(height * rows, width * columns) > LARGEST_SIDE:
-        raise ValueError(
+        raise UserError(
             f"the quilt would have {width * columns} x {height * rows} pixels; at most {LARGEST_SIDE} are possible either "
             "way: use smaller views."
         )
@@ -408,11 +414,12 @@ def _divisions(views: int) -> str:
 
 
 def check_same_size(clips: Sequence[Clip], names: Sequence[str]) -> None:
-    """Raise ValueError with a sentence where views of different sizes cannot stand for one another."""
+    """Raise UserError with a sentence where views of different sizes cannot stand for one another."""
     first = clips[0]
     for clip, name in zip(clips, names, strict=True):
         if (clip.height, clip.width) != (first.height, first.width):
-            raise ValueError(
+            raise UserError(
                 f"'views' must all have the same size, but {names[0]!r} is {first.width} x {first.height} pixels and "
-                f"{name!r} {clip.width} x {clip.height}; scale them to one size first."
+                f"{name!r} {clip.width} x {clip.height}; scale them to one size first.",
+                field="views",
             )

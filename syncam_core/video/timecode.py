@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from ..errors import UserError
+
 LAST_HOUR = 99
 FIELDS = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2}):(\d{1,3})", re.ASCII)
 # Editing programs write a ";" or "," before the frames, or ";" everywhere, where numbers are dropped.
@@ -24,7 +26,7 @@ def timecode(frame: int, fps: Fraction) -> str:
     """
     rate = nominal_rate(fps)
     if not 0 <= frame < (LAST_HOUR + 1) * 3600 * rate:
-        raise ValueError(f"frame {frame} has no timecode; from 0 to {LAST_HOUR} hours are possible.")
+        raise UserError(f"frame {frame} has no timecode; from 0 to {LAST_HOUR} hours are possible.")
     seconds, frames = divmod(frame, rate)
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
@@ -34,23 +36,23 @@ def timecode(frame: int, fps: Fraction) -> str:
 def frame_of_timecode(text: str, fps: Fraction) -> int:
     """The frame that `timecode` gives this text; leading zeros may be left out.
 
-    Raises ValueError with a sentence for drop-frame timecode, for other texts, and for minutes, seconds and frames that
+    Raises UserError with a sentence for drop-frame timecode, for other texts, and for minutes, seconds and frames that
     do not exist.
     """
     text, rate = text.strip(), nominal_rate(fps)
     fields = FIELDS.fullmatch(text)
     if fields is None:
         if is_drop_frame(text):
-            raise ValueError(
+            raise UserError(
                 f"{text!r} is drop-frame timecode, which leaves out numbers to keep up with the clock; give "
                 "non-drop timecode (four groups with ':' between them), or the number of the frame."
             )
-        raise ValueError(f"{text[:40]!r} is no timecode; write hours:minutes:seconds:frames, like 00:00:01:09.")
+        raise UserError(f"{text[:40]!r} is no timecode; write hours:minutes:seconds:frames, like 00:00:01:09.")
     hours, minutes, seconds, frames = map(int, fields.groups())
     for value, limit, unit in ((minutes, 60, "minutes"), (seconds, 60, "seconds"), (frames, rate, "frames")):
         if value >= limit:
             per = f" at {float(fps):g} frames per second" if unit == "frames" else ""
-            raise ValueError(f"{text!r} has {value} {unit}, but they go from 0 to {limit - 1}{per}.")
+            raise UserError(f"{text!r} has {value} {unit}, but they go from 0 to {limit - 1}{per}.")
     return ((hours * 60 + minutes) * 60 + seconds) * rate + frames
 
 

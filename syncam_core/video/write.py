@@ -18,6 +18,7 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from ..errors import UserError
 from .codecs import CODECS, MOV_OPTIONS, check_choice, encodable, frame_dtype, new_stream
 from .frames import pad_to_even
 
@@ -34,9 +35,11 @@ def frame_rate(fps: float | Fraction) -> Fraction:
     23.976 (or 23.98), 29.97 and 59.94 mean what they mean everywhere in film: 24000/1001, 30000/1001, 60000/1001.
     """
     if isinstance(fps, bool) or not isinstance(fps, (int, float, Fraction)) or not math.isfinite(fps):
-        raise ValueError(f"'fps' is {fps!r}; use a number from {SLOWEST_FPS} to {FASTEST_FPS} frames per second.")
+        raise UserError(
+            f"'fps' is {fps!r}; use a number from {SLOWEST_FPS} to {FASTEST_FPS} frames per second.", field="fps"
+        )
     if not SLOWEST_FPS <= fps <= FASTEST_FPS:
-        raise ValueError(f"'fps' is {float(fps):g}; use {SLOWEST_FPS} to {FASTEST_FPS} frames per second.")
+        raise UserError(f"'fps' is {float(fps):g}; use {SLOWEST_FPS} to {FASTEST_FPS} frames per second.", field="fps")
     if isinstance(fps, Fraction):
         return fps.limit_denominator(100_000)  # FFmpeg counts in 32 bits; Fraction(23.976) has a denominator of 2**46
     for nominal in NTSC_NOMINAL_FPS:
@@ -46,15 +49,15 @@ def frame_rate(fps: float | Fraction) -> Fraction:
 
 
 def check_video_size(height: int, width: int, codec: str = "h264") -> None:
-    """Raise ValueError for a picture that the format cannot hold."""
+    """Raise UserError for a picture that the format cannot hold."""
     about = CODECS[codec]
     if max(height, width) > about.largest_side:
-        raise ValueError(
+        raise UserError(
             f"a video of {width} x {height} pixels is too large for {about.name} (at most {about.largest_side} either "
             "way); use smaller or fewer views."
         )
     if min(height, width) < about.smallest_side:
-        raise ValueError(
+        raise UserError(
             f"a video of {width} x {height} pixels is too small for {about.name} (at least {about.smallest_side} either "
             "way); use larger views or another codec."
         )
@@ -112,13 +115,13 @@ class VideoWriter:
         """Append one frame; every frame must have the size of the first."""
         dtype = frame_dtype(self.bits)
         if frame.dtype != dtype or frame.ndim != 3 or frame.shape[2] != 3:
-            raise ValueError(f"a video frame must be (height, width, 3) {dtype}, not {frame.shape} {frame.dtype}.")
+            raise UserError(f"a video frame must be (height, width, 3) {dtype}, not {frame.shape} {frame.dtype}.")
         frame = np.ascontiguousarray(frame if CODECS[self.codec].lossless else pad_to_even(frame))
         height, width = frame.shape[:2]
         if self._stream is None:
             self._stream = self._add_stream(height, width)
         if (height, width) != (self._stream.height, self._stream.width):
-            raise ValueError(
+            raise UserError(
                 f"frame {self.frames} is {width} x {height} pixels, "
                 f"but the video is {self._stream.width} x {self._stream.height}."
             )
@@ -142,7 +145,7 @@ class VideoWriter:
     def _finish(self) -> None:
         if self._stream is None:
             self._abandon()
-            raise ValueError("a video needs at least one frame.")
+            raise UserError("a video needs at least one frame.")
         try:
             self._container.mux(self._stream.encode(None))
         except BaseException:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..cameras.builders import parse_numbers
+from ..errors import UserError
 from .view_numbers import read_numbers
 
 STRONGEST = 2.0
@@ -35,19 +36,21 @@ class ViewControl:
     def spread(self, views: int, depth: int) -> ViewControl:
         """The same with one number for each of ``views``.
 
-        Raises ValueError where the numbers are for another number of views, and for a block that a transformer of
+        Raises UserError where the numbers are for another number of views, and for a block that a transformer of
         ``depth`` blocks does not have.
         """
         lists = {name: getattr(self, name) for name in _LIMITS}
         for name, numbers in lists.items():
             if len(numbers) not in (1, views):
-                raise ValueError(
+                raise UserError(
                     f"'{name}' lists {len(numbers)} numbers, but there are {views} views; give 1 number for all views, "
-                    f"or {views}."
+                    f"or {views}.",
+                    field=name,
                 )
         if self.blocks and self.blocks[-1] >= depth:
-            raise ValueError(
-                f"'blocks' names block {self.blocks[-1]}, but the model has {depth}; name blocks from 0 to {depth - 1}."
+            raise UserError(
+                f"'blocks' names block {self.blocks[-1]}, but the model has {depth}; name blocks from 0 to {depth - 1}.",
+                field="blocks",
             )
         return replace(self, **{name: n if len(n) == views else n * views for name, n in lists.items()})
 
@@ -55,7 +58,7 @@ class ViewControl:
 def view_control(strengths: str = "1", starts: str = "0", ends: str = "1", blocks: str = "") -> ViewControl:
     """Lists as a person types them: one number for all views, or one for each ("1, 0.5"); blocks as `parse_blocks`.
 
-    Raises ValueError for anything but numbers, numbers out of range (strengths 0 to 2, starts and ends 0 to 1), lists
+    Raises UserError for anything but numbers, numbers out of range (strengths 0 to 2, starts and ends 0 to 1), lists
     for different numbers of views, and a view that would end before it starts.
     """
     texts = {"strengths": strengths, "starts": starts, "ends": ends}
@@ -64,17 +67,19 @@ def view_control(strengths: str = "1", starts: str = "0", ends: str = "1", block
     longest = next(name for name, numbers in lists.items() if len(numbers) == views)
     for name, numbers in lists.items():
         if len(numbers) not in (1, views):
-            raise ValueError(
+            raise UserError(
                 f"'{name}' lists {len(numbers)} numbers but '{longest}' {views}; give '{name}' 1 number for all views, "
-                f"or {views}."
+                f"or {views}.",
+                field=name,
             )
     control = ViewControl(**lists)
     for view in range(views):
         start, end = (numbers[view if len(numbers) > 1 else 0] for numbers in (control.starts, control.ends))
         if start > end:
-            raise ValueError(
+            raise UserError(
                 f"'starts' holds {start:g} for a view whose number in 'ends' is {end:g}; a view cannot end before it "
-                "starts, so make the start smaller."
+                "starts, so make the start smaller.",
+                field="starts",
             )
     return replace(control, blocks=parse_blocks(blocks))
 
@@ -82,16 +87,18 @@ def view_control(strengths: str = "1", starts: str = "0", ends: str = "1", block
 def parse_blocks(text: str) -> tuple[int, ...] | None:
     """Blocks of a transformer, in order: "0-9, 20" are the first ten and the one numbered 20. Nothing means all: None.
 
-    Raises ValueError for anything but numbers and rising ranges of them.
+    Raises UserError for anything but numbers and rising ranges of them.
     """
     return tuple(sorted(set(read_numbers(text, "blocks")))) or None
 
 
 def _numbers(text: str, name: str) -> tuple[float, ...]:
     if not text.strip():
-        raise ValueError(f"'{name}' is empty; give one number for all views, or one for each.")
+        raise UserError(f"'{name}' is empty; give one number for all views, or one for each.", field=name)
     numbers = parse_numbers(text, name)
     for number in numbers:
         if not 0 <= number <= _LIMITS[name]:
-            raise ValueError(f"'{name}' holds {number:g}, but numbers from 0 to {_LIMITS[name]:g} are possible.")
+            raise UserError(
+                f"'{name}' holds {number:g}, but numbers from 0 to {_LIMITS[name]:g} are possible.", field=name
+            )
     return tuple(numbers)

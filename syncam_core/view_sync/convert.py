@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ..errors import UserError
 from .weights import (
     FLOAT_DTYPES,
     ViewSyncWeights,
@@ -28,11 +29,11 @@ def convert(
     """Write ``target`` (.safetensors, view-sync tensors only) from ``source`` and read it back to prove it.
 
     ``dtype`` is "keep", "fp32", "bf16" or "fp16"; ``progress(done, total)`` counts the source's bytes. Returns what
-    was written. Raises ``ValueError`` (``WeightsError`` for a wrong source), ``FileExistsError`` or ``OSError``.
+    was written. Raises ``UserError`` (``WeightsError`` for a wrong source), ``FileExistsError`` or ``OSError``.
     """
     source, target = Path(source), Path(target)
     if dtype != "keep" and dtype not in FLOAT_DTYPES:
-        raise ValueError(f"dtype is '{dtype}'; choose keep, {', '.join(FLOAT_DTYPES)}.")
+        raise UserError(f"dtype is '{dtype}'; choose keep, {', '.join(FLOAT_DTYPES)}.", field="dtype")
     check_target(target, overwrite)
     weights = read_weights(source)
     write_weights(
@@ -62,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         written = convert(options.source, options.target, options.dtype, options.force, show)
-    except (ValueError, OSError) as error:
+    except (UserError, OSError) as error:
         print(f"\n{error}" if sys.stderr.isatty() else error, file=sys.stderr)
         return 1
     print(file=sys.stderr)

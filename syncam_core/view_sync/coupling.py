@@ -15,6 +15,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..errors import UserError
+
 COUPLINGS = ("joint", "anchor", "nearest", "routed")
 
 
@@ -32,7 +34,7 @@ def groups_of(coupling: str, poses: Tensor, size: int = 2, step: int = 0, seed: 
     """The groups of one sampling step.
 
     ``poses`` (views, frames, 12) are those of the rig, as the module reads them. ``size`` is the number of views in a
-    group, for "nearest" and "routed"; ``step`` and ``seed`` count for "routed". Raises ValueError for another coupling.
+    group, for "nearest" and "routed"; ``step`` and ``seed`` count for "routed". Raises UserError for another coupling.
     """
     views = poses.shape[0]
     if coupling == "joint" or views <= 2:
@@ -43,7 +45,7 @@ def groups_of(coupling: str, poses: Tensor, size: int = 2, step: int = 0, seed: 
         return nearest(view_distances(poses), size - 1)
     if coupling == "routed":
         return routed(views, step, seed, size)
-    raise ValueError(f"'coupling' is '{coupling}'; choose {', '.join(COUPLINGS)}.")
+    raise UserError(f"'coupling' is '{coupling}'; choose {', '.join(COUPLINGS)}.", field="coupling")
 
 
 def joint(views: int) -> Groups:

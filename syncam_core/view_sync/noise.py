@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from ..errors import UserError
 from .view_numbers import read_numbers
 
 NOISES = ("independent", "shared", "mixed")
@@ -27,9 +28,9 @@ def noise_of_views(
     seed and on the shape of one view only, so views that are added or reordered leave the others' noise as it is.
     """
     if noise not in NOISES:
-        raise ValueError(f"'noise' is '{noise}'; choose {', '.join(NOISES)}.")
+        raise UserError(f"'noise' is '{noise}'; choose {', '.join(NOISES)}.", field="noise")
     if not 0 <= mix <= 1:
-        raise ValueError(f"'noise_mix' is {mix}; give a number from 0 (all own) to 1 (all shared).")
+        raise UserError(f"'noise_mix' is {mix}; give a number from 0 (all own) to 1 (all shared).", field="noise_mix")
     if noise == "independent":
         return own
     shared = shared_draw(own.shape[1:], seed).to(own).expand_as(own)
@@ -46,15 +47,16 @@ def shared_draw(shape: torch.Size, seed: int) -> Tensor:
 def read_noise_order(text: str, views: int | None) -> list[int] | None:
     """Which draw each view takes, for a text like "2, 0, 1" or "0-3, 7"; None where it is empty (0, 1, 2, ...).
 
-    With `views` None the text alone is judged. Raises ValueError for a text that is no list of numbers, and for another
+    With `views` None the text alone is judged. Raises UserError for a text that is no list of numbers, and for another
     number of draws than views.
     """
     order = read_numbers(text, "noise_order")
     if not order:
         return None
     if views is not None and len(order) != views:
-        raise ValueError(
+        raise UserError(
             f"'noise_order' names {len(order)} draws, but there are {views} views; name one for each view, or leave it "
-            f"empty for 0 to {views - 1}."
+            f"empty for 0 to {views - 1}.",
+            field="noise_order",
         )
     return order

@@ -8,19 +8,22 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from ..errors import UserError
+
 
 def prompts_of_views(text: str, suffixes: str, views: int) -> list[str]:
     """The prompt of each view: the text, a blank, and its line of ``suffixes``. A blank line leaves the text as it is.
 
-    The first line belongs to view 0. Lines that are missing count as blank. Raises ValueError for words on a line that
+    The first line belongs to view 0. Lines that are missing count as blank. Raises UserError for words on a line that
     no view has.
     """
     lines = [line.strip() for line in suffixes.splitlines()]
     for number, line in enumerate(lines[views:], views + 1):
         if line:
-            raise ValueError(
+            raise UserError(
                 f"'suffixes' says {line[:40]!r} on line {number}, but 'cameras' has {views} views, a line for each; "
-                "remove it, or add a camera to the rig."
+                "remove it, or add a camera to the rig.",
+                field="suffixes",
             )
     lines += [""] * (views - len(lines))
     return [" ".join(filter(None, (text.rstrip(), line))) if line else text for line in lines[:views]]

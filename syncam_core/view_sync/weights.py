@@ -24,6 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ..errors import UserError
 from .module import POSE_NUMBERS
 
 FORMAT = "syncam-view-sync"
@@ -59,7 +60,7 @@ LORA_KEY = re.compile(r"lora_|\.alpha$|lokr_|hada_|oft_|dora_scale|^lycoris_|\.d
 WRAPPERS = ("state_dict", "module", "model")
 
 
-class WeightsError(ValueError):
+class WeightsError(UserError):
     """The file cannot serve as view-sync weights; the message says what it is and what to use instead."""
 
 
@@ -138,7 +139,7 @@ def write_weights(
     """Write the small ``.safetensors`` file, whole or not at all, in ``dtype`` (None keeps each tensor's own).
 
     The metadata records ``source`` (and its SHA-256), shapes, dtype, a licence note and the SHA-256 of the tensors.
-    Raises ``FileExistsError`` unless ``overwrite``, ``ValueError`` when values do not fit into ``dtype``.
+    Raises ``FileExistsError`` unless ``overwrite``, ``UserError`` when values do not fit into ``dtype``.
     """
     path = Path(path)
     check_target(path, overwrite)
@@ -146,7 +147,7 @@ def write_weights(
     for key, tensor in weights.tensors.items():
         cast = tensor.to(dtype or tensor.dtype)
         if not torch.isfinite(cast.float()).all():
-            raise ValueError(f"'{key}' holds values that are not finite as {cast.dtype}; choose bf16 or fp32.")
+            raise UserError(f"'{key}' holds values that are not finite as {cast.dtype}; choose bf16 or fp32.")
         tensors[key] = cast.contiguous()
     metadata = {
         "format": FORMAT,
@@ -176,7 +177,7 @@ def write_weights(
 def check_target(path: Path, overwrite: bool = False) -> None:
     """Raise before any work if ``path`` is no name for a small file, or is taken."""
     if path.suffix != ".safetensors":
-        raise ValueError(f"'{path.name}' must end in .safetensors.")
+        raise UserError(f"'{path.name}' must end in .safetensors.")
     if path.exists() and not overwrite:
         raise FileExistsError(f"'{path.name}' exists already; choose another name.")
 

@@ -24,6 +24,7 @@ from syncam_core.cameras.builders import (
     ring_rig,
     stereo_rig,
 )
+from syncam_core.errors import UserError
 
 azimuths = st.floats(-720, 720)
 elevations = st.floats(-90, 90)
@@ -128,7 +129,7 @@ def test_lists_of_one_number_count_for_every_camera(lists):
     ],
 )
 def test_impossible_rigs_are_refused_with_a_sentence(lists, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(UserError, match=said):
         orbit_rig(*lists)
 
 
@@ -160,7 +161,7 @@ def test_numbers_may_be_separated_as_people_do(text):
     ],
 )
 def test_text_that_is_no_list_of_numbers_is_refused_by_its_name(text, said):
-    with pytest.raises(ValueError, match=f"'azimuths'.*{said}" if "'azimuths'" not in said else said):
+    with pytest.raises(UserError, match=f"'azimuths'.*{said}" if "'azimuths'" not in said else said):
         parse_numbers(text, "azimuths")
 
 
@@ -169,7 +170,7 @@ def test_text_that_is_no_list_of_numbers_is_refused_by_its_name(text, said):
 def test_any_text_gives_finite_numbers_or_a_sentence(text):
     try:
         numbers, sentence = parse_numbers(text, "azimuths"), None
-    except ValueError as problem:
+    except UserError as problem:
         numbers, sentence = [], str(problem)
     assert "'azimuths'" in sentence if sentence else all(map(math.isfinite, numbers))
 
@@ -232,7 +233,7 @@ def test_above_its_target_a_camera_takes_the_horizon_of_an_azimuth():
 
 
 def test_a_camera_at_its_target_has_nothing_to_look_at():
-    with pytest.raises(ValueError, match=r"stand at its target \(1, 2, 3\).*move one"):
+    with pytest.raises(UserError, match=r"stand at its target \(1, 2, 3\).*move one"):
         look_at_c2w((1, 2, 3), (1, 2, 3))
 
 
@@ -422,7 +423,7 @@ def test_close_up_and_wide_stand_on_one_line():
     ],
 )
 def test_a_rig_by_rule_that_cannot_be_is_refused_with_a_sentence(build, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(UserError, match=said):
         build()
 
 
@@ -436,7 +437,7 @@ def test_a_point_is_three_numbers(text):
     [("", "holds 0 numbers"), ("1, 2", "holds 2 numbers"), ("1, 2, up", "'up'"), ("1 2 3 4", "holds 4")],
 )
 def test_a_text_that_is_no_point_is_refused_by_its_name(text, said):
-    with pytest.raises(ValueError, match=f"'target' .*{said}|'target' {said}"):
+    with pytest.raises(UserError, match=f"'target' .*{said}|'target' {said}"):
         parse_point(text, "target")
 
 

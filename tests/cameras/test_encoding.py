@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from syncam_core.cameras import CameraEncoding, Rig, encode_cameras, orbit_rig
+from syncam_core.errors import UserError
 
 IDENTITY = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]
 
@@ -75,7 +76,7 @@ def test_encodings_can_be_compared_and_hashed_without_comparing_tensors():
     ],
 )
 def test_an_encoding_refuses_what_is_no_set_of_poses(poses, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(UserError, match=said):
         CameraEncoding(poses)
 
 
@@ -83,7 +84,7 @@ def test_an_encoding_refuses_what_is_no_set_of_poses(poses, said):
 def test_an_encoding_names_the_view_and_frame_of_a_number_that_is_not_finite(value):
     poses = torch.zeros(3, 5, 12)
     poses[2, 4, 7] = value
-    with pytest.raises(ValueError, match="view 2, latent frame 4, number 7"):
+    with pytest.raises(UserError, match="view 2, latent frame 4, number 7"):
         CameraEncoding(poses)
 
 
@@ -98,7 +99,7 @@ def test_a_static_rig_is_encoded_for_any_length_of_4n_plus_1(length, latent_fram
     ("length", "nearest"), [(80, "77 or 81"), (82, "81 or 85"), (2, "1 or 5"), (0, "use 1"), (-7, "use 1")]
 )
 def test_other_lengths_are_refused_with_the_two_nearest(length, nearest):
-    with pytest.raises(ValueError, match=f"'length' is {length}, .*4n\\+1.*{nearest}"):
+    with pytest.raises(UserError, match=f"'length' is {length}, .*4n\\+1.*{nearest}"):
         encode_cameras(orbit_rig([0, 30]), length)
 
 
@@ -123,7 +124,7 @@ def test_a_rig_that_moves_longer_than_the_video_is_cut():
 
 
 def test_a_moving_rig_shorter_than_the_video_is_refused_with_both_numbers():
-    with pytest.raises(ValueError, match=r"'length' is 81.*40 frames.*at most 37"):
+    with pytest.raises(UserError, match=r"'length' is 81.*40 frames.*at most 37"):
         encode_cameras(moving_rig(40), 81)
 
 

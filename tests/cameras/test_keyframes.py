@@ -17,6 +17,7 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from syncam_core.cameras import encode_cameras, orbit_c2w, rig_from_json, rig_to_json
 from syncam_core.cameras.keyframes import EASES, bake_keyframes, eased, orbit_matrices
+from syncam_core.errors import UserError
 
 patient = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 
@@ -48,10 +49,10 @@ def test_an_accepted_case_is_the_same_rig_once_written_and_read(case):
 
 @pytest.mark.parametrize("case", named(rig_cases.REFUSED))
 def test_a_refused_case_is_refused_with_one_sentence_that_names_the_place(case):
-    with pytest.raises(ValueError, match=r".") as refused:
+    with pytest.raises(UserError, match=r".") as refused:
         rig_from_json(rig_cases.text_of(case))
     sentence = str(refused.value)
-    assert type(refused.value) is ValueError
+    assert type(refused.value) is UserError
     assert case["place"] in sentence
     assert len(sentence) < 400
     assert sentence.endswith((".", "?", "}"))
@@ -183,7 +184,7 @@ def test_a_rig_with_keyframes_can_be_encoded_for_a_video_of_its_length():
 
 def refusal(text: str) -> tuple[str, float]:
     start = time.process_time()
-    with pytest.raises(ValueError, match=r".") as refused:
+    with pytest.raises(UserError, match=r".") as refused:
         rig_from_json(text)
     return str(refused.value), time.process_time() - start
 

@@ -15,6 +15,7 @@ from syncam_core.cameras import Rig, encode_cameras, orbit_c2w
 from syncam_core.cameras.builders import camera_rig, close_wide_rig, ring_rig, stereo_rig
 from syncam_core.cameras.keyframes import eased
 from syncam_core.cameras.motion import MOVE_EASES, MOVES, Move, move_cameras
+from syncam_core.errors import UserError
 
 LENGTH = 9
 angles = st.floats(-180, 180)
@@ -248,7 +249,7 @@ def test_names_colours_and_lenses_stay():
     ],
 )
 def test_a_move_that_cannot_be_is_refused_with_a_sentence(move, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(UserError, match=said):
         move()
 
 
@@ -267,13 +268,13 @@ def test_a_move_that_cannot_be_is_refused_with_a_sentence(move, said):
     ],
 )
 def test_a_move_that_a_rig_cannot_make_is_refused_with_a_sentence(rig, move, length, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(UserError, match=said):
         move_cameras(rig, [move], length)
 
 
 def test_a_rig_that_moves_over_fewer_frames_is_refused_with_both_numbers():
     moving = move_cameras(camera_rig(), [Move("pan", 10)], 41)
-    with pytest.raises(ValueError, match=r"'length' is 81, .*41 frames already"):
+    with pytest.raises(UserError, match=r"'length' is 81, .*41 frames already"):
         move_cameras(moving, [Move("pan", 10)], 81)
 
 
@@ -285,5 +286,5 @@ def test_a_rig_that_moves_over_fewer_frames_is_refused_with_both_numbers():
     ],
 )
 def test_a_rise_past_the_top_or_the_bottom_is_refused_with_the_side_that_it_passes(amount, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(UserError, match=said):
         move_cameras(camera_rig(0, 10, 3), [Move("rise", amount)], LENGTH)

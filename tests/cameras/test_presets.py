@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from syncam_core.cameras import encode_cameras
 from syncam_core.cameras.presets import EXAMPLE_CAMERAS, PRESETS, preset_rig
+from syncam_core.errors import UserError
 
 # The ten cameras as they stand in Unreal's world: X forward, Y right, Z up, centimetres from the look-at point. The
 # cameras of elevation rise straight up from cam03: 300 cm along the floor, 300 tan(elevation) above it.
@@ -99,5 +100,5 @@ def test_the_set_ups_of_the_talk_have_its_angles(preset, azimuth, elevation):
 
 
 def test_an_unknown_preset_is_refused_with_those_that_exist():
-    with pytest.raises(ValueError, match=r"'preset' is 'az', but only azimuth 90, .*authors ten cameras"):
+    with pytest.raises(UserError, match=r"'preset' is 'az', but only azimuth 90, .*authors ten cameras"):
         preset_rig("az")

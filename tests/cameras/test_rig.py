@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncam_core.cameras import MAX_VIEWS, PALETTE, Lens, Rig
+from syncam_core.errors import UserError
 
 
 def still(views: int = 2) -> torch.Tensor:
@@ -59,7 +60,7 @@ def test_selecting_reorders_the_cameras():
     ("indices", "said"), [([3], "number 3.*0 to 2"), ([-1], "number -1"), ([1, 1], "'c1'"), ([], "no cameras")]
 )
 def test_selecting_what_does_not_exist_is_refused(indices, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(UserError, match=said):
         Rig(names=names(3), c2w=still(3)).select(indices)
 
 
@@ -112,14 +113,14 @@ def broken(view: int, frame: int, change) -> torch.Tensor:
     ],
 )
 def test_a_pose_that_is_no_rigid_camera_is_refused_by_camera_and_frame(change, said):
-    with pytest.raises(ValueError, match=f"camera 'c1', frame 2, .*{said}"):
+    with pytest.raises(UserError, match=f"camera 'c1', frame 2, .*{said}"):
         Rig(names=names(3), c2w=broken(1, 2, change))
 
 
 def test_a_static_camera_is_refused_without_a_frame_number():
     c2w = still()
     c2w[1, 0, 0, 0] = -1
-    with pytest.raises(ValueError, match="camera 'c1' is mirrored"):
+    with pytest.raises(UserError, match="camera 'c1' is mirrored"):
         Rig(names=names(2), c2w=c2w)
 
 
@@ -146,7 +147,7 @@ def test_rounded_rotations_within_a_thousandth_are_accepted(scale):
     ],
 )
 def test_names_that_cannot_label_a_camera_are_refused(given_names, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(UserError, match=said):
         Rig(names=given_names, c2w=still(2))
 
 
@@ -156,7 +157,7 @@ def test_names_may_be_of_any_script():
 
 def test_a_hundred_cameras_are_refused_and_sixty_four_are_not():
     assert Rig(names=names(MAX_VIEWS), c2w=still(MAX_VIEWS)).views == 64
-    with pytest.raises(ValueError, match=r"100 cameras.*at most 64"):
+    with pytest.raises(UserError, match=r"100 cameras.*at most 64"):
         Rig(names=names(100), c2w=still(100))
 
 
@@ -172,26 +173,26 @@ def test_a_hundred_cameras_are_refused_and_sixty_four_are_not():
     ],
 )
 def test_matrices_of_another_shape_are_refused(c2w, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(UserError, match=said):
         Rig(names=names(2), c2w=c2w)
 
 
 @pytest.mark.parametrize("color", ["red", "#12345", "#1234567", "#ggyyzz", 5])
 def test_colours_are_written_like_in_css(color):
-    with pytest.raises(ValueError, match=r"'c0'.*#3399ff"):
+    with pytest.raises(UserError, match=r"'c0'.*#3399ff"):
         Rig(names=names(2), c2w=still(), colors=(color, "#000000"))
 
 
 def test_there_is_one_colour_and_one_lens_for_each_camera():
-    with pytest.raises(ValueError, match="2 cameras but 1 colors"):
+    with pytest.raises(UserError, match="2 cameras but 1 colors"):
         Rig(names=names(2), c2w=still(), colors=("#000000",))
-    with pytest.raises(ValueError, match="2 cameras but 3 lenses"):
+    with pytest.raises(UserError, match="2 cameras but 3 lenses"):
         Rig(names=names(2), c2w=still(), lenses=(Lens(),) * 3)
 
 
 @pytest.mark.parametrize("length", [0, -1.0, math.nan, math.inf, True, "24"])
 def test_a_lens_has_positive_lengths(length):
-    with pytest.raises(ValueError, match="focal_mm"):
+    with pytest.raises(UserError, match="focal_mm"):
         Lens(focal_mm=length)
 
 
@@ -201,6 +202,6 @@ def test_any_sixteen_numbers_give_a_rig_or_a_sentence(numbers):
     c2w = torch.tensor(numbers, dtype=torch.float64).reshape(1, 1, 4, 4)
     try:
         kept, sentence = Rig(names=("any",), c2w=c2w).c2w, None
-    except ValueError as problem:
+    except UserError as problem:
         kept, sentence = None, str(problem)
     assert "'any'" in sentence if sentence else torch.equal(kept, c2w)

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from syncam_core.cameras import PALETTE, Lens, Rig, orbit_c2w, rig_from_json, rig_to_json
+from syncam_core.errors import UserError
 
 ORBIT = {"azimuth": 0, "distance": 3}
 ROWS = [[1, 0, 0, 0.5], [0, 1, 0, 0], [0, 0, 1, -2]]
@@ -118,9 +119,9 @@ def test_a_byte_order_mark_and_metadata_do_no_harm():
     ids=range(28),
 )
 def test_text_that_is_no_rig_is_refused_with_a_sentence(text, said):
-    with pytest.raises(ValueError, match=said) as refused:
+    with pytest.raises(UserError, match=said) as refused:
         rig_from_json(text)
-    assert type(refused.value) is ValueError
+    assert type(refused.value) is UserError
     assert len(str(refused.value)) < 400
 
 
@@ -140,7 +141,7 @@ def test_text_that_is_no_rig_is_refused_with_a_sentence(text, said):
     ],
 )
 def test_a_wrong_header_is_refused(top, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(UserError, match=said):
         read(ORBIT, **top)
 
 
@@ -196,26 +197,26 @@ def test_a_wrong_header_is_refused(top, said):
     ],
 )
 def test_a_wrong_camera_is_refused_by_its_place(camera, said):
-    with pytest.raises(ValueError, match=said) as refused:
+    with pytest.raises(UserError, match=said) as refused:
         read({"name": "first", **ORBIT}, camera)
-    assert type(refused.value) is ValueError
+    assert type(refused.value) is UserError
 
 
 def test_moving_cameras_of_different_lengths_are_refused():
-    with pytest.raises(ValueError, match=r"cameras\[2\].c2w lists 3 frames but cameras\[0\].c2w 5"):
+    with pytest.raises(UserError, match=r"cameras\[2\].c2w lists 3 frames but cameras\[0\].c2w 5"):
         read({"c2w": [ROWS] * 5}, ORBIT, {"c2w": [ROWS] * 3})
 
 
 def test_sixty_four_cameras_are_read_and_a_hundred_are_refused():
     assert read(*[ORBIT] * 64).views == 64
-    with pytest.raises(ValueError, match=r"100 cameras.*at most 64"):
+    with pytest.raises(UserError, match=r"100 cameras.*at most 64"):
         read(*[ORBIT] * 100)
 
 
 def test_a_large_object_with_a_repeated_key_is_refused_in_no_time():
     text = "{" + ",".join(f'"k{number}":0' for number in range(200_000)) + ',"k199999":0}'
     start = time.perf_counter()
-    with pytest.raises(ValueError, match="'k199999' stands twice"):
+    with pytest.raises(UserError, match="'k199999' stands twice"):
         rig_from_json(text)
     assert time.perf_counter() - start < 5
 
@@ -284,14 +285,14 @@ def test_metadata_travels_with_the_rig():
 
 @pytest.mark.parametrize("metadata", [[1], "text", {"a": math.nan}, {"a": object()}, {"a": {1, 2}}])
 def test_metadata_that_json_cannot_hold_is_refused(metadata):
-    with pytest.raises(ValueError, match="metadata"):
+    with pytest.raises(UserError, match="metadata"):
         rig_to_json(read(ORBIT), metadata)
 
 
 def outcome(text: str) -> tuple[Rig | None, ValueError | None]:
     try:
         return rig_from_json(text), None
-    except ValueError as problem:  # any other exception fails the test
+    except UserError as problem:  # any other exception fails the test
         return None, problem
 
 
@@ -308,7 +309,7 @@ near_cameras = st.dictionaries(keys, json_values, max_size=5)
 @given(st.text() | json_values.map(json.dumps))
 def test_any_text_gives_a_rig_or_a_sentence(text):
     rig, problem = outcome(text)
-    assert rig is not None or type(problem) is ValueError
+    assert rig is not None or type(problem) is UserError
 
 
 @patient
@@ -317,4 +318,4 @@ def test_any_text_gives_a_rig_or_a_sentence(text):
 )
 def test_anything_like_a_rig_gives_a_rig_or_a_sentence(cameras, top):
     rig, problem = outcome(json.dumps({"cameras": cameras, **top}))
-    assert type(problem) is ValueError if rig is None else rig.views == len(cameras)
+    assert type(problem) is UserError if rig is None else rig.views == len(cameras)

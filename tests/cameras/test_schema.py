@@ -16,6 +16,7 @@ from syncam_core.cameras import Rig, orbit_rig, rig_from_json, rig_to_json
 from syncam_core.cameras import rig as rig_module
 from syncam_core.cameras.keyframes import EASES, INTERPOLATIONS
 from syncam_core.cameras.rig_json import FORMAT, MAX_FRAMES, VERSION, rig_from_document
+from syncam_core.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((ROOT / "syncam_core" / "cameras" / "rig.schema.json").read_text(encoding="utf-8"))
@@ -144,7 +145,7 @@ def test_reader_and_schema_agree_on_anything(cameras, top):
     document = {"cameras": cameras, **top}
     try:
         rig_from_document(document)
-    except ValueError as problem:
+    except UserError as problem:
         sentence = str(problem)
         assert not VALIDATOR.is_valid(document) or any(words in sentence for words in BEYOND_A_SCHEMA), sentence
     else:

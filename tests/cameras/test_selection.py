@@ -10,6 +10,7 @@ from syncam_core.cameras import choose_cameras
 from syncam_core.cameras.builders import ring_rig
 from syncam_core.cameras.motion import Move, move_cameras
 from syncam_core.cameras.transforms import retarget_rig, scale_rig, translate_rig, turn_rig
+from syncam_core.errors import UserError
 
 TEN = [f"cam{number:02d}" for number in range(1, 11)]
 
@@ -58,7 +59,7 @@ def test_cameras_are_chosen_by_exact_name_then_by_number(wanted, names, chosen):
     ],
 )
 def test_unknown_and_repeated_cameras_are_refused_with_what_there_is(wanted, names, said):
-    with pytest.raises(ValueError, match=f"'cameras'.*{said}"):
+    with pytest.raises(UserError, match=f"'cameras'.*{said}"):
         choose_cameras(wanted, names)
 
 
@@ -67,7 +68,7 @@ def test_unknown_and_repeated_cameras_are_refused_with_what_there_is(wanted, nam
 def test_any_text_chooses_existing_cameras_once_or_is_refused(wanted):
     try:
         chosen, sentence = choose_cameras(wanted, TEN), None
-    except ValueError as problem:
+    except UserError as problem:
         chosen, sentence = [0], str(problem)
     assert sentence is None or "'cameras'" in sentence
     assert len(set(chosen)) == len(chosen) > 0
@@ -88,5 +89,5 @@ CHANGES = {
 @pytest.mark.parametrize("position", [3, -1])
 def test_every_change_of_a_rig_refuses_a_camera_that_does_not_exist(change, position):
     said = f"camera number {position} does not exist; the rig has cameras 0 to 2."
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(UserError, match=said):
         CHANGES[change](ring_rig(3), [0, position])

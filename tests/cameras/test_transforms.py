@@ -21,6 +21,7 @@ from syncam_core.cameras.transforms import (
     translate_rig,
     turn_rig,
 )
+from syncam_core.errors import UserError
 
 points = st.tuples(*[st.floats(-10, 10)] * 3)
 angles = st.floats(-180, 180)
@@ -116,7 +117,7 @@ def test_a_camera_straight_above_the_point_keeps_its_way_up(elevation):
 
 def test_a_camera_at_the_point_is_refused_by_its_name():
     rig = Rig(names=("near", "far"), c2w=torch.stack([orbit_c2w(0, 0, 1), orbit_c2w(0, 0, 3)])[:, None])
-    with pytest.raises(ValueError, match=r"camera 'far': .*at its target \(0, 0, -3\)"):
+    with pytest.raises(UserError, match=r"camera 'far': .*at its target \(0, 0, -3\)"):
         retarget_rig(rig, (0, 0, -3))
 
 
@@ -146,7 +147,7 @@ def test_only_the_chosen_cameras_change():
     ],
 )
 def test_an_impossible_change_is_refused_with_a_sentence(change, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(UserError, match=said):
         change(ring_rig(3))
 
 
@@ -195,11 +196,11 @@ def test_still_cameras_are_held_beside_moving_ones():
 
 def test_rigs_that_cannot_be_one_are_refused():
     short, long = (Rig(names=("m",), c2w=torch.stack([orbit_c2w(a, 0, 3) for a in range(n)])[None]) for n in (5, 9))
-    with pytest.raises(ValueError, match=r"over 5 and 9 frames.*the same length"):
+    with pytest.raises(UserError, match=r"over 5 and 9 frames.*the same length"):
         merge_rigs([short, ring_rig(2), long])
-    with pytest.raises(ValueError, match=r"40 \+ 30 = 70 cameras, but at most 64"):
+    with pytest.raises(UserError, match=r"40 \+ 30 = 70 cameras, but at most 64"):
         merge_rigs([ring_rig(40), ring_rig(30)])
-    with pytest.raises(ValueError, match="no rig"):
+    with pytest.raises(UserError, match="no rig"):
         merge_rigs([])
 
 
@@ -232,5 +233,5 @@ def test_the_first_named_camera_becomes_the_reference(cameras, others, names):
     [("9", "follow", "asks for '9'"), ("1 1", "follow", "twice"), ("1", "vanish", "'others' is 'vanish'")],
 )
 def test_an_order_that_cannot_be_is_refused(cameras, others, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(UserError, match=said):
         reorder_rig(ring_rig(4), cameras, others)

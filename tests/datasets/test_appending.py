@@ -16,6 +16,7 @@ from takes import noise, rig_for, stored
 
 from syncam_core.datasets import LAYOUTS, append_scene, checked_folder, checked_name, open_scene, scenes_in
 from syncam_core.datasets.collections.syncamvideo import read_syncamvideo
+from syncam_core.errors import UserError
 
 
 def in_child(work, *arguments) -> multiprocessing.Process:
@@ -192,7 +193,7 @@ def test_a_folder_is_called_the_same_on_every_system(given, path):
     ],
 )
 def test_a_name_that_leads_out_or_that_some_system_refuses_is_refused_in_a_sentence(given, why):
-    with pytest.raises(ValueError, match=why) as caught:
+    with pytest.raises(UserError, match=why) as caught:
         checked_folder(given, "'dataset'")
     assert str(caught.value).startswith("'dataset' is ")
     assert len(str(caught.value)) < 400
@@ -203,5 +204,5 @@ def test_a_name_is_one_folder_or_none():
     assert checked_name("", "'split'") == ""
     assert checked_name(" ", "'split'") == ""
     assert checked_name("train", "'split'") == "train"
-    with pytest.raises(ValueError, match="'split' is 'a/b', but it is one folder"):
+    with pytest.raises(UserError, match="'split' is 'a/b', but it is one folder"):
         checked_name("a/b", "'split'")

@@ -14,6 +14,7 @@ from takes import noise, rig_for, stored, waves
 
 from syncam_core.cameras import Rig
 from syncam_core.datasets import LAYOUTS, append_scene, check_take, open_scene, scenes_in
+from syncam_core.errors import UserError
 from syncam_core.video.clip import ImageClip
 from syncam_core.video.write import write_video
 
@@ -29,7 +30,7 @@ def scene(tmp_path):
 
 
 def refusal(path, **options) -> str:
-    with pytest.raises(ValueError, match=f"^scene '{path.name}'") as caught:
+    with pytest.raises(UserError, match=f"^scene '{path.name}'") as caught:
         read_whole(path, **options)
     assert len(str(caught.value)) < 3000
     return str(caught.value)
@@ -350,12 +351,12 @@ def test_scenes_are_found_in_natural_order_through_splits(tmp_path):
 )
 def test_what_cannot_be_written_is_refused_before_the_work(sizes, rig, caption, why):
     clips = [ImageClip(torch.zeros(*size, 3)) for size in sizes]
-    with pytest.raises(ValueError, match=why):
+    with pytest.raises(UserError, match=why):
         check_take("nerfstudio", clips, rig, caption)
 
 
 def test_a_layout_that_does_not_exist_is_refused():
-    with pytest.raises(ValueError, match="'layout' is 'coco'; possible are syncamvideo, nerfstudio, colmap"):
+    with pytest.raises(UserError, match="'layout' is 'coco'; possible are syncamvideo, nerfstudio, colmap"):
         check_take("coco", [ImageClip(torch.zeros(1, 4, 4, 3))], rig_for(1), "")
 
 

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from syncam_core.cameras import Lens, orbit_rig
+from syncam_core.errors import UserError
 from syncam_core.formats import blender_json, read_rig_file
 
 patient = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -85,7 +86,7 @@ def test_the_unit_is_read_or_asked_for(path):
     assert read(path, document({"matrix_world": matrix}, unit_scale=0.01)).c2w[0, 0, 0, 3] == 0.02
     content = document({"matrix_world": matrix})
     del content["unit_scale"]
-    with pytest.raises(ValueError, match=r"does not say its unit; give 'unit_m'"):
+    with pytest.raises(UserError, match=r"does not say its unit; give 'unit_m'"):
         read(path, content)
     assert read(path, content, unit_m=0.5).c2w[0, 0, 0, 3] == 1
 
@@ -102,9 +103,9 @@ def test_inverted_matrices_are_explained(path, point):
         matrix = orbit_with_z_up(azimuth, elevation, 3)
         matrix[:3, 3] += point
         cameras.append({"matrix_world": np.linalg.inv(matrix).tolist()})
-    with pytest.raises(ValueError, match=r"world-to-camera.*without inverting"):
+    with pytest.raises(UserError, match=r"world-to-camera.*without inverting"):
         read(path, document(*cameras))
-    with pytest.raises(ValueError, match=r"world-to-camera.*without inverting"):
+    with pytest.raises(UserError, match=r"world-to-camera.*without inverting"):
         read(path, document(*cameras), cameras="1, 3")
 
 
@@ -144,9 +145,9 @@ def test_a_lens_by_blenders_own_names_is_read(path, suffix):
     ids=range(14),
 )
 def test_what_cannot_be_read_is_refused_in_one_sentence(path, content, said):
-    with pytest.raises(ValueError, match=said) as refused:
+    with pytest.raises(UserError, match=said) as refused:
         read(path, content)
-    assert type(refused.value) is ValueError
+    assert type(refused.value) is UserError
     assert len(str(refused.value)) < 400
 
 

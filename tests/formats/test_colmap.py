@@ -19,6 +19,7 @@ from random_rigs import c2w_matrices, rigs, same_cameras, same_fields_of_view
 from scipy.spatial.transform import Rotation
 
 from syncam_core.cameras import Rig, orbit_rig
+from syncam_core.errors import UserError
 from syncam_core.formats import read_rig_file, write_rig_file
 from syncam_core.formats.colmap import looks_like
 
@@ -151,7 +152,7 @@ def test_a_written_model_replaces_the_one_that_was_there(tmp_path):
 
 def test_the_unit_is_asked_for(tmp_path):
     write_rig_file(orbit_rig([0], [0], [3]), tmp_path / "model", "colmap")
-    with pytest.raises(ValueError, match=r"^folder 'model': .*unit.*'unit_m'"):
+    with pytest.raises(UserError, match=r"^folder 'model': .*unit.*'unit_m'"):
         read_rig_file(tmp_path / "model")
 
 
@@ -207,14 +208,14 @@ def test_names_tell_cameras_and_frames_where_they_do(tmp_path, names, cameras):
     ],
 )  # fmt: skip
 def test_frames_that_a_camera_lacks_are_named(tmp_path, names, said):
-    with pytest.raises(ValueError, match=f"^folder 'model': .*{said}"):
+    with pytest.raises(UserError, match=f"^folder 'model': .*{said}"):
         seen(tmp_path, names)
 
 
 def test_more_images_than_views_can_be_chosen_from(tmp_path):
     c2w = c2w_matrices(np.random.default_rng(1), 100, 1)[:, 0]
     write_with_colmap(tmp_path, {f"P{n:03d}.jpg": matrix for n, matrix in enumerate(c2w)})
-    with pytest.raises(ValueError, match="it has 100 cameras, but at most 64 are possible; choose some in 'cameras'"):
+    with pytest.raises(UserError, match="it has 100 cameras, but at most 64 are possible; choose some in 'cameras'"):
         read_rig_file(tmp_path, unit_m=1.0)
     rig = read_rig_file(tmp_path, "P042, P007", unit_m=1.0)
     np.testing.assert_allclose(rig.c2w[:, 0], c2w[[42, 7]], atol=1e-9)
@@ -315,7 +316,7 @@ def text_model(folder, cameras: str = "1 PINHOLE 640 480 500 500 320 240", image
 def test_what_is_wrong_in_a_text_model_is_said(tmp_path, cameras, images, said):
     given = {key: value for key, value in (("cameras", cameras), ("images", images)) if value is not None}
     text_model(tmp_path / "model", **given)
-    with pytest.raises(ValueError, match=f"^folder 'model': .*({said})"):
+    with pytest.raises(UserError, match=f"^folder 'model': .*({said})"):
         read_rig_file(tmp_path / "model", unit_m=1.0)
 
 
@@ -336,7 +337,7 @@ def test_poses_written_the_wrong_way_round_are_told(tmp_path, place):
     assert read_rig_file(tmp_path / "right", unit_m=1.0).views == 4
     write_with_colmap(tmp_path / "wrong", {f"{n}.png": matrix for n, matrix in enumerate(np.linalg.inv(c2w))})
     for cameras in ("", "0, 2"):
-        with pytest.raises(ValueError, match="look like camera-to-world ones"):
+        with pytest.raises(UserError, match="look like camera-to-world ones"):
             read_rig_file(tmp_path / "wrong", cameras, unit_m=1.0)
 
 
@@ -365,7 +366,7 @@ def test_a_file_cut_anywhere_is_refused(binary_model, file):
     content = (binary_model / file).read_bytes()
     for length in range(len(content)):
         (binary_model / file).write_bytes(content[:length])
-        with pytest.raises(ValueError, match=f"^folder 'model': '{file}': "):
+        with pytest.raises(UserError, match=f"^folder 'model': '{file}': "):
             read_rig_file(binary_model, unit_m=1.0)
 
 
@@ -374,7 +375,7 @@ def test_a_file_cut_anywhere_is_refused(binary_model, file):
 def test_a_count_beyond_the_file_is_refused_at_once(binary_model, file, count):
     content = (binary_model / file).read_bytes()
     (binary_model / file).write_bytes(struct.pack("<Q", count) + content[8:])
-    with pytest.raises(ValueError, match=f"'{file}': it (promises|ends too early)"):
+    with pytest.raises(UserError, match=f"'{file}': it (promises|ends too early)"):
         read_rig_file(binary_model, unit_m=1.0)
 
 
@@ -383,7 +384,7 @@ def test_more_points_than_the_file_has_are_refused(binary_model):
     first = 8 + 64 + len(b"cam01/000001.png\0")
     for points in (1, 100, 2**40, 2**64 - 1):
         (binary_model / "images.bin").write_bytes(content[:first] + struct.pack("<Q", points) + content[first + 8 :])
-        with pytest.raises(ValueError, match=r"'images.bin': "):
+        with pytest.raises(UserError, match=r"'images.bin': "):
             read_rig_file(binary_model, unit_m=1.0)
 
 
@@ -402,7 +403,7 @@ def test_broken_images_in_a_binary_file_are_named(binary_model, place, value, sa
     content = bytearray((binary_model / "images.bin").read_bytes())
     content[place : place + len(value)] = value
     (binary_model / "images.bin").write_bytes(content)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(UserError, match=said):
         read_rig_file(binary_model, unit_m=1.0)
 
 
@@ -428,7 +429,7 @@ def test_200_mb_are_refused_in_bounded_time_and_memory(tmp_path, file, filling):
     start = time.process_time()
     tracemalloc.start()
     try:
-        with pytest.raises(ValueError, match=r"^folder 'model': "):
+        with pytest.raises(UserError, match=r"^folder 'model': "):
             read_rig_file(model, unit_m=1.0)
         assert tracemalloc.get_traced_memory()[1] < 200 * 2**20
     finally:
@@ -445,7 +446,7 @@ def test_points_of_a_large_real_model_are_passed_over(tmp_path):
 
 def test_a_file_of_the_model_is_told_apart_from_the_model_itself(binary_model):
     for name in ("images.bin", "cameras.bin", "points3D.bin"):
-        with pytest.raises(ValueError, match=f"^file '{name}': it is a part of a COLMAP model; give the folder"):
+        with pytest.raises(UserError, match=f"^file '{name}': it is a part of a COLMAP model; give the folder"):
             read_rig_file(binary_model / name, unit_m=1.0)
 
 
@@ -458,5 +459,5 @@ def test_only_a_folder_with_cameras_and_images_looks_like_a_model(tmp_path, bina
     assert not looks_like(tmp_path, b"")
     (binary_model / "cameras.bin").unlink()
     assert not looks_like(binary_model, b"")
-    with pytest.raises(ValueError, match="there is no such file"):
+    with pytest.raises(UserError, match="there is no such file"):
         read_rig_file(binary_model, unit_m=1.0, format="colmap")

@@ -12,6 +12,7 @@ from camera_cases import angle_of_view, orbit_in_the_rig, rigs
 from hypothesis import HealthCheck, given, settings
 
 from syncam_core.cameras import Rig
+from syncam_core.errors import UserError
 from syncam_core.formats import first_release, read_rig_file, write_rig_file
 
 patient = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -102,9 +103,9 @@ def test_moving_cameras_and_other_units_are_refused(path):
     c2w = np.tile(np.eye(4), (1, 2, 1, 1))
     c2w[0, 1, 0, 3] = 1
     moving, still = Rig(names=("a",), c2w=c2w), Rig(names=("a",), c2w=c2w[:, :1])
-    with pytest.raises(ValueError, match="the cameras move over 2 frames, but files of the first release"):
+    with pytest.raises(UserError, match="the cameras move over 2 frames, but files of the first release"):
         first_release.write(moving, path)
-    with pytest.raises(ValueError, match="unit_m is 1, but files of this format are in centimetres"):
+    with pytest.raises(UserError, match="unit_m is 1, but files of this format are in centimetres"):
         first_release.write(still, path, unit_m=1.0)
     assert not path.exists()
     assert read(path, {"a": IDENTITY.replace("[0 0 0 1]", "[2 0 0 1]")}, unit_m=1.0).c2w[0, 0, 2, 3] == 2
@@ -126,7 +127,7 @@ def test_world_to_camera_matrices_are_explained(path, point):
         right, down, forward, centre = c2w[:3].T[:, [2, 0, 1]] * [1, 1, -1]  # Unreal's world axes
         rows = np.column_stack([[forward, right, -down, 100 * centre], [0, 0, 0, 1]])
         inverse[f"C_{azimuth:02d}_18mm"] = " ".join(f"[{' '.join(map(str, row))}]" for row in np.linalg.inv(rows))
-    with pytest.raises(ValueError, match=r"world-to-camera.*invert each"):
+    with pytest.raises(UserError, match=r"world-to-camera.*invert each"):
         read(path, inverse)
 
 
@@ -148,7 +149,7 @@ def test_world_to_camera_matrices_are_explained(path, point):
     ids=range(11),
 )
 def test_what_cannot_be_read_is_refused_in_one_sentence(path, content, said):
-    with pytest.raises(ValueError, match=said) as refused:
+    with pytest.raises(UserError, match=said) as refused:
         read(path, content)
-    assert type(refused.value) is ValueError
+    assert type(refused.value) is UserError
     assert len(str(refused.value)) < 400

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from syncam_core.cameras import Rig, orbit_rig
+from syncam_core.errors import UserError
 from syncam_core.formats import FORMATS, file_name, read_rig_file, write_rig_file
 
 LONGEST_MESSAGE = 900
@@ -74,13 +75,13 @@ def judge(path, key: str) -> None:
             problem = None
             try:
                 rig = read_rig_file(path, cameras, 1.0, format)
-            except ValueError as refused:  # any other exception fails the test
+            except UserError as refused:  # any other exception fails the test
                 problem = refused
             if problem is None:
                 assert rig.c2w.isfinite().all()
             else:
                 sentence = str(problem)
-                assert type(problem) is ValueError
+                assert type(problem) is UserError
                 assert sentence.startswith(("file ", "folder "))
                 assert sentence.isprintable()
                 assert len(sentence) < LONGEST_MESSAGE
@@ -177,6 +178,6 @@ def test_deep_and_long_json_is_refused_in_seconds(tmp_path, content):
     path = tmp_path / "deep.json"
     path.write_bytes(content)
     for key in ("auto", *(key for key in FORMATS if FORMATS[key].SUFFIXES == (".json",))):
-        with pytest.raises(ValueError, match=r"^file 'deep.json': ") as refused:
+        with pytest.raises(UserError, match=r"^file 'deep.json': ") as refused:
             read_rig_file(path, unit_m=1.0, format=key)
         assert len(str(refused.value)) < LONGEST_MESSAGE

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from syncam_core.cameras import Rig, orbit_rig
+from syncam_core.errors import UserError
 from syncam_core.formats import FORMATS, blender_json, first_release, nerfstudio, opencv_json, syncamvideo
 
 MODULES = (syncamvideo, first_release, nerfstudio, opencv_json, blender_json)
@@ -76,9 +77,9 @@ def test_a_file_that_is_changed_somewhere_gives_a_rig_or_a_sentence(tmp_path, mo
     problem = None
     try:
         module.read(path, unit_m=data.draw(st.sampled_from([None, 1.0, 1e-300, 1e300])))
-    except ValueError as refused:  # any other exception fails the test
+    except UserError as refused:  # any other exception fails the test
         problem = refused
-    assert problem is None or (type(problem) is ValueError and 0 < len(str(problem)) < 500)
+    assert problem is None or (type(problem) is UserError and 0 < len(str(problem)) < 500)
     assert "\n" not in str(problem)
 
 
@@ -87,9 +88,9 @@ def test_a_file_that_is_changed_somewhere_gives_a_rig_or_a_sentence(tmp_path, mo
 def test_a_unit_that_is_no_length_is_refused(tmp_path, module, unit):
     path = tmp_path / "good.json"
     module.write(orbit_rig([0, 30]), path)
-    with pytest.raises(ValueError, match="unit_m"):
+    with pytest.raises(UserError, match="unit_m"):
         module.read(path, unit_m=unit)
-    with pytest.raises(ValueError, match="unit_m"):
+    with pytest.raises(UserError, match="unit_m"):
         module.write(orbit_rig([0, 30]), path, unit_m=unit)
 
 
@@ -105,7 +106,7 @@ def test_large_files_of_nothing_are_refused_quickly(tmp_path, module):
     ):
         path.write_text(content)
         begun = time.process_time()
-        with pytest.raises(ValueError):  # noqa: PT011
+        with pytest.raises(UserError):
             module.read(path, unit_m=0.01)
         assert time.process_time() - begun < 10  # mostly parsing: the content is refused at its first entries
 

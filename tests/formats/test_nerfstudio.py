@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from syncam_core.cameras import Rig, orbit_rig
+from syncam_core.errors import UserError
 from syncam_core.formats import nerfstudio, read_rig_file
 
 patient = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -167,7 +168,7 @@ def test_frames_of_different_times_are_one_moving_camera_and_of_the_same_time_st
         frame["time"] = 0.25
     assert read(path, document).views == 3
     document["frames"][0]["time"] = 0.5
-    with pytest.raises(ValueError, match=r"frames\[1\] and frames\[2\] have the same time"):
+    with pytest.raises(UserError, match=r"frames\[1\] and frames\[2\] have the same time"):
         read(path, document)
 
 
@@ -188,7 +189,7 @@ def test_a_camera_of_one_time_stands_still_beside_moving_ones(path):
     ],
 )
 def test_mixed_frame_counts_and_missing_times_are_explained(path, names, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(UserError, match=said):
         read(path, scene(*names))
 
 
@@ -200,7 +201,7 @@ def test_even_selections_of_frames_are_taken_as_they_are(path):
 
 
 def test_the_unit_is_asked_for(path):
-    with pytest.raises(ValueError, match=r"does not say its unit; give 'unit_m'"):
+    with pytest.raises(UserError, match=r"does not say its unit; give 'unit_m'"):
         read(path, scene("a.png"), unit_m=None)
 
 
@@ -217,9 +218,9 @@ def test_world_to_camera_matrices_are_explained_whichever_of_them_are_wanted(pat
         c2w = orbit_with_z_up(azimuth, elevation, 3)
         c2w[:3, 3] += point
         frames.append({"file_path": f"{index}.png", "transform_matrix": np.linalg.inv(c2w).tolist()})
-    with pytest.raises(ValueError, match=r"world-to-camera.*invert each"):
+    with pytest.raises(UserError, match=r"world-to-camera.*invert each"):
         read(path, {"frames": frames})
-    with pytest.raises(ValueError, match=r"world-to-camera.*invert each"):
+    with pytest.raises(UserError, match=r"world-to-camera.*invert each"):
         read(path, {"frames": frames}, cameras="0, 2")
     for frame in frames:
         frame["transform_matrix"] = np.linalg.inv(frame["transform_matrix"]).tolist()
@@ -260,9 +261,9 @@ def with_matrix(matrix) -> dict:
     ids=range(23),
 )
 def test_what_cannot_be_read_is_refused_in_one_sentence(path, content, said):
-    with pytest.raises(ValueError, match=said) as refused:
+    with pytest.raises(UserError, match=said) as refused:
         read(path, content)
-    assert type(refused.value) is ValueError
+    assert type(refused.value) is UserError
     assert len(str(refused.value)) < 400
 
 
@@ -275,7 +276,7 @@ def test_the_registry_reads_the_file_and_its_folder(path):
     path.write_text(json.dumps(scene("a.png", step=0.5)))
     assert read_rig_file(path, unit_m=1.0).views == 1
     assert read_rig_file(path.parent, unit_m=1.0).views == 1
-    with pytest.raises(ValueError, match="does not say its unit"):
+    with pytest.raises(UserError, match="does not say its unit"):
         read_rig_file(path)
 
 
@@ -294,6 +295,6 @@ def test_any_names_and_times_give_a_rig_or_a_sentence(path, frames):
     problem = None
     try:
         read(path, content)
-    except ValueError as refused:
+    except UserError as refused:
         problem = refused
-    assert problem is None or type(problem) is ValueError
+    assert problem is None or type(problem) is UserError

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from random_rigs import rigs, same_cameras, same_fields_of_view
 
 from syncam_core.cameras import Rig, orbit_rig
+from syncam_core.errors import UserError
 from syncam_core.formats import read_rig_file, write_rig_file
 from syncam_core.formats.nuke_chan import ROTATION_ORDERS, looks_like, read, write
 
@@ -147,16 +148,16 @@ LINE = "1 0 0 5 0 0 0 40\n"
 def test_what_is_wrong_is_said_with_its_line(tmp_path, content, said):
     path = tmp_path / "shot.chan"
     path.write_text(content)
-    with pytest.raises(ValueError, match=f"^file 'shot.chan': .*{said}"):
+    with pytest.raises(UserError, match=f"^file 'shot.chan': .*{said}"):
         read_rig_file(path, unit_m=1.0, format="nuke_chan")
 
 
 def test_the_unit_is_asked_for_and_an_unknown_order_is_refused(tmp_path):
     path = tmp_path / "shot.chan"
     path.write_text(LINE)
-    with pytest.raises(ValueError, match=r"file 'shot.chan': .*unit.*'unit_m'"):
+    with pytest.raises(UserError, match=r"file 'shot.chan': .*unit.*'unit_m'"):
         read_rig_file(path)
-    with pytest.raises(ValueError, match="rotation_order is 'zxy'; possible are ZXY, XYZ"):
+    with pytest.raises(UserError, match="rotation_order is 'zxy'; possible are ZXY, XYZ"):
         read(path, unit_m=1.0, rotation_order="zxy")
 
 
@@ -164,5 +165,5 @@ def test_a_trajectory_of_quaternions_is_not_taken_for_a_chan_file(tmp_path):
     path = tmp_path / "tum.txt"
     path.write_text("1 0.5 0.5 0.5 0 0 0.7071068 0.7071068\n")
     assert not looks_like(path, path.read_bytes())
-    with pytest.raises(ValueError, match=r"not JSON.*RealEstate10K.*chan"):
+    with pytest.raises(UserError, match=r"not JSON.*RealEstate10K.*chan"):
         read_rig_file(path, unit_m=1.0)

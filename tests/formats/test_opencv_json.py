@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from scipy.spatial.transform import Rotation
 
 from syncam_core.cameras import Rig
+from syncam_core.errors import UserError
 from syncam_core.formats import opencv_json, read_rig_file
 
 patient = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -137,7 +138,7 @@ def test_the_unit_is_read_or_asked_for(path):
     assert read(path, document(camera, unit_m=0.5), unit_m=2.0).c2w[0, 0, 2, 3] == -6
     without = document(camera)
     del without["unit_m"]
-    with pytest.raises(ValueError, match=r"does not say its unit; give 'unit_m'"):
+    with pytest.raises(UserError, match=r"does not say its unit; give 'unit_m'"):
         read(path, without)
     assert read(path, without, unit_m=1.0).views == 1
 
@@ -158,7 +159,7 @@ def test_the_registry_tells_it_from_its_content(path):
     assert read_rig_file(path).c2w[0, 0, 2, 3] == -1.5
     unknown = {"cameras": [{"K": EYE, "R": EYE, "T": [0, 0, 3]}]}
     path.write_text(json.dumps(unknown))
-    with pytest.raises(ValueError, match=r"needs either R and t .* or rvec and tvec, or c2w"):
+    with pytest.raises(UserError, match=r"needs either R and t .* or rvec and tvec, or c2w"):
         read_rig_file(path, unit_m=1.0)
 
 
@@ -175,7 +176,7 @@ def orbits_inverted(key: str, point) -> list[dict]:
 @pytest.mark.parametrize("point", [(5, -1, 20), (0, 0, 0)])
 @pytest.mark.parametrize("key", ["c2w", "R"])
 def test_inverted_matrices_are_explained_whichever_of_them_are_wanted(path, key, point, cameras):
-    with pytest.raises(ValueError, match=r"look inverted.*R and t map world to camera, c2w maps camera to world"):
+    with pytest.raises(UserError, match=r"look inverted.*R and t map world to camera, c2w maps camera to world"):
         read(path, document(*orbits_inverted(key, point)), cameras=cameras)
 
 
@@ -225,15 +226,15 @@ MIRROR = np.diag([1, -1, 1]).tolist()
     ids=range(36),
 )
 def test_what_cannot_be_read_is_refused_in_one_sentence(path, content, said):
-    with pytest.raises(ValueError, match=said) as refused:
+    with pytest.raises(UserError, match=said) as refused:
         read(path, content)
-    assert type(refused.value) is ValueError
+    assert type(refused.value) is UserError
     assert len(str(refused.value)) < 400
 
 
 def test_a_file_that_cannot_be_written_is_refused(tmp_path):
     rig = Rig(names=("a",), c2w=np.eye(4)[None, None])
-    with pytest.raises(ValueError, match=r"'cameras.json' cannot be written"):
+    with pytest.raises(UserError, match=r"'cameras.json' cannot be written"):
         opencv_json.write(rig, tmp_path / "absent" / "cameras.json")
-    with pytest.raises(ValueError, match=r"unit_m .* is 0"):
+    with pytest.raises(UserError, match=r"unit_m .* is 0"):
         opencv_json.write(rig, tmp_path / "cameras.json", unit_m=0)

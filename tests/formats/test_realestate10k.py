@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from random_rigs import c2w_matrices, rigs, same_cameras, same_fields_of_view
 
 from syncam_core.cameras import Lens, Rig, orbit_rig
+from syncam_core.errors import UserError
 from syncam_core.formats import read_rig_file, write_rig_file
 from syncam_core.formats.realestate10k import looks_like
 
@@ -95,10 +96,10 @@ def test_positions_are_in_the_unit_that_is_given_and_it_is_asked_for(tmp_path):
     path = tmp_path / "clip.txt"
     path.write_text(f"clip\n0 {INTRINSICS} 1 0 0 -10 0 1 0 0 0 0 1 0\n")
     assert read_rig_file(path, unit_m=0.1).c2w[0, 0, :3, 3].tolist() == [1, 0, 0]
-    with pytest.raises(ValueError, match=r"file 'clip.txt': .*unit.*'unit_m'"):
+    with pytest.raises(UserError, match=r"file 'clip.txt': .*unit.*'unit_m'"):
         read_rig_file(path)
     for unit_m in (0, -1, math.nan, math.inf):
-        with pytest.raises(ValueError, match="unit_m"):
+        with pytest.raises(UserError, match="unit_m"):
             read_rig_file(path, unit_m=unit_m)
 
 
@@ -123,7 +124,7 @@ def test_cameras_of_a_folder_are_chosen_by_name_and_ordered_naturally(tmp_path):
     assert rig.names == ("cam1", "cam2", "cam10")
     np.testing.assert_allclose(rig.c2w, c2w[[2, 1, 0]], atol=1e-12)
     assert read_rig_file(tmp_path / "set", "cam10, cam2", unit_m=1.0).names == ("cam10", "cam2")
-    with pytest.raises(ValueError, match="folder 'set': 'cameras' asks for 'left'"):
+    with pytest.raises(UserError, match="folder 'set': 'cameras' asks for 'left'"):
         read_rig_file(tmp_path / "set", "left", unit_m=1.0)
 
 
@@ -135,7 +136,7 @@ def test_a_camera_that_stands_still_fits_those_that_move_but_mixed_counts_are_na
     assert rig.frames == 5
     np.testing.assert_allclose(rig.c2w[1], np.repeat(c2w[:1], 5, axis=0), atol=1e-12)
     write_files(tmp_path / "set", {**files, "c": np.linalg.inv(c2w[:3])})
-    with pytest.raises(ValueError, match="'c' has 3 frames but camera 'a' 5"):
+    with pytest.raises(UserError, match="'c' has 3 frames but camera 'a' 5"):
         read_rig_file(tmp_path / "set", unit_m=1.0)
 
 
@@ -146,9 +147,9 @@ def test_camera_to_world_matrices_are_told_where_several_cameras_look_at_a_point
     write_files(tmp_path / "right", dict(zip("abcd", np.linalg.inv(c2w), strict=True)))
     assert read_rig_file(tmp_path / "right", unit_m=1.0).views == 4
     write_files(tmp_path / "wrong", dict(zip("abcd", c2w, strict=True)))
-    with pytest.raises(ValueError, match=r"look like camera-to-world ones .* invert each of them first"):
+    with pytest.raises(UserError, match=r"look like camera-to-world ones .* invert each of them first"):
         read_rig_file(tmp_path / "wrong", unit_m=1.0)
-    with pytest.raises(ValueError, match=r"look like camera-to-world ones .* invert each of them first"):
+    with pytest.raises(UserError, match=r"look like camera-to-world ones .* invert each of them first"):
         read_rig_file(tmp_path / "wrong", "a, c", unit_m=1.0)
 
 
@@ -196,14 +197,14 @@ def changed(number: int, value: str) -> str:
 def test_what_is_wrong_is_said_with_its_line(tmp_path, content, said):
     path = tmp_path / "clip.txt"
     path.write_text(content)
-    with pytest.raises(ValueError, match=f"^file 'clip.txt': .*{said}"):
+    with pytest.raises(UserError, match=f"^file 'clip.txt': .*{said}"):
         read_rig_file(path, unit_m=1.0, format="realestate10k")
 
 
 def test_a_broken_file_of_a_folder_is_named(tmp_path):
     write_files(tmp_path / "set", {"a": np.eye(4)[None], "b": np.eye(4)[None]})
     (tmp_path / "set" / "b.txt").write_text(changed(7, "-1"))
-    with pytest.raises(ValueError, match=r"^folder 'set': 'b.txt': line 3: the matrix is mirrored"):
+    with pytest.raises(UserError, match=r"^folder 'set': 'b.txt': line 3: the matrix is mirrored"):
         read_rig_file(tmp_path / "set", unit_m=1.0)
 
 
@@ -234,5 +235,5 @@ def test_the_lens_comes_from_the_first_frame_and_a_lens_beyond_reason_is_refused
 
 @pytest.mark.parametrize("options", [{"fps": 0}, {"image_size": (0, 1)}, {"unit_m": 0}])
 def test_options_that_cannot_be_are_refused(tmp_path, options):
-    with pytest.raises(ValueError, match=next(iter(options))):
+    with pytest.raises(UserError, match=next(iter(options))):
         write_rig_file(orbit_rig([0], [0], [1]), tmp_path / "a.txt", "realestate10k", **options)

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from random_rigs import rigs, same_cameras
 
 from syncam_core.cameras import Rig, orbit_rig
+from syncam_core.errors import UserError
 from syncam_core.formats import FORMATS, file_name, format_of, read_rig_file, write_rig_file
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
@@ -83,18 +84,18 @@ def test_the_unit_given_to_the_reader_scales_the_positions(tmp_path, key):
     torch.testing.assert_close(twice.c2w[..., :3, 3], 2 * metres.c2w[..., :3, 3])
     torch.testing.assert_close(twice.c2w[..., :3, :3], metres.c2w[..., :3, :3])
     for unit_m in (0, -1, math.nan, math.inf):
-        with pytest.raises(ValueError, match="unit_m"):
+        with pytest.raises(UserError, match="unit_m"):
             read_rig_file(path, unit_m=unit_m)
 
 
 @pytest.mark.parametrize("key", ["realestate10k", "colmap", "nuke_chan"])
 def test_a_format_without_a_unit_asks_for_it(tmp_path, key):
-    with pytest.raises(ValueError, match=r"unit.*'unit_m'"):
+    with pytest.raises(UserError, match=r"unit.*'unit_m'"):
         read_rig_file(written(tmp_path, key))
 
 
 def test_a_rig_json_is_in_metres_only(tmp_path):
-    with pytest.raises(ValueError, match="a rig JSON is in metres"):
+    with pytest.raises(UserError, match="a rig JSON is in metres"):
         write_rig_file(still(), tmp_path / "rig.json", "rig_json", unit_m=0.01)
 
 
@@ -123,20 +124,20 @@ def test_what_stands_behind_64_kb_is_found_too(tmp_path):
 def test_an_unknown_format_is_refused_with_those_that_are_possible(tmp_path, key, message):
     path = written(tmp_path, "rig_json")
     for call in (lambda: read_rig_file(path, format=key), lambda: write_rig_file(still(), path, key)):
-        with pytest.raises(ValueError, match=f"{message}; possible are rig_json, "):
+        with pytest.raises(UserError, match=f"{message}; possible are rig_json, "):
             call()
 
 
 @pytest.mark.parametrize("key", list(FORMATS))
 def test_what_is_no_file_is_refused_by_every_format(tmp_path, key):
     for path in (tmp_path / "absent", tmp_path / ("x" * 5000), Path("a\0b"), Path(os.devnull)):
-        with pytest.raises(ValueError, match="there is no such file"):
+        with pytest.raises(UserError, match="there is no such file"):
             read_rig_file(path, unit_m=1.0, format=key)
 
 
 def test_a_folder_without_cameras_says_what_could_be_there(tmp_path):
     (tmp_path / "notes.txt").write_text("nothing")
-    with pytest.raises(ValueError, match=r"^folder .*images.txt.*pose files"):
+    with pytest.raises(UserError, match=r"^folder .*images.txt.*pose files"):
         read_rig_file(tmp_path)
 
 
@@ -146,7 +147,7 @@ def test_200_mb_are_refused_unread_by_every_format(tmp_path, key):
     with path.open("wb") as file:
         file.truncate(200 * 2**20)
     start = time.process_time()
-    with pytest.raises(ValueError, match=r"larger than 16 MB|no such file"):
+    with pytest.raises(UserError, match=r"larger than 16 MB|no such file"):
         read_rig_file(path, unit_m=1.0, format=key)
     assert time.process_time() - start < 10
 
@@ -157,7 +158,7 @@ def test_16_mb_of_text_are_judged_in_seconds(tmp_path, key, filling):
     path = tmp_path / "big.txt"
     path.write_bytes(filling * (16 * 2**20 // len(filling)))
     start = time.process_time()
-    with pytest.raises(ValueError, match=r"^file 'big.txt': "):
+    with pytest.raises(UserError, match=r"^file 'big.txt': "):
         read_rig_file(path, unit_m=1.0, format=key)
     assert time.process_time() - start < 10
 
@@ -165,7 +166,7 @@ def test_16_mb_of_text_are_judged_in_seconds(tmp_path, key, filling):
 def test_a_folder_of_far_too_many_files_is_refused(tmp_path):
     for number in range(10_001):
         (tmp_path / f"{number}.txt").touch()
-    with pytest.raises(ValueError, match="more than 10000 files"):
+    with pytest.raises(UserError, match="more than 10000 files"):
         read_rig_file(tmp_path, unit_m=1.0, format="realestate10k")
 
 
@@ -173,7 +174,7 @@ def test_a_folder_of_far_too_many_files_is_refused(tmp_path):
 def test_a_place_that_cannot_be_written_to_is_a_sentence(tmp_path, key):
     (tmp_path / "file").write_text("in the way")
     for path in (tmp_path / "file" / "below", tmp_path / "a\0b"):
-        with pytest.raises(ValueError, match="cannot be"):
+        with pytest.raises(UserError, match="cannot be"):
             write_rig_file(still(), path, key)
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from syncam_core import formats
 from syncam_core.cameras import orbit_rig, rig_to_json
+from syncam_core.errors import UserError
 from syncam_core.formats import read_rig_file
 
 
@@ -58,41 +59,41 @@ def test_the_name_of_a_file_says_nothing(tmp_path):
 )
 def test_what_is_no_camera_file_is_refused_by_name(path, content, said):
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=f"file 'cameras.json': .*{said}") as refused:
+    with pytest.raises(UserError, match=f"file 'cameras.json': .*{said}") as refused:
         read_rig_file(path)
-    assert type(refused.value) is ValueError
+    assert type(refused.value) is UserError
     assert len(str(refused.value)) < 400
 
 
 def test_a_file_that_is_not_there_and_a_folder_are_refused(path, tmp_path):
-    with pytest.raises(ValueError, match=r"file 'cameras.json': there is no such file"):
+    with pytest.raises(UserError, match=r"file 'cameras.json': there is no such file"):
         read_rig_file(path)
-    with pytest.raises(ValueError, match="there is no such file"):
+    with pytest.raises(UserError, match="there is no such file"):
         read_rig_file(tmp_path)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16", "utf-32"])
 def test_another_encoding_is_named_for_what_it_is(path, encoding):
     path.write_bytes('{"cameras": []}'.encode(encoding))
-    with pytest.raises(ValueError, match=r"it is not UTF-8 text .*; save it as UTF-8"):
+    with pytest.raises(UserError, match=r"it is not UTF-8 text .*; save it as UTF-8"):
         read_rig_file(path)
 
 
 def test_a_file_that_fails_while_it_is_read_is_a_sentence(path):
     path.symlink_to("/proc/self/mem")  # opens, and then gives nothing but an input/output error
-    with pytest.raises(ValueError, match=r"it cannot be read \(Input/output error\)"):
+    with pytest.raises(UserError, match=r"it cannot be read \(Input/output error\)"):
         read_rig_file(path)
 
 
 def test_a_device_is_not_read():
-    with pytest.raises(ValueError, match="no such file"):
+    with pytest.raises(UserError, match="no such file"):
         read_rig_file(os.devnull)
 
 
 def test_a_file_larger_than_16_mb_is_refused_unread(path):
     with path.open("wb") as file:
         file.truncate(200 * 2**20)
-    with pytest.raises(ValueError, match="larger than 16 MB"):
+    with pytest.raises(UserError, match="larger than 16 MB"):
         read_rig_file(path)
 
 
@@ -114,9 +115,9 @@ def test_any_content_gives_a_rig_or_a_sentence(path, content):
     problem = None
     try:
         read_rig_file(path)
-    except ValueError as refused:  # any other exception fails the test
+    except UserError as refused:  # any other exception fails the test
         problem = refused
-    assert problem is None or (type(problem) is ValueError and str(problem).startswith("file 'cameras.json': "))
+    assert problem is None or (type(problem) is UserError and str(problem).startswith("file 'cameras.json': "))
 
 
 def test_the_reading_limit_counts_bytes(path, monkeypatch):
@@ -124,5 +125,5 @@ def test_the_reading_limit_counts_bytes(path, monkeypatch):
     path.write_text('{"cameras": [{"azimuth": 0, "distance": 2}]}')
     assert read_rig_file(path).views == 1
     path.write_text('{"cameras": [{"azimuth": 0, "distance": 2}]}' + " " * 60)
-    with pytest.raises(ValueError, match="larger than"):
+    with pytest.raises(UserError, match="larger than"):
         read_rig_file(path)

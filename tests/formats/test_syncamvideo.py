@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from syncam_core.cameras import Rig, encode_cameras, orbit_rig
+from syncam_core.errors import UserError
 from syncam_core.formats import read_rig_file, syncamvideo, write_rig_file
 from syncam_core.formats.syncamvideo import rig_from_syncamvideo
 
@@ -186,9 +187,9 @@ IDENTITY = "[1 0 0 0] [0 1 0 0] [0 0 1 0] [0 0 0 1]"
     ],
 )
 def test_a_broken_camera_is_refused_by_frame_and_name(read, text, said):
-    with pytest.raises(ValueError, match=rf"file 'cams.json': frame1, cam02: .*{said}") as refused:
+    with pytest.raises(UserError, match=rf"file 'cams.json': frame1, cam02: .*{said}") as refused:
         read(with_camera(text))
-    assert type(refused.value) is ValueError
+    assert type(refused.value) is UserError
     assert len(str(refused.value)) < 400
 
 
@@ -199,7 +200,7 @@ def test_a_broken_camera_that_is_not_chosen_does_no_harm(read):
 def test_a_frame_without_a_camera_is_named(read):
     frames = document(three_cameras(), 20)
     del frames["frame12"]["cam03"]
-    with pytest.raises(ValueError, match="frame12 has no camera 'cam03'"):
+    with pytest.raises(UserError, match="frame12 has no camera 'cam03'"):
         read(frames)
     assert read(frames, "1, 2").frames == 1
 
@@ -221,19 +222,19 @@ def test_a_frame_without_a_camera_is_named(read):
 def test_a_file_with_wrong_frames_is_refused(read, change, said):
     frames = document(three_cameras())
     change(frames)
-    with pytest.raises(ValueError, match=f"file 'cams.json': .*{said}") as refused:
+    with pytest.raises(UserError, match=f"file 'cams.json': .*{said}") as refused:
         read(frames)
-    assert type(refused.value) is ValueError
+    assert type(refused.value) is UserError
 
 
 def test_more_frames_than_a_film_has_are_refused(read):
-    with pytest.raises(ValueError, match="it has 20001 frames, but at most 20000 are read; cut it"):
+    with pytest.raises(UserError, match="it has 20001 frames, but at most 20000 are read; cut it"):
         read(document({"cam01": text_of(np.eye(4))}, frames=20_001))
 
 
 def test_more_than_64_cameras_need_a_choice(read):
     frames = document({f"cam{n:02d}": IDENTITY for n in range(1, 101)}, 2)
-    with pytest.raises(ValueError, match=r"100 cameras.*at most 64.*choose"):
+    with pytest.raises(UserError, match=r"100 cameras.*at most 64.*choose"):
         read(frames)
     assert read(frames, "100, 1").names == ("cam100", "cam01")
 
@@ -255,7 +256,7 @@ def inverse_text(rows: np.ndarray) -> str:
 @pytest.mark.parametrize("point", [(13220.0, 1100.0, -570.0), (500.0, 0.0, 100.0), (0.0, 0.0, 0.0)])
 def test_a_file_of_world_to_camera_matrices_is_explained(read, point):
     cameras = {f"cam{n:02d}": inverse_text(rows_of(15 * n, 4 * n, 300, point)) for n in range(1, 6)}
-    with pytest.raises(ValueError, match=r"world-to-camera.*invert each"):
+    with pytest.raises(UserError, match=r"world-to-camera.*invert each"):
         read(document(cameras))
 
 
@@ -360,10 +361,10 @@ def test_a_moving_camera_of_the_multicamvideo_kind_is_read_and_written(tmp_path)
 
 def test_another_number_of_frames_than_a_moving_rig_has_is_refused(tmp_path):
     path = tmp_path / "camera_extrinsics.json"
-    with pytest.raises(ValueError, match="frames is 81, but the cameras of the rig move over 7 frames"):
+    with pytest.raises(UserError, match="frames is 81, but the cameras of the rig move over 7 frames"):
         syncamvideo.write(moving_rig(7), path, frames=81)
     for frames in (0, -1, 2.0, True, 10**9):
-        with pytest.raises(ValueError, match=f"frames is {frames}, but a whole number from 1"):
+        with pytest.raises(UserError, match=f"frames is {frames}, but a whole number from 1"):
             syncamvideo.write(orbit_rig([0]), path, frames=frames)
     assert not path.exists()
 
@@ -380,7 +381,7 @@ def test_a_file_in_metres_can_be_read_but_is_never_written(tmp_path):
     path = tmp_path / "camera_extrinsics.json"
     path.write_text(json.dumps(document({"cam01": "[1 0 0] [0 1 0] [0 0 1] [-3 0 0]"})))
     assert read_rig_file(path, unit_m=1.0).c2w[0, 0, 2, 3] == -3
-    with pytest.raises(ValueError, match="unit_m is 1, but files of this format are in centimetres"):
+    with pytest.raises(UserError, match="unit_m is 1, but files of this format are in centimetres"):
         syncamvideo.write(orbit_rig([0]), path, unit_m=1.0)
     syncamvideo.write(orbit_rig([0]), path, unit_m=0.01)
     assert read_rig_file(path).c2w[0, 0, 2, 3] == -3
@@ -388,6 +389,6 @@ def test_a_file_in_metres_can_be_read_but_is_never_written(tmp_path):
 
 def test_control_characters_of_a_damaged_row_do_not_reach_the_sentence():
     document = {"frame0": {"cam01": "[1 0 0 0] [0 1 0 0] [0 0 1 0] [1\x7f\x7f 2 3 1] "}}
-    with pytest.raises(ValueError, match="row 3 holds something that is not a number") as refused:
+    with pytest.raises(UserError, match="row 3 holds something that is not a number") as refused:
         rig_from_syncamvideo(document)
     assert str(refused.value).isprintable()

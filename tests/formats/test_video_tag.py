@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from syncam_core.cameras import Rig, orbit_rig, rig_to_json
+from syncam_core.errors import UserError
 from syncam_core.formats import read_rig_file, video_tag
 from syncam_core.video import write_video
 from syncam_core.video.codecs import frame_dtype
@@ -60,7 +61,7 @@ def test_videos_larger_than_camera_files_may_be_are_read(tmp_path):
 @pytest.mark.parametrize("suffix", KINDS)
 def test_a_video_without_a_rig_says_where_one_comes_from(tmp_path, suffix):
     path = video(tmp_path / f"a{suffix}", {"workflow": "{}"})
-    with pytest.raises(ValueError, match=rf"^file 'a{suffix}': it is a video without a rig in it; SynCam Render Views"):
+    with pytest.raises(UserError, match=rf"^file 'a{suffix}': it is a video without a rig in it; SynCam Render Views"):
         read_rig_file(path)
     assert not video_tag.has_rig(path)
 
@@ -69,7 +70,7 @@ def test_a_video_without_a_rig_says_where_one_comes_from(tmp_path, suffix):
 @pytest.mark.parametrize("text", ["", "{", "[1, 2]", '{"format": "syncam-rig", "version": 99, "cameras": []}'])
 def test_a_damaged_rig_is_a_sentence(tmp_path, suffix, text):
     path = video(tmp_path / f"a{suffix}", {"syncam_rig": text})
-    with pytest.raises(ValueError, match=rf"^file 'a{suffix}': "):
+    with pytest.raises(UserError, match=rf"^file 'a{suffix}': "):
         read_rig_file(path)
 
 
@@ -91,7 +92,7 @@ def test_damaged_videos_are_sentences_and_end_soon(tmp_path, suffix):
 def outcome(path):
     try:
         read_rig_file(path)
-    except ValueError as problem:
+    except UserError as problem:
         return str(problem).partition(":")[0]
     return "read"
 
@@ -107,5 +108,5 @@ def test_boxes_that_promise_more_than_there_is_end_the_search(tmp_path):
         b"\0" * 64,
     ):
         path.write_bytes(ftyp + rest)
-        with pytest.raises(ValueError, match="a video without a rig in it"):
+        with pytest.raises(UserError, match="a video without a rig in it"):
             read_rig_file(path)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from syncam_core.errors import UserError
 from syncam_core.metrics import Interval, ratio, summarize, to_text
 from syncam_core.metrics.intervals import MEASURES
 
@@ -62,9 +63,9 @@ def test_a_ratio_resamples_scenes_together():
 
 
 def test_sets_that_cannot_be_compared_are_refused():
-    with pytest.raises(ValueError, match="there are 1 and 2 scores"):
+    with pytest.raises(UserError, match="there are 1 and 2 scores"):
         ratio(scores([1.0]), scores([1.0, 2.0]))
-    with pytest.raises(ValueError, match="no scores to summarize"):
+    with pytest.raises(UserError, match="no scores to summarize"):
         summarize([])
 
 

@@ -12,6 +12,7 @@ import torch
 from scipy import ndimage
 
 from syncam_core.cameras import Rig, orbit_c2w, orbit_rig
+from syncam_core.errors import UserError
 from syncam_core.metrics import (
     NoSubject,
     control_takes,
@@ -212,7 +213,7 @@ def test_what_cannot_be_scored_is_refused_in_a_sentence(video, rig, sentence):
     for function in (score_scene, score_picture):
         if "one place" in sentence and function is score_picture:
             continue
-        with pytest.raises(ValueError, match=sentence) as problem:
+        with pytest.raises(UserError, match=sentence) as problem:
             function(video, rig)
         assert str(problem.value).endswith(".")
 
@@ -223,9 +224,9 @@ def test_what_cannot_be_scored_is_refused_in_a_sentence(video, rig, sentence):
 def test_mixed_seeds_takes_each_view_from_the_next_sample():
     samples = [torch.full((5, 1, 2, 2, 3), float(k)) for k in range(3)]
     assert mixed_seeds(samples)[:, 0, 0, 0, 0].tolist() == [0, 1, 2, 0, 1]
-    with pytest.raises(ValueError, match="at least 2 samples, but there are 1"):
+    with pytest.raises(UserError, match="at least 2 samples, but there are 1"):
         mixed_seeds(samples[:1])
-    with pytest.raises(ValueError, match="samples of one shape"):
+    with pytest.raises(UserError, match="samples of one shape"):
         mixed_seeds([samples[0], samples[1][:2]])
 
 

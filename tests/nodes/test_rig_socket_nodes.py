@@ -167,7 +167,7 @@ def test_a_3d_camera_that_cannot_be_used_is_named(host, info, said):
     good = {"position": xyz(0, 0, 3), "target": xyz(0, 0, 0), "zoom": 1, "cameraType": "perspective"}
     with pytest.raises(ValueError, match=f"^SynCamRigFromLoad3D: .*({said})") as refused:
         host("SynCamRigFromLoad3D", {"cameras.camera0": [good], "cameras.camera1": [info]}, unit_m=1.0)
-    assert type(refused.value) is ValueError
+    assert type(refused.value).__name__ == "UserError"
 
 
 def test_sockets_and_lists_of_3d_cameras_become_views_in_their_order(host):

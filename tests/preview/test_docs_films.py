@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from syncam_core.errors import UserError
+
 ROOT = Path(__file__).resolve().parents[2]
 HELP = ROOT / "web" / "docs"
 
@@ -54,7 +56,7 @@ def test_footage_is_the_same_moment_from_all_sides(script):
 
 def test_a_film_that_does_not_fit_is_refused_and_one_that_nearly_does_is_made_coarser(script, tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (12, 300, 400, 3)).astype(np.uint8)
-    with pytest.raises(ValueError, match="shorter or smaller"):
+    with pytest.raises(UserError, match="shorter or smaller"):
         script.write_film(tmp_path / "a.webp", noise)
     script.write_film(tmp_path / "b.webp", noise[:3])
     assert (tmp_path / "b.webp").stat().st_size <= 250_000

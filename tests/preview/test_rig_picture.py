@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from syncam_core.cameras import MAX_VIEWS, Lens, Rig, orbit_c2w, orbit_rig
 from syncam_core.cameras.meter import measure
+from syncam_core.errors import UserError
 from syncam_core.preview import draw_rig
 from syncam_core.preview.canvas import ink_on, rgb, spread_out, standing_out
 from syncam_core.preview.projector import Projector
@@ -41,13 +42,13 @@ def test_the_drawing_has_the_asked_for_size_and_shows_every_camera_in_its_colour
 
 
 def test_sizes_and_scales_that_cannot_be_drawn_are_refused_with_a_sentence():
-    with pytest.raises(ValueError, match="'width' is 63, but 64 to 8192 pixels are possible"):
+    with pytest.raises(UserError, match="'width' is 63, but 64 to 8192 pixels are possible"):
         draw_rig(FOUR, 63, 100)
-    with pytest.raises(ValueError, match="'height' is 9000"):
+    with pytest.raises(UserError, match="'height' is 9000"):
         draw_rig(FOUR, 100, 9000)
-    with pytest.raises(ValueError, match=r"figure's scale is 0, but 0\.01 to 1000 are possible"):
+    with pytest.raises(UserError, match=r"figure's scale is 0, but 0\.01 to 1000 are possible"):
         draw_rig(FOUR, figure_scale=0)
-    with pytest.raises(ValueError, match="figure's scale is nan"):
+    with pytest.raises(UserError, match="figure's scale is nan"):
         draw_rig(FOUR, figure_scale=float("nan"))
 
 

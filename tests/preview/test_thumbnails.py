@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from syncam_core.cameras import Lens, Rig, orbit_c2w, orbit_rig
+from syncam_core.errors import UserError
 from syncam_core.preview import thumbnail_sheet, thumbnails
 
 
@@ -95,10 +96,10 @@ def test_moving_cameras_are_seen_at_the_frame_that_is_asked_for():
     at_5 = plain(rig, frame=5)
     # both look at the origin at all frames: a still rig of these two cameras sees the same
     assert (at_5 - plain(orbit_rig([15, -20], [5], [4]))).abs().mean() < 1e-3
-    with pytest.raises(ValueError, match="'frame' is 9, but the cameras of the rig move over frames 0 to 8"):
+    with pytest.raises(UserError, match="'frame' is 9, but the cameras of the rig move over frames 0 to 8"):
         thumbnails(rig, frame=9)
     assert torch.equal(plain(orbit_rig([0]), frame=500), plain(orbit_rig([0])))
-    with pytest.raises(ValueError, match="'width' of the thumbnails is 8"):
+    with pytest.raises(UserError, match="'width' of the thumbnails is 8"):
         thumbnails(rig, width=8)
 
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncam_core.cameras import Lens, Rig, orbit_c2w, orbit_rig
+from syncam_core.errors import UserError
 from syncam_core.synthetic import (
     COLORS,
     FLOORS,
@@ -322,10 +323,10 @@ def test_a_telephoto_lens_from_two_kilometres_sees_a_whole_subject():
 @pytest.mark.parametrize("name", ["height", "width", "supersample", "rays_at_once"])
 def test_a_size_of_0_is_refused(name):
     sizes = {"height": 8, "width": 8, name: 0}
-    with pytest.raises(ValueError, match=f"'{name}' is 0, but at least 1 is needed"):
+    with pytest.raises(UserError, match=f"'{name}' is 0, but at least 1 is needed"):
         render(Scene(), orbit_rig([0.0]), times=[0.0], **sizes)
 
 
 def test_a_moving_rig_that_is_too_short_is_refused():
-    with pytest.raises(ValueError, match="9 frames are asked for, but the cameras of the rig move over 5 frames only"):
+    with pytest.raises(UserError, match="9 frames are asked for, but the cameras of the rig move over 5 frames only"):
         render(Scene(), moving_rig(5), 8, 8, frame_times(9))

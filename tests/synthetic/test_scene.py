@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from syncam_core.errors import UserError
 from syncam_core.synthetic import (
     COLORS,
     FLOORS,
@@ -127,13 +128,13 @@ def test_seeds_draw_every_word_equally_often():
     ],
 )
 def test_a_scene_that_cannot_be_is_refused_with_the_value_and_what_is_possible(field, value):
-    with pytest.raises(ValueError, match=f"the scene has {field} {value!r}"):
+    with pytest.raises(UserError, match=f"the scene has {field} {value!r}"):
         Scene(**{field: value})
 
 
 @pytest.mark.parametrize("times", [[], [math.nan], [[0.0]]])
 def test_times_that_are_no_list_of_seconds_are_refused(times):
-    with pytest.raises(ValueError, match="frame times need a list of finite seconds"):
+    with pytest.raises(UserError, match="frame times need a list of finite seconds"):
         Scene().subject_centre(times)
 
 

@@ -9,6 +9,7 @@ from tiny_training import TEXT_DIM, MemoryScene, lone_video, ring_scene, text_of
 
 from syncam_core.cameras import Rig, encode_cameras, orbit_rig
 from syncam_core.datasets.footage import Kind
+from syncam_core.errors import UserError
 from syncam_core.training.batches import Batches, angles_at
 from syncam_core.training.config import Angles, Dropout, Mix, Objective
 
@@ -324,7 +325,7 @@ def test_shorter_texts_are_followed_by_zeros():
     ],
 )
 def test_a_mix_that_the_data_cannot_give_is_refused_before_the_first_step(mix, scenes, sentence):
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         Batches(tiny_config("", mix=(mix,)), scenes, text_of)
 
 
@@ -332,7 +333,7 @@ def test_a_mix_that_the_data_cannot_give_is_refused_before_the_first_step(mix, s
 def test_batches_that_do_not_divide_are_refused(scenes, accumulate, processes):
     config = tiny_config("", mix=(Mix(MULTI, 1.0, scenes),), accumulate=accumulate)
     said = f"batches of {scenes} scenes, which do not divide into {processes} processes x {accumulate} parts"
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(UserError, match=said):
         Batches(config, a_world(), text_of, 0, processes)
 
 

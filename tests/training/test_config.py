@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import yaml
 
+from syncam_core.errors import UserError
 from syncam_core.training.config import TrainConfig, read_config
 
 SMALLEST = {
@@ -126,14 +127,14 @@ def test_no_without_quotes_is_a_mixed_precision_though_yaml_reads_it_as_false(tm
     ],
 )
 def test_a_mistake_is_named_with_its_place_in_one_sentence(tmp_path, changes, sentence):
-    with pytest.raises(ValueError, match=sentence) as problem:
+    with pytest.raises(UserError, match=sentence) as problem:
         read_config(written(tmp_path, **changes))
     assert "\n" not in str(problem.value)
 
 
 def test_a_mix_must_draw_something_at_every_step(tmp_path):
     early = {"kind": "multi_view_video", "share": 1, "scenes": 2, "until": 5}
-    with pytest.raises(ValueError, match="'mix' draws nothing at step 5"):
+    with pytest.raises(UserError, match="'mix' draws nothing at step 5"):
         read_config(written(tmp_path, mix=[early]))
     late = {"kind": "multi_view_images", "share": 1, "scenes": 2, "since": 5}
     config = read_config(written(tmp_path, mix=[early, late]))
@@ -152,15 +153,15 @@ def test_a_mix_must_draw_something_at_every_step(tmp_path):
 def test_a_file_that_holds_something_else_is_refused_in_one_sentence(tmp_path, content, sentence):
     path = tmp_path / "config.yaml"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=sentence) as problem:
+    with pytest.raises(UserError, match=sentence) as problem:
         read_config(path)
     assert "\n" not in str(problem.value)
 
 
 def test_a_file_that_is_not_there_and_a_folder_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"there is no file .*absent\.yaml"):
+    with pytest.raises(UserError, match=r"there is no file .*absent\.yaml"):
         read_config(tmp_path / "absent.yaml")
-    with pytest.raises(ValueError, match="cannot be read: Is a directory"):
+    with pytest.raises(UserError, match="cannot be read: Is a directory"):
         read_config(tmp_path)
 
 
@@ -183,7 +184,7 @@ def test_overrides_are_yaml_values_for_dotted_names(tmp_path):
     ],
 )
 def test_an_override_that_cannot_be_is_refused_in_one_sentence(tmp_path, name, value, sentence):
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         read_config(written(tmp_path), {name: value})
 
 

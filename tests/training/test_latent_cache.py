@@ -28,6 +28,7 @@ from syncam_core.datasets.collections.procedural import procedural_scenes
 from syncam_core.datasets.collections.syncamvideo import read_syncamvideo
 from syncam_core.datasets.footage import BrokenFootage, Footage, Kind, Scene
 from syncam_core.datasets.problems import BrokenData
+from syncam_core.errors import UserError
 from syncam_core.training.latent_cache import LatentCache, TextCache, open_cache
 from syncam_core.video.write import write_video
 
@@ -84,10 +85,10 @@ def test_only_the_views_and_frames_that_exist_can_be_asked_for(cache, scenes):
     build(cache, scenes)
     one = open_cache(cache.folder)[0]
     for views in ([3], [-1], []):
-        with pytest.raises(ValueError, match="has the views 0 to 2"):
+        with pytest.raises(UserError, match="has the views 0 to 2"):
             one.latents(views)
     for frames in (0, 4):
-        with pytest.raises(ValueError, match="has 3 latent frames"):
+        with pytest.raises(UserError, match="has 3 latent frames"):
             one.latents([0], frames)
 
 
@@ -181,7 +182,7 @@ def test_a_damaged_file_is_encoded_again_and_refused_by_open_cache(cache, scenes
     before = contents(cache.folder)
     path = cache.path(scenes[1].name)
     path.write_bytes(path.read_bytes()[:-7])
-    with pytest.raises(ValueError, match=f"'{path}' is damaged"):
+    with pytest.raises(UserError, match=f"'{path}' is damaged"):
         open_cache(cache.folder)
     assert build(cache, scenes).encoded == (scenes[1].name,)
     assert contents(cache.folder) == before
@@ -313,15 +314,15 @@ def test_a_mixed_folder_is_refused_with_both_names(cache, scenes):
     }
     for what, (options, other) in others.items():
         build(cache, other, **options)
-        with pytest.raises(ValueError, match=rf"is mixed: the {what}.*'seed1-000001'.*'seed1-000000'"):
+        with pytest.raises(UserError, match=rf"is mixed: the {what}.*'seed1-000001'.*'seed1-000000'"):
             open_cache(cache.folder)
 
 
 def test_an_empty_folder_and_other_files_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="holds no cached scenes"):
+    with pytest.raises(UserError, match="holds no cached scenes"):
         open_cache(tmp_path)
     (tmp_path / "x.safetensors").write_bytes(b"\x80\x04N.")
-    with pytest.raises(ValueError, match=r"x\.safetensors' is damaged or no file of the latent cache"):
+    with pytest.raises(UserError, match=r"x\.safetensors' is damaged or no file of the latent cache"):
         open_cache(tmp_path)
 
 
@@ -335,11 +336,11 @@ def test_files_say_what_they_hold(cache, scenes):
 
 
 def test_only_known_modes_and_dtypes_are_possible(cache, scenes):
-    with pytest.raises(ValueError, match="'on_broken' is 'maybe'"):
+    with pytest.raises(UserError, match="'on_broken' is 'maybe'"):
         build(cache, scenes, on_broken="maybe")
-    with pytest.raises(ValueError, match=r"'dtype' is torch\.int8"):
+    with pytest.raises(UserError, match=r"'dtype' is torch\.int8"):
         build(cache, scenes, dtype=torch.int8)
-    with pytest.raises(ValueError, match=r"made \(\) of a video"):
+    with pytest.raises(UserError, match=r"made \(\) of a video"):
         build(cache, scenes, lambda pictures: pictures.float().mean())
 
 
@@ -358,16 +359,16 @@ def test_every_caption_is_encoded_once(tmp_path):
     assert cache.build(["a ball"], encode, "other", dtype=torch.float32) == 1
     for caption in ("a ball", "a cube", "a cone", ""):
         assert torch.equal(cache.load(caption, "tiny"), spoken(caption).float())
-    with pytest.raises(ValueError, match="'a cube' is not in the text cache"):
+    with pytest.raises(UserError, match="'a cube' is not in the text cache"):
         cache.load("a cube", "other")
 
 
 def test_text_that_is_not_finite_is_refused_by_its_caption(tmp_path):
     cache = TextCache(tmp_path / "text")
-    with pytest.raises(ValueError, match="NaN or infinite numbers of the caption 'a ball'"):
+    with pytest.raises(UserError, match="NaN or infinite numbers of the caption 'a ball'"):
         cache.build(["a ball"], lambda caption: torch.full((2, 2), torch.nan), "tiny")
     assert list(cache.folder.iterdir()) == []
-    with pytest.raises(ValueError, match=r"\(tokens, dim\) is needed"):
+    with pytest.raises(UserError, match=r"\(tokens, dim\) is needed"):
         cache.build(["a ball"], lambda caption: torch.zeros(3), "tiny")
 
 

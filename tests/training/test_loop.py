@@ -18,6 +18,7 @@ from tiny_training import lone_video, ring_scene, text_of, tiny_config
 from training_runs import KILLS, long_run, scenes, shared_runs
 
 from syncam_core.datasets.footage import Kind
+from syncam_core.errors import UserError
 from syncam_core.training.batches import Batches
 from syncam_core.training.config import Dropout, Mix, Objective, OptimizerConfig
 from syncam_core.training.export import export_base
@@ -332,7 +333,7 @@ def test_another_configuration_in_the_same_folder_is_refused(tmp_path):
     train(config, scenes(), text_of)
     before = (tmp_path / "log.jsonl").read_bytes()
     for other in (replace(config, seed=5), replace(config, objective=Objective(shift=3.0))):
-        with pytest.raises(ValueError, match=r"'output' is .*, which holds a run with another configuration; choose"):
+        with pytest.raises(UserError, match=r"'output' is .*, which holds a run with another configuration; choose"):
             train(other, scenes(), text_of)
     assert (tmp_path / "log.jsonl").read_bytes() == before
 
@@ -408,6 +409,6 @@ def test_rates_follow_the_pace(tmp_path):
 
 
 def test_batches_that_do_not_fit_are_refused_before_anything_is_written(tmp_path):
-    with pytest.raises(ValueError, match="no scene of the data can give that"):
+    with pytest.raises(UserError, match="no scene of the data can give that"):
         train(tiny_config(tmp_path / "run"), [lone_video("video")], text_of)
     assert not (tmp_path / "run").exists()

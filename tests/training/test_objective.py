@@ -3,6 +3,7 @@ import itertools
 import pytest
 import torch
 
+from syncam_core.errors import UserError
 from syncam_core.training.objective import gaussian_weight, noisy, shifted, sigma_of, velocity
 
 
@@ -67,7 +68,7 @@ def test_a_shift_keeps_both_ends_and_the_order():
 
 
 def test_an_unknown_way_to_draw_is_refused_with_the_possible_ones():
-    with pytest.raises(ValueError, match="'timesteps' is 'cosine'; possible are uniform_1000, uniform, logit_normal"):
+    with pytest.raises(UserError, match="'timesteps' is 'cosine'; possible are uniform_1000, uniform, logit_normal"):
         sigma_of(0.5, "cosine", 5.0)
 
 

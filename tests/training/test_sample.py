@@ -7,6 +7,7 @@ import pytest
 import torch
 from tiny_training import TEXT_DIM, random_wan, relative_error
 
+from syncam_core.errors import UserError
 from syncam_core.training.config import Objective
 from syncam_core.training.sample import sample, sigmas
 from syncam_core.training.trainee import Trainee
@@ -129,7 +130,7 @@ def test_sampling_leaves_the_model_in_the_state_it_was_in(model, is_training):
 
 
 def test_an_unknown_mode_is_refused_with_the_possible_ones(model):
-    with pytest.raises(ValueError, match="'mode' is 'half'; possible are full, masked, off"):
+    with pytest.raises(UserError, match="'mode' is 'half'; possible are full, masked, off"):
         sample(model[1], *inputs(1, 1), SIZE, [1], mode="half")
 
 

@@ -9,6 +9,7 @@ import tiny_umt5
 import torch
 from safetensors.torch import save_file
 
+from syncam_core.errors import UserError
 from syncam_core.synthetic.text import encode_prompt
 from syncam_core.training.text import position_buckets, text_encoder
 
@@ -84,16 +85,16 @@ def test_a_file_that_cannot_be_used_is_refused_in_a_sentence(tmp_path, change, m
     state = tiny_umt5.state()
     change(state)
     save_file(state, tmp_path / "umt5.safetensors")
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         text_encoder("umt5", str(tmp_path / "umt5.safetensors"))
 
 
 def test_what_is_no_weights_file_is_refused_in_a_sentence(tmp_path):
     (tmp_path / "umt5.safetensors").write_bytes(b"no weights at all")
     for path, message in (("umt5.safetensors", "neither"), ("none.safetensors", "cannot be read")):
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(UserError, match=message):
             text_encoder("umt5", str(tmp_path / path))
-    with pytest.raises(ValueError, match="umT5 file"):
+    with pytest.raises(UserError, match="umT5 file"):
         text_encoder("umt5")
-    with pytest.raises(ValueError, match="demo and umt5"):
+    with pytest.raises(UserError, match="demo and umt5"):
         text_encoder("clip")

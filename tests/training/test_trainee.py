@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from tiny_training import SIZES, TEXT_DIM, load_wan, random_wan, ring_scene, text_of, tiny_config
 
 from syncam_core.datasets.footage import Kind
+from syncam_core.errors import UserError
 from syncam_core.training.batches import Batches
 from syncam_core.training.config import Mix, ModelConfig, Objective
 from syncam_core.training.export import export_full, export_view_sync
@@ -89,7 +90,7 @@ def test_weights_of_another_size_are_refused(tmp_path):
     state, *_ = random_wan(heads=1, dim=128)
     file = export_full(Trainee(*load_wan(state, 1), Objective()), tmp_path / "full.ckpt", torch.float32)
     said = "'model.view_sync' is for width 128 with 2 blocks, but the base has width 32 with 1; use the weights that"
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(UserError, match=said):
         build_trainee(ModelConfig(sizes=SIZES, view_sync=str(file)), Objective())
 
 
@@ -117,7 +118,7 @@ def test_a_file_that_is_no_text_to_video_model_is_refused_in_one_sentence(tmp_pa
     state = plain_wan.random_state(dim=64, depth=1, ffn=32, text_dim=TEXT_DIM, view_sync=False)
     path = tmp_path / "base.safetensors"
     save_file(damaged(state, what), path)
-    with pytest.raises(ValueError, match=r"base\.safetensors' is no Wan2\.1 text-to-video model") as problem:
+    with pytest.raises(UserError, match=r"base\.safetensors' is no Wan2\.1 text-to-video model") as problem:
         load_base(str(path))
     assert "\n" not in str(problem.value)
 
@@ -126,12 +127,12 @@ def test_a_file_that_is_no_text_to_video_model_is_refused_in_one_sentence(tmp_pa
 def test_strange_metadata_is_refused_in_one_sentence(tmp_path, metadata):
     state = plain_wan.random_state(dim=64, depth=1, ffn=32, text_dim=TEXT_DIM, view_sync=False)
     save_file(state, tmp_path / "base.safetensors", {"config": metadata})
-    with pytest.raises(ValueError, match=r"is no Wan2\.1 text-to-video model"):
+    with pytest.raises(UserError, match=r"is no Wan2\.1 text-to-video model"):
         load_base(str(tmp_path / "base.safetensors"))
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"absent\.safetensors' cannot be read: No such file"):
+    with pytest.raises(UserError, match=r"absent\.safetensors' cannot be read: No such file"):
         load_base(str(tmp_path / "absent.safetensors"))
 
 

@@ -11,6 +11,7 @@ from tiny_training import ring_scene, text_of, tiny_config
 
 from syncam_core.cameras import orbit_rig
 from syncam_core.datasets.footage import Footage, Kind, Scene
+from syncam_core.errors import UserError
 from syncam_core.training.config import Mix, Validation
 from syncam_core.training.latent_cache import LatentCache, open_cache
 from syncam_core.training.loop import train
@@ -132,7 +133,7 @@ def test_training_is_the_same_with_and_without_validation_and_logs_it(tmp_path, 
 
 def test_more_views_than_the_held_out_scenes_have_are_refused_before_the_first_step(tmp_path, held_out):
     config = configured(tmp_path, held_out, views=5)
-    with pytest.raises(ValueError, match="'mix' asks for 5 views of multi_view_video, but no scene"):
+    with pytest.raises(UserError, match="'mix' asks for 5 views of multi_view_video, but no scene"):
         train(config, [ring_scene("ring")], text_of)
     assert not (tmp_path / "log.jsonl").exists()
 
@@ -146,6 +147,6 @@ def test_the_mix_of_the_training_does_not_matter(held_out):
 
 def test_a_held_out_cache_that_is_not_there_is_refused_before_the_first_step(tmp_path):
     config = configured(tmp_path / "run", tmp_path / "absent")
-    with pytest.raises(ValueError, match="absent' holds no cached scenes; build the cache first"):
+    with pytest.raises(UserError, match="absent' holds no cached scenes; build the cache first"):
         train(config, [ring_scene("ring")], text_of)
     assert not (tmp_path / "run").exists()

@@ -5,6 +5,7 @@ import pytest
 import torch
 from tiny_training import TEXT_DIM, random_wan, relative_error
 
+from syncam_core.errors import UserError
 from syncam_core.training.wan import (
     Wan,
     WanConfig,
@@ -192,5 +193,5 @@ def test_the_default_sizes_are_those_of_the_1_3b_model_with_its_825_and_450_tens
 
 
 def test_heads_that_do_not_divide_the_width_are_refused():
-    with pytest.raises(ValueError, match="'dim' is 96, which does not divide into 5 heads"):
+    with pytest.raises(UserError, match="'dim' is 96, which does not divide into 5 heads"):
         WanConfig(dim=96, num_heads=5)

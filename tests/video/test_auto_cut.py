@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from syncam_core.errors import UserError
 from syncam_core.video.auto_cut import cuts_by_motion, cuts_every, cuts_in_shares, motion_of, order_of
 from syncam_core.video.clip import BITS_8, BITS_16, FLOAT, WHITE, MadeClip
 from syncam_core.video.cut_list import check_cuts
@@ -24,7 +25,7 @@ def test_every_n_frames_the_next_view_comes_and_the_first_again_after_the_last()
     assert plain(cuts_every(20, 6, [0, 1, 2])) == [(0, 0), (6, 1), (12, 2), (18, 0)]
     assert plain(cuts_every(18, 6, [2, 0])) == [(0, 2), (6, 0), (12, 2)]
     assert plain(cuts_every(5, 6, [1])) == [(0, 1)]
-    with pytest.raises(ValueError, match="a shot of 0 frames is not possible"):
+    with pytest.raises(UserError, match="a shot of 0 frames is not possible"):
         cuts_every(20, 0, [0])
 
 
@@ -86,7 +87,7 @@ def test_no_shot_is_shorter_than_asked_for_and_a_short_film_is_one_shot():
     motion[0, 0] = 1
     assert plain(cuts_by_motion(motion, 3, [0, 1])) == [(0, 0), (3, 1)]
     assert plain(cuts_by_motion(motion, 30, [0, 1])) == [(0, 1)]
-    with pytest.raises(ValueError, match="shots of 0 frames are not possible"):
+    with pytest.raises(UserError, match="shots of 0 frames are not possible"):
         cuts_by_motion(motion, 0, [0, 1])
 
 
@@ -153,5 +154,5 @@ def test_an_order_is_written_like_the_cameras_of_a_cut_list(text, order):
     ],
 )
 def test_an_order_of_unknown_cameras_is_refused(text, sentence):
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         order_of(text, NAMES)

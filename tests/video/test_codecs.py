@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 
+from syncam_core.errors import UserError
 from syncam_core.video import VideoWriter, write_video
 from syncam_core.video.codecs import CODECS, check_choice, check_encoder, encodes, frame_dtype
 from syncam_core.video.read import video_frames
@@ -167,10 +168,10 @@ def test_a_lower_crf_gives_a_larger_file(tmp_path, codec):
     ],
 )
 def test_what_there_is_not_is_refused_in_a_sentence(tmp_path, choice, sentence):
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         check_choice(*choice)
     options = dict(zip(("codec", "bits", "crf"), choice, strict=False))
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         VideoWriter(tmp_path / "a.mp4", 15, **options)
 
 
@@ -183,13 +184,13 @@ def test_what_ffmpeg_refuses_is_found_out_before_the_first_frame():
 
 
 def test_h265_smaller_than_its_encoder_can_bear_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"48 x 32 pixels is too small for H\.265 \(at least 64 either way\)"):
+    with pytest.raises(UserError, match=r"48 x 32 pixels is too small for H\.265 \(at least 64 either way\)"):
         write_video(tmp_path / "a.mp4", film(8, height=32, width=48), 15, codec="h265")
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(("codec", "bits"), [("h264", 10), ("ffv1", 16)])
 def test_frames_of_another_depth_are_refused(tmp_path, codec, bits):
-    with pytest.raises(ValueError, match=r"uint16, not .* uint8"):
+    with pytest.raises(UserError, match=r"uint16, not .* uint8"):
         write(tmp_path, codec, bits, film(8))
     assert not list(tmp_path.iterdir())

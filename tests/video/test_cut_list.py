@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from syncam_core.errors import UserError
 from syncam_core.video.cut_list import LONGEST_TEXT, Cut, check_cuts, cuts_of, entries_of, letter_of, text_of
 
 NAMES = ("front", "left, high", "Back")
@@ -18,7 +19,7 @@ def cuts(text, frames=81, fps=15, names=NAMES):
 
 
 def refused(text, sentence, **views):
-    with pytest.raises(ValueError, match=sentence) as caught:
+    with pytest.raises(UserError, match=sentence) as caught:
         cuts(text, **views)
     message = str(caught.value)
     assert len(message) < 500
@@ -163,7 +164,7 @@ def test_everything_else_is_refused_in_a_sentence_that_names_the_entry(text, sen
 )
 def test_drop_frame_timecode_is_refused_by_its_name_although_a_semicolon_ends_an_entry(text):
     refused(text, "is drop-frame timecode, which leaves out numbers")
-    with pytest.raises(ValueError, match="drop-frame"):
+    with pytest.raises(UserError, match="drop-frame"):
         entries_of(text)
 
 
@@ -197,12 +198,12 @@ def test_cross_fades_may_touch_each_other_and_the_ends_of_the_film():
 
 @pytest.mark.parametrize("text", ["0 A; 4 B ~10", "0 A; 79 B ~6", "0 A; 20 B ~8; 26 A ~6"])
 def test_the_cross_fade_that_is_proposed_is_possible_and_the_next_longer_one_is_not(text):
-    with pytest.raises(ValueError, match="use at most") as caught:
+    with pytest.raises(UserError, match="use at most") as caught:
         cuts(text)
     proposed = int(str(caught.value).split("'~")[1].split("'")[0])
     before = text.rpartition("~")[0]
     assert cuts(f"{before}~{proposed}")
-    with pytest.raises(ValueError, match="cross-fade"):
+    with pytest.raises(UserError, match="cross-fade"):
         cuts(f"{before}~{proposed + 1}")
 
 
@@ -227,11 +228,11 @@ def test_hostile_texts_are_refused_in_one_short_sentence(text, sentence):
 
 
 def test_cuts_made_by_hand_are_judged_alike():
-    with pytest.raises(ValueError, match="the entry '81 B' begins at frame 81"):
+    with pytest.raises(UserError, match="the entry '81 B' begins at frame 81"):
         check_cuts([Cut(0, 0), Cut(81, 1)], 81, 2)
-    with pytest.raises(ValueError, match="asks for view 3, but there are 2"):
+    with pytest.raises(UserError, match="asks for view 3, but there are 2"):
         check_cuts([Cut(0, 2)], 81, 2)
-    with pytest.raises(ValueError, match="there are no cuts"):
+    with pytest.raises(UserError, match="there are no cuts"):
         check_cuts([], 81, 2)
 
 
@@ -271,7 +272,7 @@ def read_or_refused(text, frames):
     """The cuts of a text, or the sentence by which it is refused."""
     try:
         return cuts_of(text, frames, Fraction(15), NAMES), ""
-    except ValueError as problem:
+    except UserError as problem:
         return None, str(problem)
 
 

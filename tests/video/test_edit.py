@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from syncam_core.errors import UserError
 from syncam_core.video.clip import BITS_8, BITS_16, FLOAT, WHITE, MadeClip, in_order
 from syncam_core.video.cut_list import Cut
 from syncam_core.video.edit import Edit, edit_of, edited
@@ -235,10 +236,10 @@ def test_pictures_too_small_for_a_timecode_are_refused_before_the_first_frame():
     ],
 )
 def test_clips_of_another_edit_are_refused(clips, sentence):
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         edited(clips, edit_of("", 20, FPS, NAMES))
 
 
 def test_an_edit_cannot_be_made_of_cuts_that_make_no_film():
-    with pytest.raises(ValueError, match="begin the list with an entry at 0"):
+    with pytest.raises(UserError, match="begin the list with an entry at 0"):
         Edit(FPS, 20, NAMES, (Cut(3, 0),))

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncam_core.errors import UserError
 from syncam_core.video import compose_frame, grid_frames, grid_shape, label_plate, plan_grid
 
 WIDE, UPRIGHT = 832 / 480, 480 / 832
@@ -62,7 +63,7 @@ def test_no_other_arrangement_shows_the_views_noticeably_larger(views, aspect):
 
 @pytest.mark.parametrize(("views", "columns"), [(0, 0), (3, -1), (3, 65)])
 def test_impossible_grids_are_refused_with_the_number_given(views, columns):
-    with pytest.raises(ValueError, match=str(columns or views)):
+    with pytest.raises(UserError, match=str(columns or views)):
         grid_shape(views, columns)
 
 
@@ -138,15 +139,15 @@ def test_a_grid_is_made_step_by_step_from_streams():
 
 def test_streams_of_different_length_are_refused():
     frame = np.zeros((2, 2, 3), np.uint8)
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(UserError, match="shorter"):
         list(grid_frames([[frame] * 3, [frame] * 2], plan_grid([(2, 2)] * 2)))
 
 
 def test_a_frame_that_does_not_fit_its_tile_is_refused_by_number_and_size():
     layout = plan_grid([(16, 16), (16, 16)])
-    with pytest.raises(ValueError, match=r"view 2 .*\(8, 16, 3\).* 16 x 16"):
+    with pytest.raises(UserError, match=r"view 2 .*\(8, 16, 3\).* 16 x 16"):
         compose_frame([np.zeros((16, 16, 3), np.uint8), np.zeros((8, 16, 3), np.uint8)], layout)
-    with pytest.raises(ValueError, match="2 tiles, but 1 frames"):
+    with pytest.raises(UserError, match="2 tiles, but 1 frames"):
         compose_frame([np.zeros((16, 16, 3), np.uint8)], layout)
 
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from syncam_core.cameras import PALETTE, Rig, orbit_rig
+from syncam_core.errors import UserError
 from syncam_core.video import grid_frames, label_plates, plan_grid
 from syncam_core.video.clip import BITS_8, BITS_16, FLOAT, ImageClip, MadeClip, in_order
 from syncam_core.video.layouts import (
@@ -113,7 +114,7 @@ def test_one_of_rows_and_columns_is_enough(rows, columns, shape):
 
 
 def test_too_few_places_are_refused_with_both_numbers():
-    with pytest.raises(ValueError, match=r"2 x 2 places, but there are 5 views"):
+    with pytest.raises(UserError, match=r"2 x 2 places, but there are 5 views"):
         film([flat(0, 8, 8)] * 5, replace(BARE, rows=2, columns=2))
 
 
@@ -224,7 +225,7 @@ def test_an_inset_of_other_proportions_is_not_distorted():
 
 
 def test_the_same_view_cannot_be_in_itself():
-    with pytest.raises(ValueError, match="'main' and 'inset' are both view 2"):
+    with pytest.raises(UserError, match="'main' and 'inset' are both view 2"):
         film([noise(), noise()], replace(BARE, kind="picture in picture", main="2"))
 
 
@@ -397,7 +398,7 @@ def test_numbers_that_do_not_fit_are_left_out_and_names_are_shortened():
 
 
 def test_angles_without_a_rig_are_refused_and_not_left_out():
-    with pytest.raises(ValueError, match="'layout' shows the cameras' angles, but there is no rig"):
+    with pytest.raises(UserError, match="'layout' shows the cameras' angles, but there is no rig"):
         film([noise()], Layout(angles=True))
 
 
@@ -438,7 +439,7 @@ def test_captions_of_moving_cameras_tell_both_ends_and_cameras_without_a_common_
     ],
 )
 def test_values_that_no_layout_has_are_refused_in_a_sentence(values, sentence):
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         Layout(**values)
 
 
@@ -458,5 +459,5 @@ def test_layouts_that_do_not_suit_the_views_are_refused_before_a_frame_is_made(l
         raise AssertionError("a frame was asked for")
 
     clips = [MadeClip(3, 60, 80, BITS_8, make)] * 4
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         film(clips, Layout(**layout))

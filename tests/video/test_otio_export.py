@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from syncam_core.errors import UserError
 from syncam_core.video.cut_list import Cut
 from syncam_core.video.edit import Edit, edit_of
 from syncam_core.video.names import file_slugs
@@ -285,17 +286,17 @@ def test_a_file_name_with_line_ends_stays_on_one_line():
 @pytest.mark.parametrize("fps", [18, 120, 240, Fraction(7, 3), Fraction(1, 100), Fraction(23)])
 def test_a_rate_without_timecode_is_refused_for_an_edl_and_fine_for_otio(fps):
     fps = Fraction(fps)
-    with pytest.raises(ValueError, match=r"an EDL cannot say .* frames per second: its timecode counts 24, 25, 30"):
+    with pytest.raises(UserError, match=r"an EDL cannot say .* frames per second: its timecode counts 24, 25, 30"):
         edl_text(edit("0 A; 24 B", fps), saved(fps=fps))
     assert len(timeline("0 A; 24 B", fps).tracks[-1]) == 2
 
 
 def test_more_events_and_longer_dissolves_than_an_edl_numbers_are_refused():
     many = Edit(Fraction(24), 1000, NAMES, tuple(Cut(t, t % 3) for t in range(1000)))
-    with pytest.raises(ValueError, match="at most 999 events, but the edit has 1000 shots"):
+    with pytest.raises(UserError, match="at most 999 events, but the edit has 1000 shots"):
         edl_text(many, saved(fps=Fraction(24), frames=1000))
     slow = Edit(Fraction(15), 1200, NAMES, (Cut(0, 0), Cut(600, 1, 500)))
-    with pytest.raises(ValueError, match="at most 999 frames, but the edit has one of 1000 at 30 frames per second"):
+    with pytest.raises(UserError, match="at most 999 frames, but the edit has one of 1000 at 30 frames per second"):
         edl_text(slow, saved(frames=1200))
 
 
@@ -314,7 +315,7 @@ def test_more_events_and_longer_dissolves_than_an_edl_numbers_are_refused():
     ],
 )
 def test_files_of_another_run_are_refused(write, files, sentence):
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         write(edit("0 A; 24 B"), files)
 
 
@@ -329,9 +330,9 @@ def test_an_edit_without_a_rig_takes_the_names_of_the_files():
 
 def test_without_the_library_a_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "opentimelineio", None)
-    with pytest.raises(ValueError, match=r"OpenTimelineIO is not installed.*pip install opentimelineio"):
+    with pytest.raises(UserError, match=r"OpenTimelineIO is not installed.*pip install opentimelineio"):
         otio_text(edit("0 A"), saved())
     monkeypatch.undo()
     monkeypatch.setattr(otio.adapters, "available_adapter_names", lambda: ["otio_json"])
-    with pytest.raises(ValueError, match=r"lacks its adapter for EDL files.*pip install otio-cmx3600-adapter"):
+    with pytest.raises(UserError, match=r"lacks its adapter for EDL files.*pip install otio-cmx3600-adapter"):
         edl_text(edit("0 A"), saved())

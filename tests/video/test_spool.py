@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from syncam_core.errors import UserError
 from syncam_core.video.clip import BITS_8, BITS_16, FLOAT
 from syncam_core.video.spool import Spool, as_depth
 
@@ -48,7 +49,7 @@ def test_a_frame_beyond_the_end_is_an_index_error(tmp_path):
         for index in (1, -1):
             with pytest.raises(IndexError):
                 clip[index]
-        with pytest.raises(ValueError, match="a frame is"):
+        with pytest.raises(UserError, match="a frame is"):
             clip.append(noise(1, BITS_8, width=14)[0])
 
 
@@ -67,7 +68,7 @@ def test_the_file_has_no_name_and_its_space_is_free_again_when_nobody_needs_it(t
 
 
 def test_too_little_room_is_said_before_any_work(tmp_path):
-    with pytest.raises(ValueError, match=r"need 1000000000\.0 GB for a while in '.*', but .* are free there; free"):
+    with pytest.raises(UserError, match=r"need 1000000000\.0 GB for a while in '.*', but .* are free there; free"):
         Spool(tmp_path, 10**18)
     assert not list(tmp_path.iterdir())
 
@@ -81,7 +82,7 @@ def test_a_disk_that_becomes_full_is_a_sentence(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
         handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         try:
-            with pytest.raises(ValueError, match=r"cannot be kept in '.*' \(File too large\); free some space"):
+            with pytest.raises(UserError, match=r"cannot be kept in '.*' \(File too large\); free some space"):
                 clip.append(second)
         finally:
             signal.signal(signal.SIGXFSZ, handler)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from syncam_core.cameras import orbit_rig
 from syncam_core.cameras.builders import arc_rig, stereo_rig
+from syncam_core.errors import UserError
 from syncam_core.video.clip import MadeClip, in_order
 from syncam_core.video.time_views import (
     EASES,
@@ -120,7 +121,7 @@ def test_azimuths_are_those_of_the_frame_that_is_asked_for():
     ],
 )
 def test_impossible_ways_are_refused(names, first, sentence):
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         way_through(names, first, "")
 
 
@@ -176,7 +177,7 @@ def test_the_last_frame_can_be_the_frozen_one_and_then_nothing_runs_on():
 
 @pytest.mark.parametrize("freeze", [-2, 3, 100])
 def test_a_frame_that_does_not_exist_cannot_be_frozen(freeze):
-    with pytest.raises(ValueError, match=f"'freeze_frame' is {freeze}, but the views have 3 frames; use 0 to 2"):
+    with pytest.raises(UserError, match=f"'freeze_frame' is {freeze}, but the views have 3 frames; use 0 to 2"):
         bullet_time(3, freeze, (0, 1))
 
 
@@ -406,7 +407,7 @@ def test_the_left_camera_must_be_the_left_one():
 def test_left_and_right_are_as_the_cameras_see_it_whatever_side_they_stand_on(azimuth):
     rig = orbit_rig([azimuth - 2, azimuth + 2])  # a larger azimuth is farther to the right
     check_sides(rig, 0, 1)
-    with pytest.raises(ValueError, match="exchange"):
+    with pytest.raises(UserError, match="exchange"):
         check_sides(rig, 1, 0)
 
 
@@ -446,7 +447,7 @@ def test_a_quilt_has_exactly_one_place_for_each_view(columns, rows):
 
 
 def test_a_quilt_too_large_for_a_video_is_refused_before_it_is_made():
-    with pytest.raises(ValueError, match="16640 x 16"):
+    with pytest.raises(UserError, match="16640 x 16"):
         quilt([counted(view, height=16, width=1664) for view in range(10)], 10, 1)
 
 
@@ -462,12 +463,12 @@ def test_the_suffix_names_places_and_the_aspect_of_a_view():
 
 def test_a_quilt_wants_its_cameras_from_left_to_right():
     check_left_to_right(arc_rig(5, -20, 20, 0, 3))
-    with pytest.raises(ValueError, match="'order' to 'azimuth'"):
+    with pytest.raises(UserError, match="'order' to 'azimuth'"):
         check_left_to_right(arc_rig(5, 20, -20, 0, 3))
 
 
 def test_views_of_different_size_are_named_with_their_sizes():
     clips = [counted(0), counted(1), counted(2, height=8)]
     check_same_size(clips[:2], NAMES[:2])
-    with pytest.raises(ValueError, match="'a' is 6 x 4 pixels and 'c' 6 x 8"):
+    with pytest.raises(UserError, match="'a' is 6 x 4 pixels and 'c' 6 x 8"):
         check_same_size(clips, NAMES[:3])

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncam_core.errors import UserError
 from syncam_core.video.timecode import frame_of_timecode, timecode
 
 RATES = [Fraction(15), Fraction(24), Fraction(24000, 1001), Fraction(25), Fraction(30000, 1001), Fraction(120)]
@@ -44,7 +45,7 @@ def test_later_frames_have_later_timecodes_in_the_alphabet_too(frame, fps):
 
 @pytest.mark.parametrize("text", ["00:00:01;09", "00:00:01,09", "00;00;01;09", "1:2:3;4"])
 def test_drop_frame_timecode_is_refused_by_its_name(text):
-    with pytest.raises(ValueError, match=r"is drop-frame timecode, which leaves out numbers.*non-drop"):
+    with pytest.raises(UserError, match=r"is drop-frame timecode, which leaves out numbers.*non-drop"):
         frame_of_timecode(text, Fraction(30000, 1001))
 
 
@@ -61,12 +62,12 @@ def test_drop_frame_timecode_is_refused_by_its_name(text):
     ],
 )
 def test_other_texts_are_refused_in_a_short_sentence(text, sentence):
-    with pytest.raises(ValueError, match=sentence) as caught:
+    with pytest.raises(UserError, match=sentence) as caught:
         frame_of_timecode(text, Fraction(15))
     assert len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize("frame", [-1, 100 * 3600 * 15])
 def test_frames_before_the_start_and_after_the_last_hour_have_none(frame):
-    with pytest.raises(ValueError, match="has no timecode"):
+    with pytest.raises(UserError, match="has no timecode"):
         timecode(frame, Fraction(15))

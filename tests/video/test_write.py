@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pytest
 
+from syncam_core.errors import UserError
 from syncam_core.video import VideoWriter, frame_rate, staged_files, write_video
 
 COLORS = [
@@ -106,7 +107,7 @@ def test_every_frame_is_shown_at_exactly_its_index_over_fps(tmp_path, fps, exact
 
 @pytest.mark.parametrize("fps", [0, -1, 240.5, 1e9, float("nan"), float("inf"), "15", None, True, 0.001])
 def test_impossible_frame_rates_are_refused_with_what_is_possible(tmp_path, fps):
-    with pytest.raises(ValueError, match=r"'fps' is .*0\.01 to 240"):
+    with pytest.raises(UserError, match=r"'fps' is .*0\.01 to 240"):
         write_video(tmp_path / "a.mp4", [gray(0)], fps)
     assert not list(tmp_path.iterdir())
 
@@ -233,7 +234,7 @@ def test_any_exception_leaves_no_file(tmp_path, error, good_frames):
 def test_a_failure_leaves_the_older_file_of_that_name(tmp_path):
     write_video(tmp_path / "a.mp4", moving(4), 15)
     before = (tmp_path / "a.mp4").read_bytes()
-    with pytest.raises(ValueError, match="at least one frame"):
+    with pytest.raises(UserError, match="at least one frame"):
         write_video(tmp_path / "a.mp4", [], 15)
     assert (tmp_path / "a.mp4").read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 1
@@ -258,7 +259,7 @@ def test_a_missing_folder_is_noticed_before_the_first_frame(tmp_path):
     ],
 )
 def test_unfit_frames_are_refused_in_a_sentence(tmp_path, frames, sentence):
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         write_video(tmp_path / "a.mp4", frames, 15)
     assert not list(tmp_path.iterdir())
 

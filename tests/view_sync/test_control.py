@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from syncam_core.errors import UserError
 from syncam_core.view_sync.control import ViewControl, parse_blocks, view_control
 
 
@@ -49,7 +50,7 @@ def test_blocks_are_numbers_and_ranges(text, blocks):
 
 @pytest.mark.parametrize("text", ["a", "1.5", "0-", "-3", "1-2-3", "9-0", "0-99999999", "\u0663"])
 def test_other_blocks_are_refused_in_a_sentence(text):
-    with pytest.raises(ValueError, match=r"^'blocks' holds .*\.$") as caught:
+    with pytest.raises(UserError, match=r"^'blocks' holds .*\.$") as caught:
         parse_blocks(text)
     assert text in str(caught.value)
 
@@ -72,15 +73,15 @@ def test_other_blocks_are_refused_in_a_sentence(text):
     ],
 )
 def test_other_numbers_are_refused_in_a_sentence(texts, says):
-    with pytest.raises(ValueError, match=re.escape(says)) as caught:
+    with pytest.raises(UserError, match=re.escape(says)) as caught:
         view_control(**texts)
     assert str(caught.value).startswith(says)
 
 
 def test_lists_for_other_views_and_blocks_that_the_model_does_not_have_are_refused_where_both_are_known():
-    with pytest.raises(ValueError, match=r"'starts' lists 3 numbers, but there are 2 views; give 1 number .* or 2\."):
+    with pytest.raises(UserError, match=r"'starts' lists 3 numbers, but there are 2 views; give 1 number .* or 2\."):
         view_control(starts="0, 0, 0.5").spread(2, 30)
-    with pytest.raises(ValueError, match=r"'blocks' names block 30, but the model has 30; name blocks from 0 to 29\."):
+    with pytest.raises(UserError, match=r"'blocks' names block 30, but the model has 30; name blocks from 0 to 29\."):
         view_control(blocks="0-30").spread(2, 30)
     assert view_control(blocks="0-29").spread(2, 30).blocks == tuple(range(30))
 

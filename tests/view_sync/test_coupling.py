@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from syncam_core.cameras.builders import ring_rig
 from syncam_core.cameras.encoding import encode_poses
+from syncam_core.errors import UserError
 from syncam_core.view_sync.coupling import (
     COUPLINGS,
     anchor,
@@ -174,5 +175,5 @@ def test_poses_in_a_group_are_those_of_a_rig_that_begins_with_its_first_view():
 
 
 def test_an_unknown_coupling_is_named():
-    with pytest.raises(ValueError, match=r"^'coupling' is 'star'; choose joint, anchor, nearest, routed\.$"):
+    with pytest.raises(UserError, match=r"^'coupling' is 'star'; choose joint, anchor, nearest, routed\.$"):
         groups_of("star", ring_poses(4))

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from syncam_core.errors import UserError
 from syncam_core.view_sync.noise import noise_of_views, read_noise_order, shared_draw
 from syncam_core.view_sync.view_numbers import choose_views, read_numbers
 
@@ -69,7 +70,7 @@ def test_draws_keep_their_dtype():
     ("noise", "mix", "words"), [("pink", 0.5, "'noise' is 'pink'"), ("mixed", 1.5, "1.5"), ("mixed", math.nan, "nan")]
 )
 def test_what_is_no_noise_is_refused(noise, mix, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(UserError, match=words):
         noise_of_views(draws(1), 0, noise, mix)
 
 
@@ -82,14 +83,14 @@ def test_an_order_of_draws_is_read(text, order):
 
 
 def test_an_order_for_another_number_of_views_is_refused():
-    with pytest.raises(ValueError, match="'noise_order' names 2 draws, but there are 3 views"):
+    with pytest.raises(UserError, match="'noise_order' names 2 draws, but there are 3 views"):
         read_noise_order("0, 1", 3)
     assert read_noise_order("0, 1", None) == [0, 1]
 
 
 @pytest.mark.parametrize("text", ["a", "1.5", "-1", "1-", "0-2-4", "1000", "٣", "1e1", "0x1", "+1"])
 def test_what_is_no_number_is_refused(text):
-    with pytest.raises(ValueError, match="'numbers' holds"):
+    with pytest.raises(UserError, match="'numbers' holds"):
         read_numbers(text, "numbers")
 
 
@@ -125,5 +126,5 @@ def test_views_are_named_by_number_range_or_exception(text, views, chosen):
     ],
 )
 def test_views_that_cannot_be_meant_are_refused(text, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(UserError, match=words):
         choose_views(text, 4, "views")

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from syncam_core.errors import UserError
 from syncam_core.view_sync.prompts import prompts_of_views, stack_texts
 
 
@@ -27,7 +28,7 @@ def test_a_text_without_a_suffix_stays_as_typed_and_a_suffix_needs_no_text():
 
 
 def test_words_on_a_line_that_no_view_has_are_refused():
-    with pytest.raises(ValueError, match=r"'suffixes' says 'c' on line 3, but 'cameras' has 2 views"):
+    with pytest.raises(UserError, match=r"'suffixes' says 'c' on line 3, but 'cameras' has 2 views"):
         prompts_of_views("a fox", "a\nb\nc", 2)
 
 

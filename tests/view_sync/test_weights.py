@@ -19,6 +19,7 @@ from host_wan import is_view_sync
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from syncam_core.errors import UserError
 from syncam_core.view_sync import WeightsError, read_weights, write_weights
 from syncam_core.view_sync.convert import convert
 from syncam_core.view_sync.weights import expected_shapes
@@ -318,9 +319,9 @@ def test_an_existing_file_stays_unless_told_otherwise(tmp_path, state):
 def test_a_failed_conversion_leaves_nothing_behind(tmp_path, state):
     too_large = {**state, "blocks.0.projector.bias": torch.full((32,), 1e6)}
     torch.save(too_large, tmp_path / "a.ckpt")
-    with pytest.raises(ValueError, match="not finite"):
+    with pytest.raises(UserError, match="not finite"):
         convert(tmp_path / "a.ckpt", tmp_path / "out" / "a.safetensors", dtype="fp16")
-    with pytest.raises(ValueError, match=r"\.safetensors"):
+    with pytest.raises(UserError, match=r"\.safetensors"):
         write_weights(read_weights(tmp_path / "a.ckpt"), tmp_path / "a.bin", source="a")
     assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["a.ckpt"]
 

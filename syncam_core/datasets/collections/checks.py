@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Sequence
 
+from ...errors import UserError
 from ..footage import Scene
 from ..problems import BrokenData, Problem, Report, check
 from .plain_videos import read_plain_videos
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         scenes = _read(options)
         _, report = check(scenes, decode=not options.quick, progress=_progress if sys.stderr.isatty() else _silence)
-    except ValueError as problem:
+    except UserError as problem:
         print(f"checks: {problem}", file=sys.stderr)
         return 2
     print(report.table())

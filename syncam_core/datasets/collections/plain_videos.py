@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
+from ...errors import UserError
 from ..files import MAX_CAPTION_BYTES, broken, caption_table, data_folder, fingerprint, natural, read_text, walk
 from ..footage import Footage, Kind, Scene
 from ..pictures import check_size
@@ -27,7 +28,7 @@ def read_plain_videos(
     """A scene for every video file below the folder and every row of its `metadata.csv`, named after the file's path.
 
     A row's text goes before a text file. What is broken is in the list, too: `check` names and drops it. Raises
-    ValueError where the folder as a whole cannot be read.
+    UserError where the folder as a whole cannot be read.
     """
     root = data_folder(folder)
     check_size(size)
@@ -40,7 +41,7 @@ def read_plain_videos(
         if file.suffix.lower() in VIDEO_SUFFIXES and not file.name.startswith(".")
     }
     if not found and not captions:
-        raise ValueError(f"{str(folder)!r} holds no videos ({', '.join(VIDEO_SUFFIXES)}).")
+        raise UserError(f"{str(folder)!r} holds no videos ({', '.join(VIDEO_SUFFIXES)}).")
     scenes = []
     for name in sorted({*found, *captions}, key=natural):
         read = VideoFile(root / name, str(name), size, length, fps, may_be_longer=True)
@@ -50,7 +51,7 @@ def read_plain_videos(
         if caption is None:
             try:
                 caption = read_text(text, MAX_CAPTION_BYTES, str(name.with_suffix(".txt"))).strip()
-            except ValueError as problem:
+            except UserError as problem:
                 caption, footage = "", [broken(CAMERA, f"'{name}' has no caption: {problem}")]
         scenes.append(Scene(str(name), Kind.VIDEO, caption, tuple(footage)))
     return scenes

@@ -32,6 +32,7 @@ from torch import Tensor
 
 from ...cameras.json_text import parse_json
 from ...cameras.rig import camera_problem
+from ...errors import UserError
 from ...formats.realestate10k import ROW_NUMBERS, pose_of_row
 from ..files import (
     MAX_CAPTION_BYTES,
@@ -75,7 +76,7 @@ def read_realestate10k(
     """A scene for every pose file below the folder, named after its path, of evenly spread pictures.
 
     Pictures whose names are timestamps belong to the rows of these; else there must be one picture per row. What is
-    broken is in the list, too: `check` names and drops it. Raises ValueError where a folder as a whole cannot be read.
+    broken is in the list, too: `check` names and drops it. Raises UserError where a folder as a whole cannot be read.
     """
     root = data_folder(poses)
     picture_root = root if frames is None else data_folder(frames)
@@ -88,14 +89,14 @@ def read_realestate10k(
         if file.suffix == ".txt" and file.name != "caption.txt" and not file.name.startswith(".")
     ]
     if not files:
-        raise ValueError(f"{str(poses)!r} holds no pose files (.txt).")
+        raise UserError(f"{str(poses)!r} holds no pose files (.txt).")
     scenes = []
     for file in files:
         name = PurePosixPath(file.relative_to(root).as_posix().removesuffix(".txt"))
         folder = picture_root / name
         try:
             clip = _realestate_frames(file, folder, name, metres_per_unit)
-        except ValueError as problem:
+        except UserError as problem:
             clip = [_Frame("poses", None, None, "", str(problem))]
         texts = [captions.get(key) for key in (name, PurePosixPath(f"{name}.txt"))]
         scenes.append(_scene(str(name), folder, clip, texts, caption, size, pictures, gap))
@@ -115,7 +116,7 @@ def read_dl3dv(
     """A scene for every `transforms.json` below the folder, named after its path, of evenly spread pictures.
 
     Frames count in the natural order of their file names. What is broken is in the list, too: `check` names and drops
-    it. Raises ValueError where the folder as a whole cannot be read.
+    it. Raises UserError where the folder as a whole cannot be read.
     """
     root = data_folder(folder)
     _check_options(size, pictures, gap, metres_per_unit)
@@ -129,23 +130,25 @@ def read_dl3dv(
         name = PurePosixPath(place.relative_to(root).as_posix() if place != root else root.name)
         try:
             clip = _nerfstudio_frames(place, name, images, metres_per_unit)
-        except ValueError as problem:
+        except UserError as problem:
             clip = [_Frame("poses", None, None, "", str(problem))]
         texts = [captions.get(key) for key in (name, name / "transforms.json")]
         scenes.append(_scene(str(name), place, clip, texts, caption, size, pictures, gap))
     if not scenes:
-        raise ValueError(f"{str(folder)!r} holds no scenes; they look like scene/transforms.json.")
+        raise UserError(f"{str(folder)!r} holds no scenes; they look like scene/transforms.json.")
     return sorted(scenes, key=lambda scene: natural(scene.name))
 
 
 def _check_options(size: tuple[int, int], pictures: int, gap: int, metres_per_unit: float) -> None:
     check_size(size)
     if not 2 <= pictures <= 64:
-        raise ValueError(f"'pictures' is {pictures}, but 2 to 64 of a scene are possible.")
+        raise UserError(f"'pictures' is {pictures}, but 2 to 64 of a scene are possible.", field="pictures")
     if gap < 1:
-        raise ValueError(f"'gap' is {gap}, but at least 1 frame lies between neighbours.")
+        raise UserError(f"'gap' is {gap}, but at least 1 frame lies between neighbours.", field="gap")
     if not 0 < metres_per_unit < math.inf:
-        raise ValueError(f"'metres_per_unit' is {metres_per_unit}, but a length above 0 is needed.")
+        raise UserError(
+            f"'metres_per_unit' is {metres_per_unit}, but a length above 0 is needed.", field="metres_per_unit"
+        )
 
 
 def _realestate_frames(file: Path, folder: Path, name: PurePosixPath, metres_per_unit: float) -> list[_Frame]:
@@ -154,27 +157,27 @@ def _realestate_frames(file: Path, folder: Path, name: PurePosixPath, metres_per
     if lines and len(lines[0].split()) != ROW_NUMBERS:
         lines = lines[1:]  # the video's address
     if not lines or len(lines) > MOST_POSES:
-        raise ValueError(f"'{shown}' holds {len(lines)} poses; 1 to {MOST_POSES} are possible.")
+        raise UserError(f"'{shown}' holds {len(lines)} poses; 1 to {MOST_POSES} are possible.")
     found = [path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES] if folder.is_dir() else []
     if not found:
-        raise ValueError(f"'{shown}' has no pictures in '{name}'.")
+        raise UserError(f"'{shown}' has no pictures in '{name}'.")
     stamps = [line.split()[0] for line in lines]
     by_stamp = {path.stem: path for path in found}
     if not by_stamp.keys() & set(stamps):
         if len(found) != len(lines):
-            raise ValueError(f"'{shown}' has {len(lines)} poses, but there are {len(found)} pictures in '{name}'.")
+            raise UserError(f"'{shown}' has {len(lines)} poses, but there are {len(found)} pictures in '{name}'.")
         found.sort(key=lambda path: natural(path.name))
         by_stamp = dict(zip(stamps, found, strict=True))
     stamp, times = Counter(stamps).most_common(1)[0]
     if times > 1:
-        raise ValueError(f"'{shown}' has the timestamp {stamp[:40]} {times} times.")
+        raise UserError(f"'{shown}' has the timestamp {stamp[:40]} {times} times.")
     frames = []
     for stamp, line in zip(stamps, lines, strict=True):
         path = by_stamp.pop(stamp, None)
         picture = f"{name}/{path.name if path else stamp[:40] + '.png'}"
         try:
             c2w, why = _c2w_of_row(line, metres_per_unit), None
-        except ValueError as problem:
+        except UserError as problem:
             c2w, why = None, f"'{shown}', the row of '{picture}', {problem}"
         if path is None:
             why = f"'{picture}' is missing, but '{shown}' has its pose."
@@ -186,7 +189,7 @@ def _realestate_frames(file: Path, folder: Path, name: PurePosixPath, metres_per
 
 
 def _c2w_of_row(line: str, metres_per_unit: float) -> Tensor:  # (4, 4) float64
-    """Raises ValueError with half a sentence."""
+    """Raises UserError with half a sentence."""
     _, numbers = pose_of_row(line.split())
     w2c = torch.eye(4, dtype=torch.float64)
     w2c[:3] = torch.tensor(numbers, dtype=torch.float64).view(3, 4)
@@ -202,10 +205,10 @@ def _inverse(w2c: Tensor, metres_per_unit: float) -> Tensor:
 
 
 def _checked(pose: Tensor) -> Tensor:
-    """Raises ValueError with half a sentence about a pose that is none."""
+    """Raises UserError with half a sentence about a pose that is none."""
     problem = camera_problem(pose[None])
     if problem:
-        raise ValueError(problem[1])
+        raise UserError(problem[1])
     return pose
 
 
@@ -214,27 +217,27 @@ def _nerfstudio_frames(place: Path, name: PurePosixPath, images: str, metres_per
     text = read_text(place / "transforms.json", MAX_POSE_BYTES, shown)
     try:
         document = parse_json(text, MAX_POSE_BYTES)
-    except ValueError as problem:
-        raise ValueError(f"'{shown}': {problem}") from problem
+    except UserError as problem:
+        raise problem.told(f"'{shown}': {problem}") from problem
     entries = document.get("frames") if isinstance(document, dict) else None
     if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
-        raise ValueError(f"'{shown}' has no list of 'frames'.")
+        raise UserError(f"'{shown}' has no list of 'frames'.")
     if len(entries) > MOST_POSES:
-        raise ValueError(f"'{shown}' holds {len(entries)} frames; at most {MOST_POSES} are possible.")
+        raise UserError(f"'{shown}' holds {len(entries)} frames; at most {MOST_POSES} are possible.")
     frames: dict[PurePosixPath, _Frame] = {}
     for index, entry in enumerate(entries):
         try:
             file = _file_of(entry, images)
-        except ValueError as problem:
+        except UserError as problem:
             file = PurePosixPath(f"frame {index}")
             frames[file] = _Frame(str(file), None, None, "", f"'{shown}', frame {index}: {problem}")
             continue
         if file in frames:
-            raise ValueError(f"'{shown}' lists '{file}' twice.")
+            raise UserError(f"'{shown}' lists '{file}' twice.")
         c2w, why = None, None
         try:
             c2w = _c2w_of_opengl(entry.get("transform_matrix"), metres_per_unit)
-        except ValueError as problem:
+        except UserError as problem:
             why = f"'{shown}': the pose of '{file}' {problem}"
         frames[file] = _Frame(str(file), c2w, place / file, f"{name}/{file}", why)
     there = {
@@ -256,19 +259,19 @@ def _nerfstudio_frames(place: Path, name: PurePosixPath, images: str, metres_per
 
 def _file_of(entry: dict[str, Any], images: str) -> PurePosixPath:
     if not isinstance(entry.get("file_path"), str):
-        raise ValueError("it has no 'file_path'.")
+        raise UserError("it has no 'file_path'.")
     file = entry_path(entry["file_path"])
     return entry_path(images) / file.name if images else file
 
 
 def _c2w_of_opengl(matrix: Any, metres_per_unit: float) -> Tensor:  # (4, 4) float64
-    """OpenGL cameras look along -z, with y up. Raises ValueError with half a sentence."""
+    """OpenGL cameras look along -z, with y up. Raises UserError with half a sentence."""
     try:
         c2w = torch.tensor(matrix, dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError, OverflowError) as problem:
-        raise ValueError("is not a matrix of 4 x 4 numbers.") from problem
+        raise UserError("is not a matrix of 4 x 4 numbers.") from problem
     if c2w.shape not in ((4, 4), (3, 4)):
-        raise ValueError(f"has the shape {tuple(c2w.shape)}, but 4 x 4 numbers are needed.")
+        raise UserError(f"has the shape {tuple(c2w.shape)}, but 4 x 4 numbers are needed.")
     if len(c2w) == 3:
         c2w = torch.cat([c2w, torch.eye(4, dtype=torch.float64)[3:]])
     c2w = c2w * torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64)
@@ -299,7 +302,7 @@ def _scene(
         if (folder / "caption.txt").is_file():
             try:
                 caption = read_text(folder / "caption.txt", MAX_CAPTION_BYTES, f"{name}/caption.txt").strip()
-            except ValueError as problem:
+            except UserError as problem:
                 caption = ""
                 footage.append(broken("caption", str(problem)))
     return Scene(name, Kind.MULTI_VIEW_IMAGES, caption, tuple(footage))

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...cameras.builders import orbit_rig
 from ...cameras.rig import MAX_VIEWS, Rig
+from ...errors import UserError
 from ...synthetic import COLORS, FLOORS, MOTIONS, PLACE_RADIUS_M, SHAPES, SKIES, frame_times, render
 from ...synthetic import Scene as World
 from ..footage import Footage, Kind, Scene
@@ -49,9 +50,9 @@ def procedural_scenes(
     check_size(size)
     check_clip(length, fps)
     if count < 0:
-        raise ValueError(f"'count' is {count}, but there are 0 scenes or more.")
+        raise UserError(f"'count' is {count}, but there are 0 scenes or more.", field="count")
     if not 2 <= views <= MAX_VIEWS:
-        raise ValueError(f"'views' is {views}, but a scene of several cameras has 2 to {MAX_VIEWS}.")
+        raise UserError(f"'views' is {views}, but a scene of several cameras has 2 to {MAX_VIEWS}.", field="views")
     kind = Kind.MULTI_VIEW_VIDEO if length > 1 else Kind.MULTI_VIEW_IMAGES
     scenes = []
     for number in range(count):

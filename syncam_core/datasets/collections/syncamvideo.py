@@ -18,6 +18,7 @@ from typing import Any
 from torch import Tensor
 
 from ...cameras.json_text import parse_json
+from ...errors import UserError
 from ...formats.syncamvideo import rig_from_syncamvideo
 from ..files import (
     MAX_CAPTION_BYTES,
@@ -48,7 +49,7 @@ def read_syncamvideo(
     """The scenes of a folder in this layout, in natural order of their names; cameras are those of file or folder.
 
     Poses are in metres and OpenCV axes. A camera file needs as many frames as the clips, or one. What is broken is
-    in the list, too: `check` names and drops it. Raises ValueError where the folder as a whole cannot be read.
+    in the list, too: `check` names and drops it. Raises UserError where the folder as a whole cannot be read.
     """
     root = data_folder(folder)
     check_size(size)
@@ -66,7 +67,7 @@ def read_syncamvideo(
     for name in captions:
         found.setdefault(name, root if name == root.name else root / name)
     if not found and not scenes:
-        raise ValueError(f"{str(folder)!r} holds no scenes; they look like scene1/videos/cam01.mp4.")
+        raise UserError(f"{str(folder)!r} holds no scenes; they look like scene1/videos/cam01.mp4.")
     scenes += [_scene(root, name, path, captions.get(name, {}), size, length, fps) for name, path in found.items()]
     return sorted(scenes, key=lambda scene: natural(scene.name))
 
@@ -122,14 +123,14 @@ def _cameras(path: Path, name: str) -> tuple[dict[str, Any], str | None]:
     """The parsed camera file, or why there is none."""
     try:
         text = read_text(path / CAMERA_FILE, MAX_CAMERA_BYTES, f"{name}/{CAMERA_FILE}")
-    except ValueError as problem:
+    except UserError as problem:
         return {}, str(problem)
     try:
         document = parse_json(text, MAX_CAMERA_BYTES)
         if not isinstance(document, dict) or not isinstance(document.get("frame0"), dict):
-            raise ValueError('it must look like {"frame0": {"cam01": "[...] [...] [...] [...]", ...}, ...}.')
+            raise UserError('it must look like {"frame0": {"cam01": "[...] [...] [...] [...]", ...}, ...}.')
         return document, None
-    except ValueError as problem:
+    except UserError as problem:
         return {}, f"'{name}/{CAMERA_FILE}': {problem}"
 
 
@@ -149,8 +150,8 @@ def _pose(document: dict[str, Any], camera: str, shown: str) -> tuple[Tensor | N
     try:
         rig = rig_from_syncamvideo(document, camera)
         if rig.names != (camera,) or len(entry_path(camera).parts) != 1:
-            raise ValueError(f"the camera name {camera[:60]!r} cannot be a file name; use names like cam01.")
-    except ValueError as problem:
+            raise UserError(f"the camera name {camera[:60]!r} cannot be a file name; use names like cam01.")
+    except UserError as problem:
         return None, f"'{shown}': {problem}", 0
     return rig.c2w[0], None, len(document)
 
@@ -165,7 +166,7 @@ def _caption_file(path: Path, name: str) -> tuple[str, str | None]:
             if file.endswith(".json"):
                 content = parse_json(text, MAX_CAPTION_BYTES)
                 text = content.get("caption") if isinstance(content, dict) else content
-        except ValueError as problem:
+        except UserError as problem:
             return "", str(problem)
         return (text.strip(), None) if isinstance(text, str) else ("", f"'{name}/{file}' holds no text.")
     return "", None

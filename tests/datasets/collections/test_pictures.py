@@ -14,6 +14,7 @@ from tiny_datasets import ORBIT, film
 
 from syncam_core.datasets.footage import BrokenFootage
 from syncam_core.datasets.pictures import PictureFile, check_size, cover_and_crop
+from syncam_core.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -102,5 +103,5 @@ def test_a_picture_that_was_cut_short_is_refused(tmp_path, picture, suffix):
 
 @pytest.mark.parametrize("size", [(0, 8), (8, 9000), (8,), (8.0, 8)])
 def test_impossible_sizes_are_refused(size):
-    with pytest.raises(ValueError, match="height and width in pixels"):
+    with pytest.raises(UserError, match="height and width in pixels"):
         check_size(size)

@@ -10,6 +10,7 @@ from tiny_datasets import CAPTION, FPS, FRAMES, ORBIT, SIZE, film, write_plain_v
 from syncam_core.datasets.collections.plain_videos import read_plain_videos
 from syncam_core.datasets.footage import Kind
 from syncam_core.datasets.problems import BrokenData, check
+from syncam_core.errors import UserError
 from syncam_core.video.write import write_video
 
 
@@ -75,10 +76,10 @@ def test_a_table_that_leads_out_of_the_folder_is_refused(folder):
     shutil.copy(folder / "a.mp4", folder.parent / "secret.mp4")
     for name in ("../secret.mp4", str(folder.parent / "secret.mp4"), "..\\secret.mp4"):
         (folder / "metadata.csv").write_text(f"file_name,text\n{name},x\n")
-        with pytest.raises(ValueError, match="leads out of the data set's folder"):
+        with pytest.raises(UserError, match="leads out of the data set's folder"):
             read(folder)
 
 
 def test_an_empty_folder_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="holds no videos"):
+    with pytest.raises(UserError, match="holds no videos"):
         read(tmp_path)

@@ -16,6 +16,7 @@ from tiny_datasets import CAPTION, SIZE, pose_row, tour, write_dl3dv, write_real
 from syncam_core.datasets.collections.pose_files import read_dl3dv, read_realestate10k, spread
 from syncam_core.datasets.footage import Kind
 from syncam_core.datasets.problems import BrokenData, check
+from syncam_core.errors import UserError
 
 FRAMES = 6
 
@@ -93,7 +94,7 @@ def test_smaller_copies_of_the_pictures_can_be_used(tmp_path):
     (tmp_path / "scene1/images").rename(tmp_path / "scene1/images_4")
     assert check(dl3dv(tmp_path), decode=False)[1].good_scenes == 0
     assert check(dl3dv(tmp_path, images="images_4"))[1].good_footage == 3
-    with pytest.raises(ValueError, match="leads out of"):
+    with pytest.raises(UserError, match="leads out of"):
         dl3dv(tmp_path, images="../images_4")
 
 
@@ -284,11 +285,11 @@ def test_refuse_raises_with_scene_and_reason(broken_folder):
 )
 @pytest.mark.parametrize("name", FORMATS)
 def test_impossible_options_are_refused(wholes, name, options):
-    with pytest.raises(ValueError, match=next(iter(options))):
+    with pytest.raises(UserError, match=next(iter(options))):
         FORMATS[name][1](wholes[name], **options)
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_folder_of_something_else_is_refused(tmp_path, name):
-    with pytest.raises(ValueError, match="holds no"):
+    with pytest.raises(UserError, match="holds no"):
         FORMATS[name][1](tmp_path)

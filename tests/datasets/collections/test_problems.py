@@ -16,6 +16,7 @@ from tiny_datasets import write_dl3dv, write_plain_videos, write_realestate10k, 
 from syncam_core.datasets.collections.checks import main
 from syncam_core.datasets.footage import BrokenFootage, Footage, Kind, Scene
 from syncam_core.datasets.problems import BrokenData, check
+from syncam_core.errors import UserError
 
 ROOT = Path(__file__).parents[3]
 
@@ -145,7 +146,7 @@ def test_refuse_lists_twenty_problems_and_counts_the_rest():
 
 
 def test_another_word_than_skip_and_refuse_is_an_error():
-    with pytest.raises(ValueError, match="'on_broken' is 'ignore'"):
+    with pytest.raises(UserError, match="'on_broken' is 'ignore'"):
         check([], "ignore")
 
 

@@ -11,6 +11,7 @@ from syncam_core.cameras import Rig, orbit_c2w
 from syncam_core.datasets.collections.procedural import CameraRanges, procedural_scenes, procedural_world
 from syncam_core.datasets.footage import Kind
 from syncam_core.datasets.problems import check
+from syncam_core.errors import UserError
 from syncam_core.synthetic import frame_times, render
 
 
@@ -99,5 +100,5 @@ def test_a_fingerprint_changes_with_everything_that_pictures_depend_on(change):
     ],
 )
 def test_impossible_options_are_refused(options, why):
-    with pytest.raises(ValueError, match=why):
+    with pytest.raises(UserError, match=why):
         procedural_scenes(**{"seed": 1, "count": 1, "views": 2, "length": 5, **options})

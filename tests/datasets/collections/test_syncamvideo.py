@@ -12,6 +12,7 @@ from tiny_datasets import CAPTION, FPS, FRAMES, ORBIT, SIZE, camera_document, fi
 from syncam_core.datasets.collections.syncamvideo import read_syncamvideo
 from syncam_core.datasets.footage import Kind
 from syncam_core.datasets.problems import BrokenData, check
+from syncam_core.errors import UserError
 from syncam_core.video.write import write_video
 
 CAMERAS = tuple(f"cam{number:02d}" for number in range(1, len(ORBIT) + 1))
@@ -253,16 +254,16 @@ def test_a_camera_name_that_leads_elsewhere_is_refused(folder, hostile):
 @pytest.mark.parametrize("row", ["../other/videos/cam01.mp4,x", "/etc/videos/cam01.mp4,x", ",x"])
 def test_a_table_that_leads_out_of_the_folder_is_refused_as_a_whole(folder, row):
     table(folder, row)
-    with pytest.raises(ValueError, match=r"'metadata.csv'.*(leads out of|names no file)"):
+    with pytest.raises(UserError, match=r"'metadata.csv'.*(leads out of|names no file)"):
         read(folder)
 
 
 def test_a_table_of_other_columns_or_with_two_texts_for_a_clip_is_refused(folder):
     (folder / "metadata.csv").write_text("file,caption\n")
-    with pytest.raises(ValueError, match="it has no column 'file_name'"):
+    with pytest.raises(UserError, match="it has no column 'file_name'"):
         read(folder)
     table(folder, "scene1/videos/cam01.mp4,one", "scene1/videos/./cam01.mp4,two")
-    with pytest.raises(ValueError, match="a second text"):
+    with pytest.raises(UserError, match="a second text"):
         read(folder)
 
 
@@ -287,12 +288,12 @@ def test_without_an_expected_length_the_clips_of_a_scene_must_agree(folder):
 
 @pytest.mark.parametrize("options", [{"size": (0, 8)}, {"length": 0}, {"fps": -1.0}, {"fps": float("nan")}])
 def test_impossible_options_are_refused(whole, options):
-    with pytest.raises(ValueError, match="is"):
+    with pytest.raises(UserError, match="is"):
         read(whole, **options)
 
 
 def test_a_folder_without_scenes_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="holds no scenes"):
+    with pytest.raises(UserError, match="holds no scenes"):
         read(tmp_path)
-    with pytest.raises(ValueError, match="is no folder"):
+    with pytest.raises(UserError, match="is no folder"):
         read(tmp_path / "none")
