@@ -53,7 +53,8 @@ from syncam_core.preview.rig_picture import (  # noqa: E402
 from syncam_core.preview.stage import Stage, orbit_point  # noqa: E402
 from syncam_core.synthetic import Scene, frame_times, render  # noqa: E402
 from syncam_core.video.labels import draw_plate, label_plates  # noqa: E402
-from syncam_core.video.layout import compose_frame, plan_grid  # noqa: E402
+from syncam_core.video.layout import plan_grid  # noqa: E402
+from syncam_core.video.layout_film import compose_frame  # noqa: E402
 from syncam_core.video.sheet import sheet_picture  # noqa: E402
 
 X_RED: RGB = (240, 110, 110)

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import comfy.model_management
 import comfy.utils
 import folder_paths
 import torch
-from comfy_api.latest import io, ui
+from comfy_api.latest import Input, io, ui
 from torch import Tensor
 
+from ...syncam_core.cameras import Rig
 from ...syncam_core.disk.names import checked_folder, checked_name, is_taken
 from ...syncam_core.errors import UserError
-from ...syncam_core.video import FASTEST_FPS, SLOWEST_FPS, frame_rate
+from ...syncam_core.video import frame_rate
 from ...syncam_core.video.clip import BITS_8
-from ..host.output_files import disk_sentences, workflow_tags
+from ...syncam_core.video.codecs import DATASET_CRF
+from ..host.output_files import disk_sentences, ticking, workflow_tags
 from ..host.video import check_memory, clips_of
 from ..shared.checks import counted_noun, names_and_colors
 from ..shared.errors import refusal, sentences_of
+from ..shared.inputs import fps_input
 from ..shared.socket_types import RigType
+
+if TYPE_CHECKING:
+    from ...syncam_core.datasets import StoredScene
 
 CATEGORY = "SynCam/Footage"
 LAYOUTS = ("syncamvideo", "nerfstudio", "colmap")  # the keys of syncam_core.datasets.LAYOUTS, which is slow to import
@@ -71,14 +78,7 @@ class SynCamExportDataset(io.ComfyNode):
                     tooltip="syncamvideo: an mp4 per camera and one camera file. nerfstudio, colmap: a folder per frame "
                     "with PNGs and transforms.json, or a text model.",
                 ),
-                io.Float.Input(
-                    "fps",
-                    default=15.0,
-                    min=SLOWEST_FPS,
-                    max=FASTEST_FPS,
-                    step=0.01,
-                    tooltip="Frames per second. The SynCam weights were trained on videos of 15.",
-                ),
+                fps_input("Frames per second."),
                 io.String.Input(
                     "split",
                     default="",
@@ -99,11 +99,11 @@ class SynCamExportDataset(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "crf",
-                    default=12,
+                    default=DATASET_CRF,
                     min=0,
                     max=40,
                     tooltip="Quality of the videos in the layout syncamvideo, H.264: 0 loses nothing but colour "
-                    "resolution, 12 next to nothing, 23 is common. PNGs are exact.",
+                    f"resolution, {DATASET_CRF} next to nothing, 23 is common. PNGs are exact.",
                 ),
             ],
             outputs=[
@@ -127,16 +127,16 @@ class SynCamExportDataset(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        rig,
-        views=(None,),
-        caption=("",),
-        dataset=("syncam/dataset",),
-        layout=LAYOUTS[:1],
-        fps=(15.0,),
-        split=("",),
-        scene=("",),
-        name_in_use=IN_USE[:1],
-        crf=(12,),
+        rig: list[Rig],
+        views: Sequence[Tensor | Input.Video | None] = (None,),
+        caption: Sequence[str] = ("",),
+        dataset: Sequence[str] = ("syncam/dataset",),
+        layout: Sequence[str] = LAYOUTS[:1],
+        fps: Sequence[float] = (15.0,),
+        split: Sequence[str] = ("",),
+        scene: Sequence[str] = ("",),
+        name_in_use: Sequence[str] = IN_USE[:1],
+        crf: Sequence[int] = (DATASET_CRF,),
     ) -> io.NodeOutput:
         from ...syncam_core.datasets import append_scene, check_take, write_take
 
@@ -148,11 +148,7 @@ class SynCamExportDataset(io.ComfyNode):
             names, _ = names_and_colors(rig, len(views))
             clips = clips_of(views, names, BITS_8)
             check_take(layout[0], clips, rig[0], caption[0])
-            progress = comfy.utils.ProgressBar(len(clips[0]) * len(clips))
-
-            def tick() -> None:
-                comfy.model_management.throw_exception_if_processing_interrupted()
-                progress.update(1)
+            tick = ticking(comfy.utils.ProgressBar(len(clips[0]) * len(clips)))
 
             def fill(folder: Path) -> None:
                 tags = workflow_tags(cls.hidden)
@@ -265,9 +261,16 @@ class SynCamLoadDataset(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, dataset, below="output", scene=1, cameras="", first_frame=0, frames=0, layout="auto", unit_m=0.0
+        cls,
+        dataset: str,
+        below: str = "output",
+        scene: int = 1,
+        cameras: str = "",
+        first_frame: int = 0,
+        frames: int = 0,
+        layout: str = "auto",
+        unit_m: float = 0.0,
     ) -> io.NodeOutput:
-        from ...syncam_core.cameras import Rig
         from ...syncam_core.datasets import open_scene
 
         path = cls.scene_of(dataset, below, scene)
@@ -282,8 +285,8 @@ class SynCamLoadDataset(io.ComfyNode):
             check_memory(f"scene {found.name!r}", about, rig.views * count, found.height, found.width, remedy)
             if rig.frames > 1:
                 rig = Rig(rig.names, rig.c2w[:, first_frame : first_frame + count], rig.colors, rig.lenses)
-            progress = comfy.utils.ProgressBar(count * rig.views)
-            views = [loaded(found, view, first_frame, count, progress) for view in range(rig.views)]
+            tick = ticking(comfy.utils.ProgressBar(count * rig.views))
+            views = [loaded(found, view, first_frame, count, tick) for view in range(rig.views)]
         name = path.relative_to(root_of(below)).as_posix()
         return io.NodeOutput(views, rig, found.caption, float(found.fps or UNKNOWN_FPS), name)
 
@@ -379,7 +382,7 @@ def files_state(folder: Path) -> str:
 # ---- loading
 
 
-def frames_wanted(found, first_frame: int, frames: int) -> int:
+def frames_wanted(found: StoredScene, first_frame: int, frames: int) -> int:
     left = found.frames - first_frame
     if left < max(1, frames):
         raise UserError(
@@ -390,12 +393,11 @@ def frames_wanted(found, first_frame: int, frames: int) -> int:
     return frames or left
 
 
-def loaded(found, view: int, first: int, count: int, progress: comfy.utils.ProgressBar) -> Tensor:
+def loaded(found: StoredScene, view: int, first: int, count: int, tick: Callable[[], None]) -> Tensor:
     images = torch.empty(count, found.height, found.width, 3)
     for image, picture in zip(images, found.pictures(view, first, count), strict=True):
-        comfy.model_management.throw_exception_if_processing_interrupted()
         image.copy_(torch.from_numpy(picture.copy())).div_(255)
-        progress.update(1)
+        tick()
     return images
 
 

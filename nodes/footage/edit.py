@@ -5,12 +5,14 @@ from __future__ import annotations
 import comfy.model_management
 import comfy.utils
 import numpy as np
-from comfy_api.latest import io, ui
+from comfy_api.latest import Input, io, ui
+from torch import Tensor
 
+from ...syncam_core.cameras import Rig
 from ...syncam_core.disk.names import free_stem
 from ...syncam_core.disk.staged import staged_files
 from ...syncam_core.errors import UserError
-from ...syncam_core.video import FASTEST_FPS, SLOWEST_FPS, frame_rate
+from ...syncam_core.video import frame_rate
 from ...syncam_core.video.auto_cut import (
     EVERY,
     METHODS,
@@ -25,12 +27,12 @@ from ...syncam_core.video.clip import BITS_8, Clip
 from ...syncam_core.video.cut_list import entries_of, text_of
 from ...syncam_core.video.edit import Edit, edit_of, edited
 from ...syncam_core.video.otio_export import edl_text, file_stem, otio_text
-from ...syncam_core.video.saved import SavedViews
+from ...syncam_core.video.view_files import SavedViews
 from ..host.output_files import disk_sentences
 from ..host.video import clips_of, film_out
 from ..shared.checks import names_and_colors
 from ..shared.errors import refusal, sentences_of
-from ..shared.inputs import film_outputs, footage_input, rig_input
+from ..shared.inputs import film_outputs, footage_input, fps_input, rig_input
 from ..shared.socket_types import EditType, FilesType
 
 LONGEST_SHOT = 10_000
@@ -62,17 +64,7 @@ class SynCamEdit(io.ComfyNode):
                         "frames. Empty: the first view from beginning to end."
                     ),
                 ),
-                io.Float.Input(
-                    "fps",
-                    default=15.0,
-                    min=SLOWEST_FPS,
-                    max=FASTEST_FPS,
-                    step=0.01,
-                    tooltip=(
-                        "Frames per second of the film; seconds and timecode in the list count by it. The SynCam weights "
-                        "were trained on videos of 15."
-                    ),
-                ),
+                fps_input("Frames per second of the film; seconds and timecode in the list count by it."),
                 io.Boolean.Input(
                     "timecode",
                     default=False,
@@ -90,11 +82,18 @@ class SynCamEdit(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, cuts):
+    def validate_inputs(cls, cuts: list[str | None]) -> bool | str:
         return refusal("SynCamEdit", entries_of, cuts, str)
 
     @classmethod
-    def execute(cls, views, cuts, fps, timecode, rig=None) -> io.NodeOutput:
+    def execute(
+        cls,
+        views: list[Tensor | Input.Video],
+        cuts: list[str],
+        fps: list[float],
+        timecode: list[bool],
+        rig: list[Rig] | None = None,
+    ) -> io.NodeOutput:
         with sentences_of("SynCamEdit"):
             rate = frame_rate(fps[0])
             names, _ = names_and_colors(rig, len(views))
@@ -154,7 +153,14 @@ class SynCamAutoCut(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, views, method, shot_length, order, rig=None) -> io.NodeOutput:
+    def execute(
+        cls,
+        views: list[Tensor | Input.Video],
+        method: list[str],
+        shot_length: list[int],
+        order: list[str],
+        rig: list[Rig] | None = None,
+    ) -> io.NodeOutput:
         with sentences_of("SynCamAutoCut"):
             names, _ = names_and_colors(rig, len(views))
             clips, wanted = clips_of(views, names, BITS_8), order_of(order[0], names)
@@ -197,7 +203,7 @@ class SynCamSaveEdit(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, edit, files) -> io.NodeOutput:
+    def execute(cls, edit: Edit, files: SavedViews) -> io.NodeOutput:
         with sentences_of("SynCamSaveEdit"):
             check_files_are_there(files)
             texts, note = texts_of(edit, files)

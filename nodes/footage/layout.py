@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from comfy_api.latest import io
 
 from ...syncam_core.errors import UserError
-from ...syncam_core.video.layout import MAX_COLUMNS
-from ...syncam_core.video.layouts import (
+from ...syncam_core.video.layout import (
     CORNERS,
     GRID,
     HERO,
     LARGEST_SHARE,
+    MAX_COLUMNS,
     PICTURE_IN_PICTURE,
     SIDE_BY_SIDE,
     SMALLEST_SHARE,
@@ -104,7 +106,7 @@ class SynCamLayout(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, background, *, kind=None):
+    def validate_inputs(cls, background: str | None, *, kind: object = None) -> bool | str:
         # The host hands over what depends on another input as well; named behind the star it is not judged here.
         if not isinstance(background, str):
             return True  # a link; it is judged when the node runs
@@ -112,7 +114,15 @@ class SynCamLayout(io.ComfyNode):
         return verdict(with_id, background)
 
     @classmethod
-    def execute(cls, gap, background, names, angles, timecode, kind=None) -> io.NodeOutput:
+    def execute(
+        cls,
+        gap: int,
+        background: str,
+        names: bool,
+        angles: bool,
+        timecode: bool,
+        kind: dict[str, Any] | None = None,
+    ) -> io.NodeOutput:
         with sentences_of("SynCamLayout"):
             if kind is None:  # the host leaves out what it does not know
                 raise UserError(

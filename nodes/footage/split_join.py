@@ -10,16 +10,19 @@ from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor
 
-from ...syncam_core.cameras.rig import MAX_VIEWS
+from ...syncam_core.cameras.rig import MAX_VIEWS, Rig
 from ...syncam_core.cameras.selection import choose_cameras
 from ...syncam_core.disk.names import natural
 from ...syncam_core.errors import UserError
 from ..host.latents import view_latents
 from ..shared.checks import check_views, counted_noun, names_and_colors
 from ..shared.errors import sentences_of
+from ..shared.inputs import rig_input, views_input
 from ..shared.socket_types import RigType
 
 CATEGORY = "SynCam/Footage"
+Latent = dict[str, Any]  # the host's: samples, noise_mask, and whatever others put there
+CALLED_BY_NAME = "The cameras of the views: lets them be called by their names."
 LIST_HINT = "A list: one batch of frames per view. Nodes that take no lists run once for each."
 
 
@@ -48,7 +51,7 @@ class SynCamJoinViews(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, views) -> io.NodeOutput:
+    def execute(cls, views: dict[str, list[Tensor] | None]) -> io.NodeOutput:
         with sentences_of("SynCamJoinViews"):
             joined = members_of(views)
             check_views(joined)
@@ -73,7 +76,7 @@ class SynCamPickViews(io.ComfyNode):
                     tooltip="Views in the new order, by number from 1 or, with a rig, by name: '3, 1' or 'cam03, left'. "
                     "Empty means all.",
                 ),
-                rig_input(),
+                rig_input(CALLED_BY_NAME),
             ],
             outputs=[
                 views_output(),
@@ -84,7 +87,7 @@ class SynCamPickViews(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, views, cameras, rig=None) -> io.NodeOutput:
+    def execute(cls, views: list[Tensor], cameras: list[str], rig: list[Rig] | None = None) -> io.NodeOutput:
         with sentences_of("SynCamPickViews"):
             check_views(views)
             names, _ = names_and_colors(rig, len(views))
@@ -111,13 +114,15 @@ class SynCamReplaceView(io.ComfyNode):
                     default="1",
                     tooltip="The view that it takes the place of: a number from 1 or, with a rig, a name.",
                 ),
-                rig_input(),
+                rig_input(CALLED_BY_NAME),
             ],
             outputs=[views_output()],
         )
 
     @classmethod
-    def execute(cls, views, view, camera, rig=None) -> io.NodeOutput:
+    def execute(
+        cls, views: list[Tensor], view: list[Tensor], camera: list[str], rig: list[Rig] | None = None
+    ) -> io.NodeOutput:
         with sentences_of("SynCamReplaceView"):
             check_views(views)
             names, _ = names_and_colors(rig, len(views))
@@ -153,7 +158,7 @@ class SynCamViewsToBatch(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, views) -> io.NodeOutput:
+    def execute(cls, views: list[Tensor]) -> io.NodeOutput:
         with sentences_of("SynCamViewsToBatch"):
             check_views(views)
             refuse_mixed("views", [tuple(view.shape) for view in views], "frames x height x width x channels")
@@ -177,7 +182,7 @@ class SynCamBatchToViews(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, images, count) -> io.NodeOutput:
+    def execute(cls, images: Tensor, count: int) -> io.NodeOutput:
         with sentences_of("SynCamBatchToViews"):
             check_views([images])
             if len(images) % count:
@@ -212,7 +217,7 @@ class SynCamSplitLatent(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, latent) -> io.NodeOutput:
+    def execute(cls, latent: Latent) -> io.NodeOutput:
         with sentences_of("SynCamSplitLatent"):
             view_latents(latent)
         return io.NodeOutput(split_latent(latent))
@@ -243,20 +248,12 @@ class SynCamJoinLatents(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, latents) -> io.NodeOutput:
+    def execute(cls, latents: dict[str, list[Latent] | None]) -> io.NodeOutput:
         with sentences_of("SynCamJoinLatents"):
             return io.NodeOutput(join_latents(members_of(latents)))
 
 
 # ---- inputs and outputs that several nodes share
-
-
-def views_input() -> io.Input:
-    return io.Image.Input("views", tooltip="The list from SynCam Decode Views: one batch of frames per view.")
-
-
-def rig_input() -> io.Input:
-    return RigType.Input("rig", optional=True, tooltip="The cameras of the views: lets them be called by their names.")
 
 
 def views_output() -> io.Output:
@@ -287,7 +284,7 @@ def together(parts: Sequence[Tensor]) -> Tensor:
 _OWN = ("samples", "noise_mask", "batch_index")
 
 
-def split_latent(latent: dict[str, Any]) -> list[dict[str, Any]]:
+def split_latent(latent: Latent) -> list[Latent]:
     """One latent per batch item, without copies.
 
     What has one entry for each item is taken apart, everything else is in every part. `batch_index` tells the host which
@@ -321,7 +318,7 @@ def _of_item(value: Any, index: int, count: int) -> Any:
     return value[index : index + 1] if is_per_item else value
 
 
-def join_latents(latents: Sequence[Any]) -> dict[str, Any]:
+def join_latents(latents: Sequence[Latent]) -> Latent:
     """One latent with the items of all, in order: the inverse of `split_latent`.
 
     Items without a noise mask beside items with one are denoised everywhere. Places in the batch are kept, unless they
@@ -348,7 +345,7 @@ def join_latents(latents: Sequence[Any]) -> dict[str, Any]:
     return joined
 
 
-def _joined_mask(latents: Sequence[dict[str, Any]], samples: Sequence[Tensor]) -> Tensor:
+def _joined_mask(latents: Sequence[Latent], samples: Sequence[Tensor]) -> Tensor:
     masks = [latent.get("noise_mask") for latent in latents]
     first = next(mask for mask in masks if mask is not None)
     if all(mask is not None and (mask.data_ptr(), mask.shape) == (first.data_ptr(), first.shape) for mask in masks):
@@ -364,7 +361,7 @@ def _joined_mask(latents: Sequence[dict[str, Any]], samples: Sequence[Tensor]) -
     return together(per_item)
 
 
-def _places(latents: Sequence[dict[str, Any]], samples: Sequence[Tensor]) -> list[int]:
+def _places(latents: Sequence[Latent], samples: Sequence[Tensor]) -> list[int]:
     """The places in the batch: the latents' own, or, where none has any, those in the joined one."""
     if not any("batch_index" in latent for latent in latents):
         return list(range(sum(map(len, samples))))

@@ -6,7 +6,9 @@ import json
 import math
 
 from comfy_api.latest import io, ui
+from torch import Tensor
 
+from ...syncam_core.cameras import Rig
 from ...syncam_core.metrics import NoSubject, demo_reference_c2w, score_scene
 from ...syncam_core.metrics.picture import score_picture
 from ..shared.checks import check_views, common_frame_count, names_and_colors
@@ -31,7 +33,7 @@ class SynCamSyncScore(io.ComfyNode):
             is_input_list=True,
             is_output_node=True,
             inputs=[
-                views_input(),
+                views_input(", all of the same length."),
                 RigType.Input(
                     "rig", tooltip="The rig that the views were made with: one camera per view, in the same order."
                 ),
@@ -53,7 +55,7 @@ class SynCamSyncScore(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, views, rig) -> io.NodeOutput:
+    def execute(cls, views: list[Tensor], rig: list[Rig]) -> io.NodeOutput:
         with sentences_of("SynCamSyncScore"):
             check_views(views)
             names, _ = names_and_colors(rig, len(views))

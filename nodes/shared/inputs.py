@@ -4,43 +4,46 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ...syncam_core.video import (
-    FASTEST_FPS,
-    SLOWEST_FPS,
-)
+from ...syncam_core.video import FASTEST_FPS, SLOWEST_FPS
 from .socket_types import LayoutType, RigType
 
-# ---- inputs that two nodes share
 
-
-def views_input() -> io.Image.Input:
+def views_input(more: str = "") -> io.Image.Input:
     return io.Image.Input(
-        "views", tooltip="The list from SynCam Decode Views: one batch of frames per view, all of the same length."
+        "views", tooltip=f"The list from SynCam Decode Views: one batch of frames per view{more or '.'}"
     )
 
 
-def rig_input() -> io.Input:
-    return RigType.Input(
-        "rig",
-        optional=True,
-        tooltip="Gives the views their cameras' names and colours; it must have a camera per view.",
-    )
+def rig_input(
+    tooltip: str = "Gives the views their cameras' names and colours; it must have a camera per view.",
+) -> io.Input:
+    return RigType.Input("rig", optional=True, tooltip=tooltip)
 
 
 def layout_input(purpose: str = "Arranges the views otherwise: connect SynCam Layout.") -> io.Input:
     return LayoutType.Input("layout", optional=True, tooltip=purpose)
 
 
-def fps_input() -> io.Float.Input:
-    """Optional, so that jobs from before there was a video still run."""
+def fps_input(meaning: str = "", tooltip: str = "", optional: bool = False) -> io.Float.Input:
     return io.Float.Input(
         "fps",
         default=15.0,
         min=SLOWEST_FPS,
         max=FASTEST_FPS,
         step=0.01,
-        optional=True,
-        tooltip="Frames per second of the video output and of timecode. The SynCam weights were trained on videos of 15.",
+        optional=optional,
+        tooltip=tooltip or f"{meaning} The SynCam weights were trained on videos of 15.",
+    )
+
+
+def prefix_input(default: str) -> io.String.Input:
+    return io.String.Input(
+        "filename_prefix",
+        default=default,
+        tooltip=(
+            "Folder and beginning of the names, inside the output folder: <prefix>_<number>_<camera>.mp4, "
+            "..._grid.mp4, ..._sheet.png and ..._rig.json. May hold %date:yyyy-MM-dd%, %width% and the like."
+        ),
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from syncam_core.video import write_video
-from syncam_core.video.saved import SavedViews
+from syncam_core.video.view_files import SavedViews
 
 NAMES = ("left", "right")
 

@@ -405,7 +405,7 @@ def test_a_number_that_another_process_is_rendering_under_is_left_to_it(render, 
 
 
 def test_a_name_that_appears_while_rendering_keeps_its_file(comfy, render, outputs, monkeypatch):
-    module = sys.modules[comfy.nodes["SynCamRenderViews"].__module__]
+    module = sys.modules[f"{comfy.pack.__name__}.syncam_core.video.view_files"]
     original = module.write_sheet
 
     def somebody_else_is_faster(path, *rest):

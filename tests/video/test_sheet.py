@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from syncam_core.video import sheet_moments, sheet_picture, write_sheet
+from syncam_core.video.sheet import sheet_moments, sheet_picture, write_sheet
 
 GAP, TOP = 4, 24
 COLORS = ["#3399ff", "#ff8800", "#22eeee"]
