@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from syncam_core.training.layers import RMSNorm
+from syncam_core.wan.layers import RMSNorm
 
 
 def norm_and_inputs(dtype=torch.float32):

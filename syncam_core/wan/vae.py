@@ -15,7 +15,9 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-CHANNELS = 16
+from .geometry import WAN21
+
+CHANNELS = WAN21.channels
 
 # What a diffusion model sees is (latent - mean) / std: constants of the Wan2.1 release, per channel.
 LATENT_MEAN = (
@@ -243,7 +245,7 @@ class WanVAE(nn.Module):
         video = video.contiguous(memory_format=torch.channels_last_3d)  # twice as fast on a CPU, and it stays so
         if piecewise:
             memory: Memory = {}
-            pieces = [self.encoder(piece, memory) for piece in _pieces(video, 4)]
+            pieces = [self.encoder(piece, memory) for piece in _pieces(video, WAN21.frames)]
             encoded = torch.cat(pieces, dim=2)
         else:
             encoded = self.encoder(video)

@@ -6,7 +6,8 @@ import torch
 from tiny_training import TEXT_DIM, random_wan, relative_error
 
 from syncam_core.errors import UserError
-from syncam_core.training.wan import (
+from syncam_core.view_sync.module import ViewSync, scaled_dot_product
+from syncam_core.wan.transformer import (
     Wan,
     WanConfig,
     explicit_attention,
@@ -14,7 +15,6 @@ from syncam_core.training.wan import (
     initialize_wan,
     within_each_view,
 )
-from syncam_core.view_sync.module import ViewSync, scaled_dot_product
 
 HEADS, HEAD_DIM = 3, 32
 

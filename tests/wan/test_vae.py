@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 
 from syncam_core.training.train_vae import load_vae, standardize_latents
-from syncam_core.training.wan_vae import WanVAE, denormalize_latents, normalize_latents
+from syncam_core.wan.vae import WanVAE, denormalize_latents, normalize_latents
 
 SMALL = {"dim": 4, "multiples": (1, 2, 2, 2), "blocks": 1}
 

@@ -17,6 +17,7 @@ from torch.utils.checkpoint import checkpoint
 from ..errors import UserError
 from ..view_sync.module import AttentionFunction, Rope, ViewAttention, ViewSync, ViewSyncBlock, view_rope
 from . import layers
+from .geometry import WAN21
 
 FREQUENCIES = 256
 NORM_EPS = 1e-6
@@ -31,7 +32,8 @@ class WanConfig:
     num_heads: int = 12
     num_layers: int = 30
     text_dim: int = 4096
-    channels: int = 16
+    channels: int = WAN21.channels
+    patch: tuple[int, int, int] = WAN21.patch
 
     def __post_init__(self) -> None:
         if self.dim % self.num_heads or (self.dim // self.num_heads) % 2:
@@ -114,7 +116,7 @@ class Head(nn.Module):
     def __init__(self, config: WanConfig):
         super().__init__()
         self.norm = nn.LayerNorm(config.dim, NORM_EPS, elementwise_affine=False)
-        self.head = nn.Linear(config.dim, 4 * config.channels)
+        self.head = nn.Linear(config.dim, math.prod(config.patch) * config.channels)
         self.modulation = nn.Parameter(torch.randn(1, 2, config.dim) / config.dim**0.5)
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:  # (batch, tokens, dim), (batch, 1, dim)
@@ -129,7 +131,7 @@ class Wan(nn.Module):
         super().__init__()
         self.config = config
         dim = config.dim
-        self.patch_embedding = nn.Conv3d(config.channels, dim, (1, 2, 2), stride=(1, 2, 2))
+        self.patch_embedding = nn.Conv3d(config.channels, dim, config.patch, stride=config.patch)
         self.text_embedding = nn.Sequential(
             nn.Linear(config.text_dim, dim), nn.GELU(approximate="tanh"), nn.Linear(dim, dim)
         )
@@ -148,7 +150,7 @@ class Wan(nn.Module):
 
     def forward(
         self,
-        x: Tensor,  # (scenes * views, 16, frames, height, width): noisy latents, views of a scene together
+        x: Tensor,  # (scenes * views, channels, frames, height, width): noisy latents, views of a scene together
         timestep: Tensor,  # (scenes * views,) in 0..1000
         context: Tensor,  # (scenes * views, words, text_dim)
         view_sync: ViewSync | None = None,
@@ -156,12 +158,13 @@ class Wan(nn.Module):
         attention: AttentionFunction = explicit_attention,
         view_attention: AttentionFunction | None = None,  # default: the same
     ) -> Tensor:  # the velocity, as x
-        """Height and width must be even (one patch is 2x2)."""
-        frames, height, width = x.shape[2], x.shape[3] // 2, x.shape[4] // 2
+        """Frames, height and width must divide into patches (1 x 2 x 2 for Wan2.1)."""
+        frames, height, width = (size // patch for size, patch in zip(x.shape[2:], self.config.patch, strict=True))
         heads = self.config.num_heads
         head_dim = self.config.dim // heads
         # the strided convolution as the matrix product that it is
-        patches = rearrange(x, "b c f (h p) (w q) -> b (f h w) (c p q)", p=2, q=2)
+        parts = dict(zip("opq", self.config.patch, strict=True))
+        patches = rearrange(x, "b c (f o) (h p) (w q) -> b (f h w) (c o p q)", **parts)
         tokens = nn.functional.linear(patches, self.patch_embedding.weight.flatten(1), self.patch_embedding.bias)
         time = self.time_embedding(sinusoids(timestep).to(tokens.dtype)).unsqueeze(1)
         modulation = rearrange(self.time_projection(time), "b 1 (six d) -> b 1 six d", six=6)
@@ -180,7 +183,7 @@ class Wan(nn.Module):
             else:
                 tokens = run(tokens, modulation, words, rope)
         tokens = self.head(tokens, time)
-        return rearrange(tokens, "b (f h w) (p q c) -> b c f (h p) (w q)", f=frames, h=height, w=width, p=2, q=2)
+        return rearrange(tokens, "b (f h w) (o p q c) -> b c (f o) (h p) (w q)", f=frames, h=height, w=width, **parts)
 
 
 @functools.lru_cache(maxsize=16)
