@@ -15,13 +15,19 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import Lens, Rig
+from ..disk.names import natural
 from ..errors import UserError
 from ..formats import colmap, nerfstudio
 from ..formats.files import chosen_of, printable
 from ..formats.json_cameras import as_list, as_object, read_json, rig_of, shown
 from ..video.cut_list import frames_in_words
 from .collections.syncamvideo import CAMERA_FILE, read_syncamvideo
-from .files import DEEPEST, MAX_CAPTION_BYTES, entry_path, natural, read_text
+from .files import (
+    DEEPEST,
+    MAX_CAPTION_BYTES,
+    entry_path,
+    read_text,
+)
 from .footage import BrokenFootage, Kind
 from .media import Film, Still, Strip, Video
 from .pictures import PICTURE_SUFFIXES

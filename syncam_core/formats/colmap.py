@@ -31,15 +31,14 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import Lens, Rig
+from ..disk.bounded import file_bytes, file_text, open_file
+from ..disk.names import file_slugs
 from ..errors import UserError
 from .files import (
     LONGEST_LINE,
     chosen_of,
-    file_bytes,
-    file_text,
     make_folder,
     number,
-    open_file,
     rows_of,
 )
 from .json_cameras import (
@@ -167,8 +166,6 @@ def write(
 
     Raises UserError for what cannot be written.
     """
-    from ..video.names import file_slugs  # brings PIL
-
     width, height = checked_size(image_size)
     poses = _w2c_numbers(in_units(rig.c2w, unit_m))
     cameras, images = [], []

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from ..cameras.json_text import parse_json
 from ..cameras.rig import MAX_VIEWS, Lens, Rig, camera_problem
+from ..disk.bounded import MAX_BYTES, file_text
 from ..errors import UserError
-from .files import MAX_BYTES, file_text
 
 MAX_ITEMS = 60_000  # of a list: 64 cameras over 900 frames
 ONE_SPOT_M = 0.01

@@ -29,6 +29,7 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import Lens, Rig
+from ..disk.names import file_slugs
 from ..errors import UserError
 from .files import chosen_of
 from .json_cameras import (
@@ -123,8 +124,6 @@ def write(rig: Rig, path: Path, unit_m: float = 1.0, image_size: tuple[int, int]
 
     Pictures are called images/cam01.png, or images/cam01/00000.png, ... where cameras move.
     """
-    from ..video.names import file_slugs
-
     width, height = (positive(length, "image_size") for length in image_size)
     intrinsics = []
     for lens in rig.lenses:

@@ -20,13 +20,13 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import Lens, Rig
+from ..disk.bounded import file_text
 from ..errors import UserError
 from .files import (
     MAX_FRAMES,
     are_numbers,
     camera_paths,
     every_file_looks,
-    file_text,
     first_rows,
     number,
     read_camera_files,

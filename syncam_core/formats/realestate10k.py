@@ -20,16 +20,15 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import Lens, Rig, camera_problem
+from ..disk.bounded import file_text, head_of
 from ..errors import UserError
 from .files import (
     MAX_FRAMES,
     are_numbers,
     camera_paths,
     every_file_looks,
-    file_text,
     files_in,
     first_rows,
-    head_of,
     number,
     read_camera_files,
     rows_of,

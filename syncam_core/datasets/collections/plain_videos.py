@@ -9,8 +9,17 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
+from ...disk.names import natural
 from ...errors import UserError
-from ..files import MAX_CAPTION_BYTES, broken, caption_table, data_folder, fingerprint, natural, read_text, walk
+from ..files import (
+    MAX_CAPTION_BYTES,
+    broken,
+    caption_table,
+    data_folder,
+    fingerprint,
+    read_text,
+    walk,
+)
 from ..footage import Footage, Kind, Scene
 from ..pictures import check_size
 from ..video_file import VIDEO_SUFFIXES, VideoFile, check_clip

@@ -18,6 +18,7 @@ from typing import Any
 from torch import Tensor
 
 from ...cameras.json_text import parse_json
+from ...disk.names import natural
 from ...errors import UserError
 from ...formats.syncamvideo import rig_from_syncamvideo
 from ..files import (
@@ -27,7 +28,6 @@ from ..files import (
     data_folder,
     entry_path,
     fingerprint,
-    natural,
     read_text,
     walk,
 )

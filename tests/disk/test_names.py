@@ -1,13 +1,14 @@
-"""File names for cameras: unique and possible on every system."""
+"""Names: in natural order, free whatever the case of letters, possible on every system."""
 
 from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncam_core.video import file_slugs
+from syncam_core.disk.names import file_slugs, free_stem, is_taken, natural
 
 
 def test_ordinary_names_stay_as_they_are():
@@ -51,3 +52,35 @@ def test_any_names_give_distinct_short_plain_slugs(names):
     assert len(slugs) == len(names)
     assert len({slug.lower() for slug in slugs} | {"grid", "rig"}) == len(names) + 2
     assert all(re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]{0,49}", slug) for slug in slugs)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["cam2", "cam10"],
+        ["scene", "scene2", "scene10", "scene10b"],
+        ["shot 1²", "shot 2", "shot 10²"],  # "²" is a digit to str.isdigit, but no number to int
+        ["2", "10", "a"],
+        ["take ①", "take ②"],
+        ["1" * 4000, "2" + "1" * 4000],  # more digits than Python converts
+    ],
+)
+def test_natural_order_counts_as_people_do(names):
+    assert sorted([*names[1:], names[0]], key=natural) == names
+
+
+@given(st.lists(st.text(alphabet=st.characters(codec="utf-8", categories=("N", "L", "P"))), max_size=6))
+def test_any_names_have_a_natural_order_that_does_not_depend_on_how_they_come(names):
+    backwards = names[::-1]
+    assert sorted(names, key=natural) == sorted(backwards, key=natural)
+
+
+def test_a_name_in_other_letters_is_not_free(tmp_path):
+    assert free_stem(tmp_path, "views_edit") == "views_edit"
+    (tmp_path / "Views_EDIT.otio").touch()
+    assert free_stem(tmp_path, "views_edit") == "views_edit_00002"
+    (tmp_path / "views_edit_00002.EDL").touch()
+    assert free_stem(tmp_path, "views_edit") == "views_edit_00003"
+    assert is_taken(tmp_path, "views_edit.OTIO")
+    assert not is_taken(tmp_path, "views_edit")
+    assert not is_taken(tmp_path / "absent", "a")
