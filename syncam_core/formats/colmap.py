@@ -32,6 +32,7 @@ from torch import Tensor
 
 from ..cameras.rig import Lens, Rig
 from ..errors import UserError
+from .axes_and_units import OPENCV_FORWARD, first_poses, in_metres, in_units, metres_per_unit, refuse_inverted, rig_of
 from .files import (
     LONGEST_LINE,
     chosen_of,
@@ -41,15 +42,6 @@ from .files import (
     number,
     open_file,
     rows_of,
-)
-from .json_cameras import (
-    OPENCV_FORWARD,
-    first_poses,
-    in_metres,
-    in_units,
-    metres_per_unit,
-    refuse_inverted,
-    rig_of,
     write_text,
 )
 from .realestate10k import checked_size, lens_of
