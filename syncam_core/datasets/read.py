@@ -18,8 +18,9 @@ from ..cameras.rig import Lens, Rig
 from ..disk.names import natural
 from ..errors import UserError
 from ..formats import colmap, nerfstudio
+from ..formats.axes_and_units import rig_of
 from ..formats.files import chosen_of, printable
-from ..formats.json_cameras import as_list, as_object, read_json, rig_of, shown
+from ..formats.json_values import as_list, as_object, read_json, shown
 from ..video.cut_list import frames_in_words
 from .collections.syncamvideo import CAMERA_FILE, read_syncamvideo
 from .files import (

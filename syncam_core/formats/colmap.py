@@ -34,21 +34,13 @@ from ..cameras.rig import Lens, Rig
 from ..disk.bounded import file_bytes, file_text, open_file
 from ..disk.names import file_slugs
 from ..errors import UserError
+from .axes_and_units import OPENCV_FORWARD, first_poses, in_metres, in_units, metres_per_unit, refuse_inverted, rig_of
 from .files import (
     LONGEST_LINE,
     chosen_of,
     make_folder,
     number,
     rows_of,
-)
-from .json_cameras import (
-    OPENCV_FORWARD,
-    first_poses,
-    in_metres,
-    in_units,
-    metres_per_unit,
-    refuse_inverted,
-    rig_of,
     write_text,
 )
 from .realestate10k import checked_size, lens_of

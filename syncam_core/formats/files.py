@@ -174,6 +174,15 @@ def camera_paths(names: Sequence[str], path: Path, suffix: str) -> list[Path]:
     return [path / f"{place:02d}_{slug}{suffix}" for place, slug in enumerate(file_slugs(names), start=1)]
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8. Raises UserError where that is not possible."""
+    try:
+        Path(path).write_bytes(text.encode("utf-8"))
+    except (OSError, ValueError) as problem:
+        why = getattr(problem, "strerror", None) or "its name is not possible"
+        raise UserError(f"file {Path(path).name!r} cannot be written ({why}).") from problem
+
+
 def make_folder(path: Path) -> None:
     """Raises UserError where it cannot be made."""
     try:

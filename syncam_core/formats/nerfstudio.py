@@ -31,26 +31,19 @@ from torch import Tensor
 from ..cameras.rig import Lens, Rig
 from ..disk.names import file_slugs
 from ..errors import UserError
-from .files import chosen_of
-from .json_cameras import (
+from .axes_and_units import (
     FLIP_YZ,
     OPENGL_FORWARD,
     Z_UP_TO_RIG,
-    as_list,
-    as_object,
     first_poses,
     in_metres,
     in_units,
     metres_per_unit,
-    number,
-    pose,
-    positive,
-    read_json,
     refuse_inverted,
     rig_of,
-    shown,
-    write_json,
 )
+from .files import chosen_of
+from .json_values import as_list, as_object, number, pose, positive, read_json, shown, write_json
 
 NAME = "nerfstudio / instant-ngp transforms.json"
 SUFFIXES = (".json",)

@@ -18,16 +18,9 @@ from torch import Tensor
 
 from ..cameras.rig import Rig, camera_problem
 from ..errors import UserError
+from .axes_and_units import UNREAL_FORWARD, first_poses, in_metres, refuse_inverted
 from .files import MAX_FRAMES, chosen_of, printable
-from .json_cameras import (
-    UNREAL_FORWARD,
-    first_poses,
-    in_metres,
-    positive,
-    read_json,
-    refuse_inverted,
-    write_json,
-)
+from .json_values import positive, read_json, write_json
 
 NAME = "SynCamVideo / MultiCamVideo (Unreal)"
 SUFFIXES = (".json",)
