@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from ..wan.geometry import WAN21, Geometry
-from .coupling import Groups, groups_of
+from .coupling import COUPLINGS, Groups, groups_of
 
 MEMORY_CHOICES = ("auto", "whole", "low")
 MOST_TOKENS = 32768  # one view of 81 frames at 832 x 480: a GPU is as fast with it as with more
@@ -115,7 +115,7 @@ def kept_bytes(job: Job, model: Transformer) -> int:
     members = sum(len(group.members) for group in groups)
     # Groups that all begin with view 0 see its cameras as they are; others have their own for query, key and value.
     rows = job.views if all(group.members[0] == 0 for group in groups) else 3 * members
-    cameras = 0 if job.coupling == "routed" else rows * frames * model.dim * model.itemsize * model.depth
+    cameras = 0 if COUPLINGS[job.coupling].changes else rows * frames * model.dim * model.itemsize * model.depth
     text = 2 * TEXTS * WORDS * model.dim * model.itemsize * model.depth
     text += job.stacked * job.views * WORDS * model.text_dim * model.itemsize  # as the forward gets it
     latents = LATENT_COPIES * job.views * frames * height * width * model.patch_numbers * 4
