@@ -417,8 +417,8 @@ def test_saved_files_play_and_files_that_are_gone_are_explained_in_the_users_lan
     page.keyboard.press("2")
     assert page.evaluate(chosen) == 1  # the camera of the same name, in the editor at the beginning of the rig
     in_app(page, "app.graph._nodes.find(n => n.type == 'SynCamPlayer').onExecuted({ syncam_player: [window.film(7)] })")
-    page.get_by_role("alert").wait_for()
-    said = page.get_by_role("alert").inner_text()
+    page.locator(".sp-player [role=alert]:visible").wait_for()
+    said = page.locator(".sp-player [role=alert]:visible").inner_text()
     assert "cam7" in said
     words = json.loads((PACK / "locales" / "ja" / "main.json").read_text(encoding="utf-8"))["syncamPlayer"]
     assert said == words["gone"].replace("{name}", "cam7")

@@ -435,15 +435,15 @@ def test_a_dropped_file_is_opened_and_a_bad_one_is_explained(page):
     assert [node["type"] for node in in_app(page, "return app.graph.serialize().nodes")] == ["SynCamRigEditor"]
 
     drop(page, ("test.py", file.read_text(encoding="utf-8")))
-    page.get_by_role("alert").wait_for()
-    assert "This cannot be opened: file 'test.py'" in page.get_by_role("alert").inner_text()
+    page.locator(".sc-editor [role=alert]:visible").wait_for()
+    assert "This cannot be opened: file 'test.py'" in page.locator(".sc-editor [role=alert]:visible").inner_text()
     drop(page, ("rig.json", '{"cameras": [{"azimuth": 5}]}'))
     page.get_by_text("cameras[0] has no distance beside azimuth").wait_for()
     assert state(page)["cameras"][0]["name"] == "a"
     page.locator(".sc-stage").focus()
     page.keyboard.press("Control+z")
     assert state(page)["cameras"][0]["name"] == "front"
-    assert page.get_by_role("alert").count() == 0
+    assert page.locator(".sc-editor [role=alert]:visible").count() == 0
     assert errors(page) == []
 
 
@@ -652,7 +652,7 @@ def test_a_stereo_pair_converges_where_the_form_says_and_bad_numbers_are_explain
         for name, text in fields.items():
             type_into(page, name, text)
         page.click("[data-action=replace-all]")
-        assert sentence in page.get_by_role("alert").inner_text()
+        assert sentence in page.locator(".sc-editor [role=alert]:visible").inner_text()
         assert state(page) == before
         page.keyboard.press("Escape")
     assert errors(page) == []
@@ -667,7 +667,7 @@ def test_cameras_are_mirrored_reordered_and_named_apart(page):
         ("front", 0, 0), ("right", 25, 3), ("right 2", -25, -3),
     ]  # fmt: skip
     type_into(page, "name", "front")
-    page.get_by_role("alert").wait_for()
+    page.locator(".sc-editor [role=alert]:visible").wait_for()
     assert state(page)["cameras"] == cameras
     page.click("[data-action=earlier]")
     assert [camera["name"] for camera in state(page)["cameras"]] == ["front", "right 2", "right"]

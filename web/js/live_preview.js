@@ -46,6 +46,7 @@ class Preview {
     node.imgs = undefined;
     const still = node.widgets.find(({ name }) => name === STILL);
     if (still) node.removeWidget(still);
+    node.graph?.setDirtyCanvas(true, true); // an idle graph gives a new widget no room until it is drawn again
     addStyle();
     this.timer = setInterval(() => this.#tick(), MOMENT_MS);
   }

@@ -34,13 +34,15 @@ export function h(tag, properties = {}, ...children) {
 /**
  * Tell the host that Ctrl+Z belongs to this element while it has the focus.
  *
- * The host's change tracker listens on the window before everybody else and leaves elements alone whose `type` is that
- * of a text area, because those have a history of their own. So has the editor.
+ * The host's change tracker listens on the window before everybody else and leaves elements alone that have a history
+ * of their own, as the editor has. Up to frontend 1.53 it knows them by the `type` of a text area, since 1.54 by
+ * `isContentEditable`.
  *
  * @param {HTMLElement} element
  */
 export function ownHistory(element) {
   Object.defineProperty(element, "type", { value: "textarea", configurable: true });
+  Object.defineProperty(element, "isContentEditable", { value: true, configurable: true });
 }
 
 const ICONS = {
