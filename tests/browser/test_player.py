@@ -438,7 +438,7 @@ def test_cut_lists_are_read_as_the_edit_node_reads_them(open_page):
     ):
         mine = page.evaluate(
             """async ([text, rate, names]) => {
-                const { readCuts, writeCuts } = await import('/extensions/ComfyUI-SynCam/js/player/cuts.mjs');
+                const { readCuts, writeCuts } = await import('/extensions/ComfyUI-SynCam/lib/cuts.mjs');
                 const cuts = readCuts(text, rate, names);
                 return [cuts.map(({ frame, view, fade }) => [frame, view, fade]), writeCuts(cuts, names)];
             }""",
@@ -451,7 +451,7 @@ def test_cut_lists_are_read_as_the_edit_node_reads_them(open_page):
             assert mine == [[], ""]
     for text in ("0 E", "0 A; nonsense", "24 A; 12 B", '0 "A"', "0 A; 00:00:01;02 B"):
         bad = page.evaluate(
-            """async ([text, names]) => typeof (await import('/extensions/ComfyUI-SynCam/js/player/cuts.mjs'))
+            """async ([text, names]) => typeof (await import('/extensions/ComfyUI-SynCam/lib/cuts.mjs'))
                 .readCuts(text, 24, names)""",
             [text, names],
         )

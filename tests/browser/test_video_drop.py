@@ -107,4 +107,7 @@ def test_a_video_without_cameras_is_explained_in_the_editor(page, tmp_path):
     page.wait_for_function(f"{EDITOR}?.store")
     drop(page, ".sc-stage", "plain.mp4", (tmp_path / "plain.mp4").read_bytes(), "video/mp4")
     page.locator(".sc-editor [role=alert]:visible").wait_for()
-    assert "file 'plain.mp4': it is a video without a rig in it" in page.locator(".sc-editor [role=alert]:visible").inner_text()
+    assert (
+        "file 'plain.mp4': it is a video without a rig in it"
+        in page.locator(".sc-editor [role=alert]:visible").inner_text()
+    )
