@@ -1,6 +1,6 @@
 // A text on a node that people read and do not write: neither in the prompt nor in the workflow.
 
-import { app } from "../../../scripts/app.js";
+import { app } from "../../../../scripts/app.js";
 
 export function textOn(node, name) {
   return node.widgets?.find((widget) => widget.name === name);

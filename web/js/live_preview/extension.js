@@ -1,7 +1,8 @@
 // Plays on the sampler node what SynCam Sampler sends while it works: all views in a grid, over the frames of the clip.
 
-import { app } from "../../../scripts/app.js";
-import { api } from "../../../scripts/api.js";
+import { app } from "../../../../scripts/app.js";
+import { api } from "../../../../scripts/api.js";
+import { addStyleSheet, whenGone } from "../shared/host.mjs";
 
 const EVENT = "syncam.live_preview";
 const WIDGET = "syncam_live_preview";
@@ -27,6 +28,7 @@ class Preview {
     this.node = node;
     const ratio = rows / (Math.ceil(views.length / rows) * aspect);
     const height = Math.min(Math.max((node.size[0] - MARGINS) * ratio, HEIGHTS.least), HEIGHTS.most);
+    this.height = Math.round(height);
     this.heightBefore = node.size[1];
     this.moment = 0;
     this.canvas = document.createElement("canvas");
@@ -46,7 +48,8 @@ class Preview {
     node.imgs = undefined;
     const still = node.widgets.find(({ name }) => name === STILL);
     if (still) node.removeWidget(still);
-    addStyle();
+    node.graph?.setDirtyCanvas(true, true); // an idle graph gives a new widget no room until it is drawn again
+    addStyleSheet(new URL("./style.css", import.meta.url).href);
     this.timer = setInterval(() => this.#tick(), MOMENT_MS);
   }
 
@@ -69,9 +72,10 @@ class Preview {
 
   #tick(by = 1) {
     const { canvas, picture, message } = this;
-    // Nodes 2.0 draws the node anew now and then.
+    // Nodes 2.0 draws the node anew now and then, and asks no widget for its height.
     const element = canvas.closest("[data-node-id]");
     if (element && !element.classList.contains(CLASS)) element.classList.add(CLASS);
+    canvas.style.minHeight = element ? `${this.height}px` : "0";
     if (!picture || canvas.clientWidth < 8 || canvas.clientHeight < 8) return;
     this.moment = (this.moment + by) % message.moments;
     const ratio = Math.min(window.devicePixelRatio || 1, 2);
@@ -134,17 +138,6 @@ function plate(context, text, color, x, y, most, ratio) {
   context.restore();
 }
 
-/** In Nodes 2.0 the host's still is a picture in the node, with its size below. */
-function addStyle() {
-  const id = "syncam-live-preview-style";
-  if (document.getElementById(id)) return;
-  const style = document.createElement("style");
-  style.id = id;
-  const still = `.${CLASS} img.pointer-events-none[src^="blob:"]`;
-  style.textContent = `${still}, ${still} + div { display: none; }`;
-  document.head.append(style);
-}
-
 function show({ detail }) {
   const node = nodeOf(detail.node);
   if (!node) return;
@@ -174,10 +167,8 @@ app.registerExtension({
   },
   nodeCreated(node) {
     if (node.comfyClass !== "SynCamSampler") return;
-    const onRemoved = node.onRemoved;
-    node.onRemoved = function (...given) {
+    whenGone(node, () => {
       for (const [id, preview] of shown) if (preview.node === node) remove(id);
-      return onRemoved?.apply(this, given);
-    };
+    });
   },
 });

@@ -34,13 +34,15 @@ export function h(tag, properties = {}, ...children) {
 /**
  * Tell the host that Ctrl+Z belongs to this element while it has the focus.
  *
- * The host's change tracker listens on the window before everybody else and leaves elements alone whose `type` is that
- * of a text area, because those have a history of their own. So has the editor.
+ * The host's change tracker listens on the window before everybody else and leaves elements alone that have a history
+ * of their own, as the editor has. Up to frontend 1.53 it knows them by the `type` of a text area, since 1.54 by
+ * `isContentEditable`.
  *
  * @param {HTMLElement} element
  */
 export function ownHistory(element) {
   Object.defineProperty(element, "type", { value: "textarea", configurable: true });
+  Object.defineProperty(element, "isContentEditable", { value: true, configurable: true });
 }
 
 const ICONS = {
@@ -66,12 +68,21 @@ const ICONS = {
   key: "m8 3 5 5-5 5-5-5z",
   unkey: "m8 3 5 5-5 5-5-5zM4 4l8 8",
   close: "m4 4 8 8M12 4l-8 8",
+  back: "M11.5 4 6 8l5.500 4zM4 4v8",
+  forward: "M4.500 4 10 8l-5.500 4zM12 4v8",
+  start: "M3 3.500v9M13 4 8.500 8l4.500 4M8.500 4 4.500 8l4 4",
+  end: "M13 3.500v9M3 4l4.500 4L3 12M7.500 4l4 4-4 4",
+  loopIn: "M7 3H4v10h3M7 8h6m-2.500-2.500L13 8l-2.500 2.500",
+  loopOut: "M9 3h3v10H9M9 8H3m2.500-2.500L3 8l2.500 2.500",
+  loop: "M4.500 10.500A4 4 0 0 1 5 5h6.500M9.500 3l2 2-2 2M11.500 5.500A4 4 0 0 1 11 11H4.500M6.500 13l-2-2 2-2",
+  swap: "M3 5.500h9.500L10 3M13 10.500H3.500L6 13",
+  download: "M8 2.500v7.500M4.500 7 8 10.500 11.500 7M3 13.500h10",
 };
 
 /** @param {keyof typeof ICONS} name @returns {SVGElement} a 16 x 16 line drawing, hidden from screen readers */
 export function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  for (const [key, value] of Object.entries({ viewBox: "0 0 16 16", class: "sc-icon", "aria-hidden": "true" })) {
+  for (const [key, value] of Object.entries({ viewBox: "0 0 16 16", class: "syncam-icon", "aria-hidden": "true" })) {
     svg.setAttribute(key, value);
   }
   const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
@@ -81,7 +92,7 @@ export function icon(name) {
 }
 
 /**
- * A button that shows an icon and says what it does.
+ * A button that shows an icon and says what it does; `class` is "sc-button" unless something else is given.
  *
  * @param {keyof typeof ICONS} name
  * @param {string} label

@@ -1,23 +1,14 @@
 // The player's widget in ComfyUI: everything that knows the host. The player itself is loaded when one is needed.
 
-import { app } from "../../../scripts/app.js";
-import { api } from "../../../scripts/api.js";
+import { app } from "../../../../scripts/app.js";
+import { api } from "../../../../scripts/api.js";
+import { addStyleSheet, after, keepEvents, livesWith, noteChange, textsOf } from "../shared/host.mjs";
 
 const NODE = "SynCamPlayer";
 const WIDGET = "player";
 const FILM = "syncam_film"; // property that keeps the files of the last run, to show them after a reload
 const LIST_HEIGHT = { least: 46, most: 64 }; // of the cut list above the player
 const MINIMUM = { width: 440, height: 340 };
-
-/** Keep the host from treating what happens in the player as its own. */
-function keepEvents(element) {
-  element.dataset.captureWheel = "true"; // Nodes 2.0 takes the wheel unless the focus is inside
-  element.addEventListener("pointerdown", () => {
-    if (!element.contains(document.activeElement)) element.focus({ preventScroll: true });
-  });
-  for (const kind of ["pointerdown", "pointermove", "pointerup", "dblclick", "contextmenu"])
-    element.addEventListener(kind, (event) => event.stopPropagation());
-}
 
 const urlOf = ({ filename, subfolder, type }) =>
   api.apiURL(`/view?${new URLSearchParams({ filename, subfolder, type })}`);
@@ -42,14 +33,6 @@ function filmOf(said) {
   }
 }
 
-async function translations() {
-  try {
-    return await api.getCustomNodesI18n();
-  } catch {
-    return {}; // English it is
-  }
-}
-
 /** The rig editor that a node's rig comes from, through whatever stands between. */
 function editorBefore(node, steps = 20) {
   const input = (node.inputs ?? []).find(({ type, link }) => type === "SYNCAM_RIG" && link != null);
@@ -70,7 +53,10 @@ function chooseCamera(node, name) {
 function addPlayer(node) {
   const element = document.createElement("div");
   element.style.minHeight = "0";
-  keepEvents(element);
+  element.addEventListener("pointerdown", () => {
+    if (!element.contains(document.activeElement)) element.focus({ preventScroll: true });
+  });
+  keepEvents(element, ["pointerdown", "pointermove", "pointerup", "dblclick", "contextmenu"]);
   const widget = node.addDOMWidget(WIDGET, "SYNCAM_PLAYER", element, {
     serialize: false, // not in the prompt: the node has no such input
     getMinHeight: () => MINIMUM.height,
@@ -84,9 +70,6 @@ function addPlayer(node) {
     list.options.getMinHeight = () => LIST_HEIGHT.least;
     list.options.getMaxHeight = () => LIST_HEIGHT.most;
   }
-  let player = null;
-  let there = true; // in a graph
-
   const cutsWidget = () => node.widgets?.find(({ name }) => name === "cuts");
   const linked = () => (node.inputs ?? []).some(({ name, link }) => name === "cuts" && link != null);
   const film = () => node.properties?.[FILM];
@@ -99,60 +82,31 @@ function addPlayer(node) {
       holder.value = text;
       holder.callback?.(text);
       node.graph?.setDirtyCanvas(true, true);
-      app.extensionManager?.workflow?.activeWorkflow?.changeTracker?.captureCanvasState?.();
+      noteChange();
     },
   };
 
-  const start = async () => {
-    const [{ Player }, words] = await Promise.all([import("./player/player.mjs"), translations()]);
-    if (!there) return;
-    player = new Player(element, {
-      translations: words,
-      locale: app.extensionManager?.setting?.get("Comfy.Locale") ?? "en",
-      cuts,
-      onSelect: (name) => chooseCamera(node, name),
-    });
-    widget.player = player;
+  livesWith(node, widget, "player", async () => {
+    const [{ Player }, t] = await Promise.all([
+      import("./player.mjs"),
+      textsOf("syncamPlayer"),
+      addStyleSheet(new URL("./style.css", import.meta.url).href),
+    ]);
+    const player = new Player(element, { t, cuts, onSelect: (name) => chooseCamera(node, name) });
     player.load(filmOf(film()), film()?.problem);
     const holder = cutsWidget();
-    if (holder && !holder.watched) after(holder, "callback", () => player?.cutsChanged());
+    if (holder && !holder.watched) after(holder, "callback", () => widget.player?.cutsChanged());
     if (holder) holder.watched = true;
-  };
-  const open = () =>
-    start().catch((error) => {
-      element.textContent = `SynCam: the player could not be loaded (${error.message}).`;
-      console.error("SynCam player", error);
-    });
-  open();
-
-  after(node, "onRemoved", () => {
-    there = false;
-    player?.dispose();
-    player = widget.player = null;
-  });
-  after(node, "onAdded", () => {
-    if (there) return;
-    there = true; // put back into a graph
-    open();
+    return player;
   });
   after(node, "onExecuted", (output) => {
     const said = output?.syncam_player?.[0];
     if (!said) return;
     node.setProperty?.(FILM, said);
-    player?.cutsChanged();
-    player?.load(filmOf(said), said.problem);
+    widget.player?.cutsChanged();
+    widget.player?.load(filmOf(said), said.problem);
   });
-  after(node, "onConfigure", () => player?.load(filmOf(film()), film()?.problem));
-}
-
-/** Let something happen after a method of an object. */
-function after(object, method, action) {
-  const original = object[method];
-  object[method] = function (...given) {
-    const result = original?.apply(this, given);
-    action(...given);
-    return result;
-  };
+  after(node, "onConfigure", () => widget.player?.load(filmOf(film()), film()?.problem));
 }
 
 app.registerExtension({
