@@ -34,6 +34,24 @@ from ..shared.socket_types import FilesType
 PREFIX = "syncam_player"
 
 
+class Shown:
+    """The files that players have been told to play, in this run of the host."""
+
+    def __init__(self) -> None:
+        self.paths: set[Path] = set()
+        self.losses = 0
+
+    def count_losses(self) -> int:
+        """How often some of the files have been found gone: a new number each time, so that players run again."""
+        gone = {path for path in self.paths if not path.is_file()}
+        self.paths -= gone
+        self.losses += bool(gone)
+        return self.losses
+
+
+SHOWN = Shown()
+
+
 class SynCamPlayer(io.ComfyNode):
     @classmethod
     def define_schema(cls):
@@ -76,6 +94,11 @@ class SynCamPlayer(io.ComfyNode):
         return refusal("SynCamPlayer", entries_of, cuts, str)
 
     @classmethod
+    def fingerprint_inputs(cls, **_) -> int:
+        # The host would answer an unchanged run from its cache, whose files may have been deleted or moved since.
+        return SHOWN.count_losses()
+
+    @classmethod
     def execute(
         cls,
         fps: list[float],
@@ -95,6 +118,7 @@ class SynCamPlayer(io.ComfyNode):
                     "SynCam Save Views to 'files'."
                 )
             # A list that was made for other views does not keep anybody from looking at these; the edit refuses it.
+            SHOWN.paths.update(path_of(view["file"]) for view in shown["views"])
             shown |= {"cuts": cuts[0], "problem": problem_of(cuts[0], shown)}
         return io.NodeOutput(cuts[0], ui={"syncam_player": [shown]})
 
@@ -209,6 +233,10 @@ def temporary_file(
 def place(file: str, subfolder: str, kind: str) -> dict[str, str]:
     """Where the host's /view route finds a file."""
     return {"filename": file, "subfolder": subfolder, "type": kind}
+
+
+def path_of(place: dict[str, str]) -> Path:
+    return Path(folder_paths.get_directory_by_type(place["type"]), place["subfolder"], place["filename"])
 
 
 NODES = (SynCamPlayer,)

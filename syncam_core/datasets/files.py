@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
@@ -14,6 +14,7 @@ from typing import NoReturn
 from ..disk.bounded import file_text
 from ..disk.names import natural
 from ..errors import UserError
+from ..formats.files import is_leftover
 from .footage import BrokenFootage, Footage
 
 MAX_CAPTION_BYTES = 64 * 2**10
@@ -70,9 +71,16 @@ def walk(folder: Path, depth: int = DEEPEST) -> Iterator[Path]:
     """The folder itself and those below it, in natural order; hidden ones are left out."""
     yield folder
     if depth > 0:
-        below = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
-        for path in sorted(below, key=lambda path: natural(path.name)):
-            yield from walk(path, depth - 1)
+        for path in entries_of(folder):
+            if path.is_dir():
+                yield from walk(path, depth - 1)
+
+
+def entries_of(folder: Path, suffixes: Sequence[str] = ()) -> list[Path]:
+    """What a folder holds, or its entries with one of the suffixes, in natural order, without what systems left there."""
+    found = [path for path in folder.iterdir() if not is_leftover(path.name)]
+    found = [path for path in found if not suffixes or path.suffix.lower() in suffixes]
+    return sorted(found, key=lambda path: natural(path.name))
 
 
 def read_text(path: Path, most_bytes: int, shown: str) -> str:
@@ -123,6 +131,8 @@ def caption_table(folder: Path) -> dict[PurePosixPath, str]:
             if not (row["file_name"] or "").strip():
                 raise UserError(f"line {rows.line_num} names no file.")
             name, caption = entry_path(row["file_name"]), (row["text"] or "").strip()
+            if any(map(is_leftover, name.parts)):
+                continue  # of a script that listed all files
             if captions.setdefault(name, caption) != caption:
                 raise UserError(f"line {rows.line_num} gives '{name}' a second text; leave one out.")
     except (ValueError, csv.Error) as problem:

@@ -85,6 +85,15 @@ def number(word: str) -> float:
     return value
 
 
+# What systems leave in folders that people copy, zip and share, beside hidden files.
+_LEFT_BY_SYSTEMS = {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "system volume information"}
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or was left by another system: it is never data."""
+    return name.startswith(".") or name.lower() in _LEFT_BY_SYSTEMS
+
+
 def files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     """The files of a folder with one of the suffixes, in natural order ("2" before "10").
 
@@ -97,7 +106,7 @@ def files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
             for count, entry in enumerate(entries):
                 if count >= MAX_ENTRIES:
                     raise UserError(f"it holds more than {MAX_ENTRIES} files; give a folder of camera files only.")
-                if entry.name.startswith(".") or not entry.name.lower().endswith(tuple(suffixes)):
+                if is_leftover(entry.name) or not entry.name.lower().endswith(tuple(suffixes)):
                     continue
                 if entry.is_file() and os.path.dirname(os.path.realpath(entry.path)) == home:
                     found.append(Path(entry.path))
@@ -106,13 +115,22 @@ def files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     return sorted(found, key=lambda path: natural(path.name))
 
 
-def chosen_of(cameras: str, names: Sequence[str]) -> list[int]:
-    """What `choose_cameras` picks, which must fit into a rig. Raises UserError."""
-    chosen = choose_cameras(cameras, names)
+def chosen_of(cameras: str | Sequence[str], names: Sequence[str], too_many: str = "") -> list[int]:
+    """What `choose_cameras` picks of a text, or the places of exact names, which must fit into a rig.
+
+    `too_many` is a sentence that stands behind the refusal of more cameras than fit. Raises UserError.
+    """
+    if isinstance(cameras, str):
+        chosen = choose_cameras(cameras, names)
+    else:
+        missing = next((name for name in cameras if name not in names), None)
+        if missing is not None:
+            raise UserError(f"it has no camera {missing[:60]!r}.")
+        chosen = [names.index(name) for name in cameras]
     if len(chosen) > MAX_VIEWS:
         raise UserError(
             f"it has {len(chosen)} cameras, but at most {MAX_VIEWS} are possible; choose some in 'cameras', like "
-            f"{names[0][:40] + ', ' + names[-1][:40]!r}."
+            f"{names[0][:40] + ', ' + names[-1][:40]!r}.{too_many}"
         )
     return chosen
 
@@ -172,6 +190,15 @@ def camera_paths(names: Sequence[str], path: Path, suffix: str) -> list[Path]:
         return [path]
     make_folder(path)
     return [path / f"{place:02d}_{slug}{suffix}" for place, slug in enumerate(file_slugs(names), start=1)]
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8. Raises UserError where that is not possible."""
+    try:
+        Path(path).write_bytes(text.encode("utf-8"))
+    except (OSError, ValueError) as problem:
+        why = getattr(problem, "strerror", None) or "its name is not possible"
+        raise UserError(f"file {Path(path).name!r} cannot be written ({why}).") from problem
 
 
 def make_folder(path: Path) -> None:

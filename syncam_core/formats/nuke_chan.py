@@ -22,6 +22,7 @@ from torch import Tensor
 from ..cameras.rig import Lens, Rig
 from ..disk.bounded import file_text
 from ..errors import UserError
+from .axes_and_units import FLIP_YZ, in_metres, in_units, metres_per_unit, rig_of
 from .files import (
     MAX_FRAMES,
     are_numbers,
@@ -31,8 +32,8 @@ from .files import (
     number,
     read_camera_files,
     rows_of,
+    write_text,
 )
-from .json_cameras import FLIP_YZ, in_metres, in_units, metres_per_unit, rig_of, write_text
 from .realestate10k import checked_size
 
 NAME = "Nuke (.chan)"

@@ -16,6 +16,7 @@ from ..files import (
     broken,
     caption_table,
     data_folder,
+    entries_of,
     fingerprint,
     read_text,
     walk,
@@ -46,8 +47,7 @@ def read_plain_videos(
     found = {
         PurePosixPath(file.relative_to(root).as_posix())
         for place in walk(root)
-        for file in place.iterdir()
-        if file.suffix.lower() in VIDEO_SUFFIXES and not file.name.startswith(".")
+        for file in entries_of(place, VIDEO_SUFFIXES)
     }
     if not found and not captions:
         raise UserError(f"{str(folder)!r} holds no videos ({', '.join(VIDEO_SUFFIXES)}).")
