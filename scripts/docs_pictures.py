@@ -52,10 +52,11 @@ from syncam_core.preview.rig_picture import (  # noqa: E402
 )
 from syncam_core.preview.stage import Stage, orbit_point  # noqa: E402
 from syncam_core.synthetic import Scene, frame_times, render  # noqa: E402
+from syncam_core.video.clip import ImageClip  # noqa: E402
 from syncam_core.video.labels import draw_plate, label_plates  # noqa: E402
 from syncam_core.video.layout import plan_grid  # noqa: E402
 from syncam_core.video.layout_film import compose_frame  # noqa: E402
-from syncam_core.video.sheet import sheet_picture  # noqa: E402
+from syncam_core.video.sheet import sheet_of_clips  # noqa: E402
 
 X_RED: RGB = (240, 110, 110)
 Y_GREEN: RGB = (120, 205, 120)
@@ -714,7 +715,8 @@ def grid_example() -> np.ndarray:
 def save_views_example() -> np.ndarray:
     """The contact sheet, with fewer moments."""
     rig = around("front", "right", "back", "left")
-    return sheet_picture(film(RED_BALL, rig, 136, 136, (0, 5, 11, 16)), rig.names, rig.colors, FPS / 5.33, moments=4)
+    clips = [ImageClip(view) for view in film(RED_BALL, rig, 136, 136, (0, 5, 11, 16))]
+    return sheet_of_clips(clips, rig.names, rig.colors, FPS / 5.33, moments=4)
 
 
 def score_example() -> np.ndarray:

@@ -453,6 +453,22 @@ def test_a_file_where_the_folder_should_be_is_explained(render, outputs):
     assert files_in(outputs) == ["syncam"]
 
 
+def test_a_disk_without_room_for_the_frames_is_said_before_anything_is_decoded(render, outputs, vae, monkeypatch):
+    import shutil
+
+    frames, usage = 2 * 9 * HEIGHT * WIDTH * 3, shutil.disk_usage  # of 2 views, 8 bit
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(folder)._replace(free=64 * 2**20 + frames - 1))
+    with monkeypatch.context() as decoding:
+        decoding.setattr(vae, "decode", lambda *_: pytest.fail("something was decoded"))
+        with pytest.raises(
+            ValueError, match=r"^SynCamRenderViews: the decoded frames need 0 MB for a while in '.*', but"
+        ):
+            render(latent(2))
+    assert files_in(outputs) == []
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(folder)._replace(free=64 * 2**20 + frames))
+    render(latent(2))
+
+
 @pytest.mark.parametrize("limit", [3_000, 30_000])
 def test_a_disk_that_fills_up_leaves_nothing_and_says_so(render, outputs, limit):
     """The system refuses to let files grow beyond a limit: first the spool, then the videos meet it."""
