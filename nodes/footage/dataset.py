@@ -115,11 +115,13 @@ class SynCamExportDataset(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, dataset):
+    def validate_inputs(cls, dataset: list[str | None]) -> bool | str:
         return refusal("SynCamExportDataset", dataset_name, dataset, str)
 
     @classmethod
-    def check_lazy_status(cls, dataset, split, scene, name_in_use, **others):
+    def check_lazy_status(
+        cls, dataset: list[str], split: list[str], scene: list[str], name_in_use: list[str], **others: object
+    ) -> list[str]:
         with sentences_of("SynCamExportDataset"):
             below, name = scene_place(dataset[0], split[0], scene[0])
             return [] if is_there(below, name, name_in_use[0]) else ["views"]
@@ -254,7 +256,9 @@ class SynCamLoadDataset(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, dataset=None, below=None, scene=None, **others):
+    def fingerprint_inputs(
+        cls, dataset: str | None = None, below: str | None = None, scene: int | None = None, **others: object
+    ) -> str:
         if None in (dataset, below, scene):  # linked: what is linked says when it changes
             return ""
         return files_state(cls.scene_of(dataset, below, scene))

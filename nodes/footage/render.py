@@ -13,7 +13,7 @@ import comfy.utils
 import numpy as np
 from comfy.cli_args import args
 from comfy.sd import VAE
-from comfy_api.latest import InputImpl, io
+from comfy_api.latest import Input, InputImpl, io
 from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor
 
@@ -138,7 +138,7 @@ class SynCamRenderViews(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        latent: dict[str, Any],
+        latent: Input.Latent,
         vae: VAE,
         filename_prefix: str,
         fps: float,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from comfy_api.latest import io
+from comfy_api.latest import Input, io
 from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor
 
@@ -21,7 +20,6 @@ from ..shared.inputs import rig_input, views_input
 from ..shared.socket_types import RigType
 
 CATEGORY = "SynCam/Footage"
-Latent = dict[str, Any]  # the host's: samples, noise_mask, and whatever others put there
 CALLED_BY_NAME = "The cameras of the views: lets them be called by their names."
 LIST_HINT = "A list: one batch of frames per view. Nodes that take no lists run once for each."
 
@@ -217,7 +215,7 @@ class SynCamSplitLatent(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, latent: Latent) -> io.NodeOutput:
+    def execute(cls, latent: Input.Latent) -> io.NodeOutput:
         with sentences_of("SynCamSplitLatent"):
             view_latents(latent)
         return io.NodeOutput(split_latent(latent))
@@ -248,7 +246,7 @@ class SynCamJoinLatents(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, latents: dict[str, list[Latent] | None]) -> io.NodeOutput:
+    def execute(cls, latents: dict[str, list[Input.Latent] | None]) -> io.NodeOutput:
         with sentences_of("SynCamJoinLatents"):
             return io.NodeOutput(join_latents(members_of(latents)))
 
@@ -284,7 +282,7 @@ def together(parts: Sequence[Tensor]) -> Tensor:
 _OWN = ("samples", "noise_mask", "batch_index")
 
 
-def split_latent(latent: Latent) -> list[Latent]:
+def split_latent(latent: Input.Latent) -> list[Input.Latent]:
     """One latent per batch item, without copies.
 
     What has one entry for each item is taken apart, everything else is in every part. `batch_index` tells the host which
@@ -313,12 +311,12 @@ def _mask_of_item(mask: Tensor, index: int, samples: Tensor) -> Tensor:
     return mask[at : at + 1]
 
 
-def _of_item(value: Any, index: int, count: int) -> Any:
+def _of_item(value: object, index: int, count: int) -> object:
     is_per_item = isinstance(value, Tensor) and value.ndim > 0 and len(value) == count
     return value[index : index + 1] if is_per_item else value
 
 
-def join_latents(latents: Sequence[Latent]) -> Latent:
+def join_latents(latents: Sequence[Input.Latent]) -> Input.Latent:
     """One latent with the items of all, in order: the inverse of `split_latent`.
 
     Items without a noise mask beside items with one are denoised everywhere. Places in the batch are kept, unless they
@@ -345,7 +343,7 @@ def join_latents(latents: Sequence[Latent]) -> Latent:
     return joined
 
 
-def _joined_mask(latents: Sequence[Latent], samples: Sequence[Tensor]) -> Tensor:
+def _joined_mask(latents: Sequence[Input.Latent], samples: Sequence[Tensor]) -> Tensor:
     masks = [latent.get("noise_mask") for latent in latents]
     first = next(mask for mask in masks if mask is not None)
     if all(mask is not None and (mask.data_ptr(), mask.shape) == (first.data_ptr(), first.shape) for mask in masks):
@@ -361,7 +359,7 @@ def _joined_mask(latents: Sequence[Latent], samples: Sequence[Tensor]) -> Tensor
     return together(per_item)
 
 
-def _places(latents: Sequence[Latent], samples: Sequence[Tensor]) -> list[int]:
+def _places(latents: Sequence[Input.Latent], samples: Sequence[Tensor]) -> list[int]:
     """The places in the batch: the latents' own, or, where none has any, those in the joined one."""
     if not any("batch_index" in latent for latent in latents):
         return list(range(sum(map(len, samples))))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import comfy.model_management
 import comfy.utils
@@ -55,7 +54,7 @@ class SynCamDecodeViews(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, latent: dict[str, Any], vae: VAE) -> io.NodeOutput:
+    def execute(cls, latent: Input.Latent, vae: VAE) -> io.NodeOutput:
         with sentences_of("SynCamDecodeViews"):
             samples = view_latents(latent)
             views = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +94,9 @@ class VideoFile:
             raise BrokenFootage(f"'{self.shown}' has a gap in time after frame {at}: frames are missing there.")
 
     @contextmanager
-    def _opened(self, at_frame=lambda: None) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+    def _opened(
+        self, at_frame: Callable[[], int | None] = lambda: None
+    ) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
         if not self.path.is_file():
             raise BrokenFootage(f"'{self.shown}' is missing.")
         if not self.path.stat().st_size:
