@@ -6,10 +6,10 @@ from functools import partial
 
 from comfy_api.latest import io
 
+from ...syncam_core.cameras.spoken import view_of
 from ...syncam_core.errors import UserError
 from ...syncam_core.video import FASTEST_FPS, SLOWEST_FPS, frame_rate
 from ...syncam_core.video.clip import Clip
-from ...syncam_core.video.cut_list import view_of
 from ...syncam_core.video.time_views import (
     AFTERWARDS,
     BETWEEN,

@@ -11,7 +11,7 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor
 
 from ...syncam_core.cameras.rig import MAX_VIEWS
-from ...syncam_core.cameras.selection import choose_cameras
+from ...syncam_core.cameras.spoken import choose_cameras
 from ...syncam_core.errors import UserError
 from ...syncam_core.formats.files import natural
 from ..host.latents import view_latents

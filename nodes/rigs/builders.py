@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ...syncam_core.cameras import builders
 from ...syncam_core.cameras.presets import PRESETS, preset_rig
 from ...syncam_core.cameras.rig import MAX_VIEWS
+from ...syncam_core.cameras.spoken import parse_point
 from ..shared.errors import sentences_of, verdict
 from ..shared.socket_types import RigType
 
@@ -436,7 +437,7 @@ class SynCamRigPreset(io.ComfyNode):
 
 def point_of(node_id: str, text: str, name: str = "target") -> tuple[float, float, float]:
     with sentences_of(node_id):
-        return builders.parse_point(text, name)
+        return parse_point(text, name)
 
 
 NODES = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ...syncam_core.cameras import builders, choose_cameras, transforms
+from ...syncam_core.cameras import choose_cameras, parse_numbers, transforms
 from ...syncam_core.errors import UserError
 from ...syncam_core.formats.files import natural
 from ..shared.errors import sentences_of, verdict
@@ -157,7 +157,7 @@ class SynCamRigTransform(io.ComfyNode):
     @classmethod
     def turn_of(cls, turn: str) -> tuple[float, float, float]:
         with sentences_of("SynCamRigTransform"):
-            angles = builders.parse_numbers(turn, "turn") if turn.strip() else [0.0]
+            angles = parse_numbers(turn, "turn") if turn.strip() else [0.0]
             if len(angles) not in (1, 3):
                 raise UserError(
                     f"'turn' holds {len(angles)} numbers, but one (azimuth) or three (azimuth, elevation, roll) in "

@@ -11,9 +11,9 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ...syncam_core.cameras.rig import MAX_VIEWS
+from ...syncam_core.cameras.spoken import choose_views
 from ...syncam_core.errors import UserError
 from ...syncam_core.formats.files import natural
-from ...syncam_core.view_sync.view_numbers import choose_views
 from ..host.latents import EMPTY_LATENT_RATIOS, LATENT_CHANNELS, PIXELS_PER_LATENT, mask_of, video_latents
 from ..shared.checks import counted_noun
 from ..shared.errors import sentences_of, verdict

@@ -18,7 +18,6 @@ from .builders import (
     look_at_c2w,
     orbit_c2w,
     orbit_rig,
-    parse_numbers,
     ring_rig,
     stereo_rig,
 )
@@ -29,7 +28,7 @@ from .motion import MOVES, Move, move_cameras
 from .presets import PRESETS, preset_rig
 from .rig import MAX_VIEWS, PALETTE, Lens, Rig
 from .rig_json import rig_from_json, rig_to_json
-from .selection import choose_cameras
+from .spoken import choose_cameras, parse_numbers
 from .transforms import merge_rigs, reorder_rig, retarget_rig, scale_rig, translate_rig, turn_rig
 
 __all__ = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 
 import torch
@@ -18,8 +17,6 @@ STEREO_METHODS = ("parallel", "toed-in")
 REFERENCES = ("first", "middle")
 
 _GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
-_SEPARATORS = ",;，；、"  # also as Chinese and Japanese input methods type them
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def orbit_c2w(
@@ -430,43 +427,3 @@ def _check_choice(name: str, choice: str, choices: Sequence[str]) -> None:
 
 def _point(point: Sequence[float]) -> str:
     return f"({', '.join(f'{coordinate:g}' for coordinate in point)})"
-
-
-def parse_point(text: str, name: str) -> tuple[float, float, float]:
-    """A point or vector as a person types it: "0, -1.5, 0". Raises UserError for anything but three numbers."""
-    numbers = parse_numbers(text, name) if text.strip() else []
-    if len(numbers) != 3:
-        raise UserError(
-            f"'{name}' holds {len(numbers)} numbers, but three are needed: metres to the right, down and away, "
-            'like "0, -1.5, 0".',
-            field=name,
-        )
-    x, y, z = numbers
-    return x, y, z
-
-
-def parse_numbers(text: str, name: str) -> list[float]:
-    """Numbers separated by commas, semicolons or blanks, as a person types them: "0, 30", "0 30", "0;30".
-
-    `name` is what a refusal calls the text. Raises UserError for an empty text, an empty entry,
-    a word, NaN, infinity, and more than MAX_VIEWS numbers.
-    """
-    if len(text) > 10_000:
-        raise UserError(
-            f"'{name}' has {len(text)} characters; give at most {MAX_VIEWS} numbers, like \"0, 30\".", field=name
-        )
-    trimmed = text.replace("−", "-").strip().rstrip(_SEPARATORS).strip()
-    if not trimmed:
-        raise UserError(f"'{name}' is empty; give one number, or one for each camera, like \"0, 30\".", field=name)
-    numbers = []
-    for entry in re.split(rf"\s*[{_SEPARATORS}]\s*|\s+", trimmed):
-        value = float(entry) if _NUMBER.fullmatch(entry) else math.nan
-        if not math.isfinite(value):
-            shown = repr(entry[:40]) if entry else "an empty entry"
-            raise UserError(
-                f"'{name}' holds {shown}, but only finite numbers can stand there, like \"0, 30\".", field=name
-            )
-        numbers.append(value)
-    if len(numbers) > MAX_VIEWS:
-        raise UserError(f"'{name}' lists {len(numbers)} cameras, but at most {MAX_VIEWS} are possible.", field=name)
-    return numbers

@@ -19,7 +19,6 @@ from ..errors import UserError
 from .encoding import latent_frames_of
 from .keyframes import eased
 from .rig import Rig
-from .selection import positions_of
 
 MOVES = {  # what one unit of 'amount' is, and which way it counts
     "pan": "degrees to the right",
@@ -108,7 +107,7 @@ def move_cameras(
         )
     else:
         c2w = rig.c2w.numpy().copy()
-    chosen = positions_of(cameras, rig.views)
+    chosen = rig.positions(cameras)
     for move in moves:
         amounts = move.amount * _progress(move, length, c2w.shape[1])
         body = None

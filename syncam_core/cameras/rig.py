@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from .selection import positions_of
 
 MAX_VIEWS = 64
 MAX_NAME_LENGTH = 64
@@ -93,12 +92,20 @@ class Rig:
         """Whether every camera keeps exactly its first pose."""
         return bool((self.c2w == self.c2w[:, :1]).all())
 
+    def positions(self, cameras: Sequence[int] | None) -> list[int]:
+        """The positions of cameras, counted from 0; None means all. Raises UserError for one that does not exist."""
+        chosen = list(range(self.views)) if cameras is None else [int(camera) for camera in cameras]
+        for camera in chosen:
+            if not 0 <= camera < self.views:
+                raise UserError(f"camera number {camera} does not exist; the rig has cameras 0 to {self.views - 1}.")
+        return chosen
+
     def select(self, indices: Sequence[int]) -> Rig:
         """The cameras at `indices`, in that order, with their names, colours and lenses.
 
         Raises UserError for an index outside the rig, a repeated one, or none at all.
         """
-        chosen = positions_of(indices, self.views)
+        chosen = self.positions(indices)
         return Rig(
             names=tuple(self.names[index] for index in chosen),
             c2w=self.c2w[chosen],

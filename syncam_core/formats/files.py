@@ -11,7 +11,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ..cameras.rig import MAX_VIEWS, Lens
-from ..cameras.selection import choose_cameras
+from ..cameras.spoken import choose_cameras
 from ..errors import UserError
 
 # 64 cameras over 2000 frames. Parsed, hostile JSON takes 25 times its size in memory.

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..cameras.spoken import view_of
 from ..errors import UserError
 from .clip import FLOAT, WHITE, Clip, MadeClip
-from .cut_list import view_of
 from .frames import even
 from .labels import LabelPlate, draw_plate, label_plate
 from .layout import MAX_COLUMNS, Tile, compose_frame, plan_grid

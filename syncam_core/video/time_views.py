@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from ..cameras.keyframes import eased
+from ..cameras.spoken import ONE_BATCH, view_of
 from ..errors import UserError
 from .clip import BITS_8, BITS_16, FLOAT, WHITE, Clip, MadeClip, blended, in_depth
-from .cut_list import ONE_BATCH, frames_in_words, view_of
+from .cut_list import frames_in_words
 from .frames import even, pad_to_even
 from .layouts import resized
 from .write import LARGEST_SIDE

@@ -20,10 +20,10 @@ from syncam_core.cameras.builders import (
     grid_rig,
     line_rig,
     look_at_c2w,
-    parse_point,
     ring_rig,
     stereo_rig,
 )
+from syncam_core.cameras.spoken import parse_point
 from syncam_core.errors import UserError
 
 azimuths = st.floats(-720, 720)
