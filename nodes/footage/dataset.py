@@ -266,7 +266,6 @@ class SynCamLoadDataset(io.ComfyNode):
     def execute(
         cls, dataset, below="output", scene=1, cameras="", first_frame=0, frames=0, layout="auto", unit_m=0.0
     ) -> io.NodeOutput:
-        from ...syncam_core.cameras import Rig
         from ...syncam_core.datasets import open_scene
 
         path = cls.scene_of(dataset, below, scene)
@@ -279,8 +278,7 @@ class SynCamLoadDataset(io.ComfyNode):
             )
             remedy = "load fewer with 'cameras' or 'frames'"
             check_memory(f"scene {found.name!r}", about, rig.views * count, found.height, found.width, remedy)
-            if rig.frames > 1:
-                rig = Rig(rig.names, rig.c2w[:, first_frame : first_frame + count], rig.colors, rig.lenses)
+            rig = rig.cut(first_frame, count)
             progress = comfy.utils.ProgressBar(count * rig.views)
             views = [loaded(found, view, first_frame, count, progress) for view in range(rig.views)]
         name = path.relative_to(root_of(below)).as_posix()

@@ -18,7 +18,7 @@ from numpy import ndarray
 from ..errors import UserError
 from .encoding import latent_frames_of
 from .keyframes import eased
-from .rig import Rig
+from .rig import Rig, inverse
 
 MOVES = {  # what one unit of 'amount' is, and which way it counts
     "pan": "degrees to the right",
@@ -116,7 +116,7 @@ def move_cameras(
                 if body is None:
                     moved = _moved(c2w[view], move.kind, amounts, np.array(move.target))
                     if together:
-                        body = moved @ np.linalg.inv(c2w[view])
+                        body = moved @ inverse(torch.from_numpy(c2w[view])).numpy()
                 else:
                     moved = body @ c2w[view]
             except UserError as problem:

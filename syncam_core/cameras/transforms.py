@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from .builders import look_at_c2w, orbit_c2w
+from .orbit import look_at_c2w, orbit_c2w
 from .rig import MAX_NAME_LENGTH, MAX_VIEWS, PALETTE, Rig
 from .spoken import choose_cameras
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,7 +20,7 @@ from ..errors import UserError
 from . import video_tag
 from .files import MAX_BYTES, file_text, head_of, printable
 
-__all__ = ["FORMATS", "file_name", "format_of", "read_rig_file", "write_rig_file"]
+__all__ = ["FORMATS", "camera_suffixes", "file_name", "format_of", "read_rig_file", "write_rig_file"]
 
 
 # In the order in which a file is tried: formats that say their names come before those that are told by their keys.
@@ -50,6 +51,12 @@ class _Formats(Mapping[str, ModuleType]):
 
 
 FORMATS = _Formats()
+
+
+@cache
+def camera_suffixes() -> tuple[str, ...]:
+    """How the names of camera files end: ".json", ".txt", ..."""
+    return tuple(dict.fromkeys(suffix for module in FORMATS.values() for suffix in module.SUFFIXES))
 
 
 def read_rig_file(

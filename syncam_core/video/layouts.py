@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
 
+from ..cameras.rig import Rig
 from ..cameras.spoken import view_of
 from ..errors import UserError
 from .clip import FLOAT, WHITE, Clip, MadeClip
@@ -331,7 +331,7 @@ def resized(
 
 
 def angle_captions(
-    rig: Any,  # has names, c2w (views, frames, 4, 4) and lenses
+    rig: Rig,
 ) -> list[str]:
     """Azimuth, elevation and distance of each camera in few words: "az 30° el 10° 3.0 m".
 
@@ -340,10 +340,7 @@ def angle_captions(
     """
     from ..cameras.meter import measure
 
-    first, last = (
-        measure(SimpleNamespace(names=rig.names, lenses=rig.lenses, c2w=rig.c2w[:, [at]])).views
-        for at in (0, rig.c2w.shape[1] - 1)
-    )
+    first, last = (measure(rig.at_frame(at)).views for at in (0, rig.frames - 1))
     return [_caption(start, end) for start, end in zip(first, last, strict=True)]
 
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache, partial
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from ..cameras.keyframes import eased
+from ..cameras.rig import Rig
 from ..cameras.spoken import ONE_BATCH, view_of
 from ..errors import UserError
 from .clip import BITS_8, BITS_16, FLOAT, WHITE, Clip, MadeClip, blended, in_depth
@@ -100,15 +100,13 @@ def from_left_to_right(azimuths_deg: Sequence[float]) -> list[int]:
 
 
 def azimuths_of(
-    rig: Any,  # has names, c2w (views, frames, 4, 4) and lenses
+    rig: Rig,
     frame: int = 0,
 ) -> list[float]:  # degrees, -180 to 180
     """The direction that each camera looks from at a frame, as the meter measures it."""
     from ..cameras.meter import measure
 
-    at = min(frame, rig.c2w.shape[1] - 1)
-    still = SimpleNamespace(names=rig.names, lenses=rig.lenses, c2w=rig.c2w[:, [at]])
-    return [view.azimuth_deg for view in measure(still).views]
+    return [view.azimuth_deg for view in measure(rig.at_frame(min(frame, rig.frames - 1))).views]
 
 
 # ---- bullet time and sweeps
