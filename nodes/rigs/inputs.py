@@ -9,7 +9,7 @@ from comfy_api.latest import io
 
 from ...syncam_core.cameras.rig import MAX_VIEWS
 from ...syncam_core.cameras.spoken import parse_point
-from ...syncam_core.formats.files import natural
+from ...syncam_core.disk.names import natural
 from ..shared.socket_types import RigType
 
 CATEGORY = "SynCam/Rig"

@@ -19,7 +19,7 @@ from .builders import (
     ring_rig,
     stereo_rig,
 )
-from .encoding import CameraEncoding, encode_cameras, latent_frames_of, relative_poses
+from .encoding import CameraEncoding, encode_cameras, relative_poses
 from .keyframes import bake_keyframes
 from .meter import Meter, measure
 from .motion import MOVES, Move, move_cameras
@@ -49,7 +49,6 @@ __all__ = [
     "dome_rig",
     "encode_cameras",
     "grid_rig",
-    "latent_frames_of",
     "line_rig",
     "look_at_c2w",
     "measure",

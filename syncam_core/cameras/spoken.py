@@ -21,12 +21,13 @@ LARGEST = 999  # of the whole numbers that stand in ranges
 LONGEST_SHOWN = 40
 ONE_BATCH = "connect a list of views; a batch with the frames of all becomes one with SynCam Batch to Views"
 
-_SEPARATORS = ",;，；、\r\n"
+# Also the commas and the semicolon of Chinese and Japanese input methods; escapes, as Windows consoles print this file.
+_SEPARATORS = ",;\uff0c\uff1b\u3001\r\n"
 QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 _PART = re.compile(rf'\s*"(?:[^"]|"")*"\s*(?=[{_SEPARATORS}]|$)|[^{_SEPARATORS}]+')
 _END = "[0-9]{1,3}|[A-Za-z]{1,2}"
-_RANGE = re.compile(rf"({_END})\s*[-–—]\s*({_END})")
-_ENTRY = re.compile(rf'"(?:[^"]|"")*"(?!\S)|(?:{_END})\s*[-–—]\s*(?:{_END})(?!\S)|\S+')
+_RANGE = re.compile(rf"({_END})\s*[-\u2013\u2014]\s*({_END})")
+_ENTRY = re.compile(rf'"(?:[^"]|"")*"(?!\S)|(?:{_END})\s*[-\u2013\u2014]\s*(?:{_END})(?!\S)|\S+')
 _ALL = re.compile(r"\s*all(?:\s+but\b(.*))?\s*", re.IGNORECASE | re.DOTALL)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _NUMBERED = re.compile(r"cam\d{2,}")
@@ -143,7 +144,7 @@ def parse_numbers(text: str, field: str) -> list[float]:
     and more than MAX_VIEWS numbers.
     """
     check_length(text, field, f'give at most {MAX_VIEWS} numbers, like "0, 30"')
-    trimmed = text.replace("−", "-").strip().rstrip(_SEPARATORS).strip()
+    trimmed = text.replace("\u2212", "-").strip().rstrip(_SEPARATORS).strip()
     if not trimmed:
         raise UserError(f"'{field}' is empty; give one number, or one for each camera, like \"0, 30\".", field=field)
     numbers = []
@@ -199,7 +200,7 @@ def check_length(text: str, field: str, what_to_do: str) -> None:
 
 def in_quotes(text: str, longest: int = LONGEST_LIST) -> str:
     """The text in quotes, with what a message cannot hold (control characters, lone surrogates) written as escapes."""
-    shown = text if len(text) <= longest else text[:longest] + "…"
+    shown = text if len(text) <= longest else text[:longest] + "\u2026"
     return "'" + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown) + "'"
 
 
