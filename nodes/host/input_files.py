@@ -8,7 +8,11 @@ from pathlib import Path
 import folder_paths
 
 from ...syncam_core.errors import UserError
-from ...syncam_core.formats import format_of, video_tag
+from ...syncam_core.formats import camera_suffixes, format_of, video_tag
+from ...syncam_core.formats.files import is_leftover
+
+
+TEXT = ".txt"
 
 
 def camera_files() -> list[str]:
@@ -28,7 +32,7 @@ def camera_files() -> list[str]:
 def _entries(folder: Path) -> list[os.DirEntry]:
     try:
         with os.scandir(folder) as entries:
-            return [entry for entry in entries if not entry.name.startswith(".")]
+            return [entry for entry in entries if not is_leftover(entry.name)]
     except OSError:  # a folder that is missing or may not be read has no files to offer
         return []
 
@@ -36,11 +40,11 @@ def _entries(folder: Path) -> list[os.DirEntry]:
 def _is_camera_file(entry: os.DirEntry) -> bool:
     """Texts and folders are looked into: an input folder has many that hold something else."""
     suffix = os.path.splitext(entry.name)[1].lower()
-    if suffix in (".json", ".chan"):
+    if suffix in camera_suffixes() and suffix != TEXT:
         return entry.is_file()
     if suffix in video_tag.SUFFIXES:
         return entry.is_file() and video_tag.has_rig(Path(entry.path))
-    return (entry.is_dir() or (suffix == ".txt" and entry.is_file())) and format_of(entry.path) is not None
+    return (entry.is_dir() or (suffix == TEXT and entry.is_file())) and format_of(entry.path) is not None
 
 
 def file_state(path: str) -> str:
@@ -71,7 +75,7 @@ def input_path(file: str) -> str:
         )
     if not os.path.isfile(path) and not (os.path.isdir(path) and format_of(path)):
         offer = ", ".join(camera_files()[:8])
-        instead = f"choose one of: {offer}" if offer else "put a camera file there (.json, .txt, .chan, COLMAP folder)"
+        instead = f"choose one of: {offer}" if offer else f"put a camera file there ({', '.join(camera_suffixes())}, COLMAP folder)"
         what = (
             "no such file" if not os.path.isdir(path) else "no such file, and the folder of this name holds no cameras,"
         )
