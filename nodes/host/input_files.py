@@ -11,7 +11,6 @@ from ...syncam_core.errors import UserError
 from ...syncam_core.formats import camera_suffixes, format_of, video_tag
 from ...syncam_core.formats.files import is_leftover
 
-
 TEXT = ".txt"
 
 
@@ -75,7 +74,11 @@ def input_path(file: str) -> str:
         )
     if not os.path.isfile(path) and not (os.path.isdir(path) and format_of(path)):
         offer = ", ".join(camera_files()[:8])
-        instead = f"choose one of: {offer}" if offer else f"put a camera file there ({', '.join(camera_suffixes())}, COLMAP folder)"
+        instead = (
+            f"choose one of: {offer}"
+            if offer
+            else f"put a camera file there ({', '.join(camera_suffixes())}, COLMAP folder)"
+        )
         what = (
             "no such file" if not os.path.isdir(path) else "no such file, and the folder of this name holds no cameras,"
         )

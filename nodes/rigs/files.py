@@ -163,9 +163,7 @@ class SynCamSaveRig(io.ComfyNode):
         return True if filename_prefix is None else verdict(cls.prefix, filename_prefix)
 
     @classmethod
-    def execute(
-        cls, rig: Rig, filename_prefix: str, format: str = "rig_json", unit_m: float = 0.0
-    ) -> io.NodeOutput:
+    def execute(cls, rig: Rig, filename_prefix: str, format: str = "rig_json", unit_m: float = 0.0) -> io.NodeOutput:
         prefix = cls.prefix(filename_prefix)
         with sentences_of("SynCamSaveRig"):
             folder, subfolder, stem = output_place(prefix, 0, 0)
