@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ...syncam_core.disk.names import checked_folder, checked_name, is_taken
 from ...syncam_core.errors import UserError
+from ...syncam_core.formats.files import is_leftover
 from ...syncam_core.video import FASTEST_FPS, SLOWEST_FPS, frame_rate
 from ...syncam_core.video.clip import BITS_8
 from ..host.output_files import disk_sentences, workflow_tags
@@ -367,8 +368,8 @@ def files_state(folder: Path) -> str:
     """A text that changes when a file of a scene does."""
     states = []
     for at, folders, files in os.walk(folder):
-        folders.sort()
-        for file in sorted(files):
+        folders[:] = sorted(name for name in folders if not is_leftover(name))
+        for file in sorted(name for name in files if not is_leftover(name)):
             status = os.lstat(os.path.join(at, file))
             states.append((at, file, status.st_mtime_ns, status.st_size))
     return str(hash(tuple(states)))

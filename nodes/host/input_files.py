@@ -10,11 +10,11 @@ import folder_paths
 
 from ...syncam_core.errors import UserError
 from ...syncam_core.formats import camera_suffixes, format_of, video_tag
+from ...syncam_core.formats.files import is_leftover
 
 State = tuple[int, int, int]  # time of the last change in nanoseconds, size, inode
 MODEL_PLACES = ("sparse", "0", "sparse/0", "colmap/sparse/0")  # below a folder, of a COLMAP model
-_BY_NAME = (".json", ".chan")  # seldom anything else, and a JSON may have to be read to its end to be known
-LEFTOVERS = ("__macosx",)  # of other systems; their files begin with a dot ("._cam01.mp4", ".DS_Store")
+TEXT = ".txt"  # may hold anything; what has another ending of a camera file is offered by its name
 
 # Texts, videos and folders are looked into, as an input folder has thousands that hold something else. The host asks for
 # the list on every page and several times for every prompt, so what was found is kept for as long as a file is the same.
@@ -45,9 +45,7 @@ def camera_files() -> list[str]:
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            return [
-                entry for entry in entries if not entry.name.startswith(".") and entry.name.lower() not in LEFTOVERS
-            ]
+            return [entry for entry in entries if not is_leftover(entry.name)]
     except OSError:  # a folder that is missing or may not be read has no files to offer
         return []
 
@@ -55,13 +53,12 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 def _holds_cameras(entry: os.DirEntry[str], below: list[os.DirEntry[str]] | None = None) -> bool:
     """Whether a file or folder is offered; `below` are the entries of a folder, where they are known."""
     suffix = os.path.splitext(entry.name)[1].lower()
-    looked_into = (*camera_suffixes(), *video_tag.SUFFIXES)
     try:
         if entry.is_dir():
             state = hash(_folder_state(entry.path, _entries(Path(entry.path)) if below is None else below))
-        elif suffix in _BY_NAME:
+        elif suffix in camera_suffixes() and suffix != TEXT:
             return entry.is_file()
-        elif suffix in looked_into and entry.is_file():
+        elif suffix in (TEXT, *video_tag.SUFFIXES) and entry.is_file():
             state = _state(entry.stat())
         else:
             return False
@@ -81,7 +78,7 @@ def _state(status: os.stat_result) -> State:
 def _folder_state(folder: str, entries: Iterable[os.DirEntry[str]]) -> tuple[tuple[str, State], ...]:
     """What of a folder its cameras are read from: its camera files, and those of a model, down to sparse/0."""
     models = [entry for place in MODEL_PLACES for entry in _entries(Path(folder, place))]
-    suffixes = (*camera_suffixes(), ".txt", ".bin")  # the last two are COLMAP's
+    suffixes = (*camera_suffixes(), TEXT, ".bin")  # the last two are COLMAP's
     read = [entry for entry in [*entries, *models] if entry.name.lower().endswith(suffixes) and entry.is_file()]
     return tuple(sorted((entry.path, _state(entry.stat())) for entry in read))
 

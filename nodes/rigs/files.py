@@ -6,8 +6,9 @@ import os
 
 from comfy_api.latest import io, ui
 
+from ...syncam_core.cameras import Rig
 from ...syncam_core.disk.staged import staged_files
-from ...syncam_core.formats import FORMATS, file_name, read_rig_file, write_rig_file
+from ...syncam_core.formats import FORMATS, PICTURES, file_name, read_rig_file, write_rig_file
 from ..host.input_files import camera_files, file_state, input_path
 from ..host.output_files import disk_sentences, normal_prefix, output_place, saved
 from ..shared.errors import sentences_of, verdict
@@ -73,6 +74,15 @@ class SynCamLoadRig(io.ComfyNode):
                     "or the file itself says; RealEstate10K, COLMAP, nerfstudio and Nuke say nothing, so that it is "
                     "needed for these.",
                 ),
+                io.Combo.Input(
+                    "pictures",
+                    options=list(PICTURES),
+                    default="auto",
+                    optional=True,
+                    tooltip="COLMAP and transforms.json: whether pictures are frames of moving cameras ('moving') or a "
+                    "still camera each ('stills'). 'auto' tells it from their names, lenses and times. Other formats say "
+                    "it themselves.",
+                ),
             ],
             outputs=[RigType.Output(display_name="rig", tooltip="The cameras. Goes into SynCam Encode Cameras.")],
         )
@@ -83,14 +93,16 @@ class SynCamLoadRig(io.ComfyNode):
         return True if file is None else verdict(cls.path_of, file)
 
     @classmethod
-    def fingerprint_inputs(cls, file=None, cameras=None, format=None, unit_m=None):
+    def fingerprint_inputs(cls, file=None, cameras=None, format=None, unit_m=None, pictures=None):
         return file_state(input_path(file))
 
     @classmethod
-    def execute(cls, file, cameras="", format="auto", unit_m=0.0) -> io.NodeOutput:
+    def execute(
+        cls, file: str, cameras: str = "", format: str = "auto", unit_m: float = 0.0, pictures: str = "auto"
+    ) -> io.NodeOutput:
         path = cls.path_of(file)
         with sentences_of("SynCamLoadRig"):
-            return io.NodeOutput(read_rig_file(path, cameras, unit_m or None, format))
+            return io.NodeOutput(read_rig_file(path, cameras, unit_m or None, format, pictures))
 
     @classmethod
     def path_of(cls, file: str) -> str:
@@ -151,7 +163,7 @@ class SynCamSaveRig(io.ComfyNode):
         return True if filename_prefix is None else verdict(cls.prefix, filename_prefix)
 
     @classmethod
-    def execute(cls, rig, filename_prefix, format="rig_json", unit_m=0.0) -> io.NodeOutput:
+    def execute(cls, rig: Rig, filename_prefix: str, format: str = "rig_json", unit_m: float = 0.0) -> io.NodeOutput:
         prefix = cls.prefix(filename_prefix)
         with sentences_of("SynCamSaveRig"):
             folder, subfolder, stem = output_place(prefix, 0, 0)
@@ -170,7 +182,7 @@ class SynCamSaveRig(io.ComfyNode):
             return normal_prefix(filename_prefix)
 
 
-def summary(rig, file: str, format: str) -> str:
+def summary(rig: Rig, file: str, format: str) -> str:
     """What was saved, in two lines."""
     cameras = "1 camera" if rig.views == 1 else f"{rig.views} cameras"
     motion = "still" if rig.is_static else f"{rig.frames} frames"

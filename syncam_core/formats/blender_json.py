@@ -37,6 +37,8 @@ from .opencv_json import listed_cameras
 
 NAME = "Blender cameras JSON"
 SUFFIXES = (".json",)
+UNIT = "in the file"
+WORDS = "Blender's cameras have a 'matrix_world'"
 FORMAT = "blender-cameras"
 
 _HINT = "(A scaled camera object: apply its scale in Blender with Ctrl+A, or export `matrix_world.normalized()`.)"

@@ -40,8 +40,8 @@ from .shots import Listed, choose_shots
 
 NAME = "COLMAP (folder)"
 SUFFIXES = ()  # a model is a folder
-UNIT = ""
-WORDS = "a COLMAP model is a folder with cameras and images, .txt or .bin (also in sparse/0)"
+UNIT = "asked for"
+WORDS = "a COLMAP model has cameras.txt and images.txt, or .bin, itself or in sparse/0"
 HAS_PICTURES = True
 
 MODEL_PLACES = ("", "sparse/0", "sparse", "0", "colmap/sparse/0")

@@ -43,8 +43,7 @@ from .shots import Listed, choose_shots
 
 NAME = "nerfstudio / instant-ngp transforms.json"
 SUFFIXES = (".json",)
-
-UNIT = ""
+UNIT = "asked for"
 WORDS = "a transforms.json has 'frames' with a 'transform_matrix'"
 HAS_PICTURES = True
 FILE = "transforms.json"

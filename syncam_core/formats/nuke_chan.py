@@ -38,6 +38,8 @@ from .realestate10k import checked_size
 
 NAME = "Nuke (.chan)"
 SUFFIXES = (".chan",)
+UNIT = "asked for"
+WORDS = "a .chan has rows of 8 numbers: frame, position, rotation and field of view"
 FILE_PER_CAMERA = True
 
 ROTATION_ORDERS = ("ZXY", "XYZ", "XZY", "YXZ", "YZX", "ZYX")

@@ -54,6 +54,8 @@ from .json_values import (
 
 NAME = "OpenCV JSON (K, R, t)"
 SUFFIXES = (".json",)
+UNIT = "in the file"
+WORDS = "OpenCV's have K, R and t"
 FORMAT = "opencv-cameras"
 
 # From the file's world to the rig's (x right, y down, z away), by the axis that points up.

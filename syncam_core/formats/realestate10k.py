@@ -37,6 +37,8 @@ from .files import (
 
 NAME = "RealEstate10K / CameraCtrl (.txt)"
 SUFFIXES = (".txt",)
+UNIT = "asked for"
+WORDS = "a RealEstate10K file has rows of 19 numbers"
 FILE_PER_CAMERA = True
 
 ROW_NUMBERS = 19

@@ -25,6 +25,8 @@ from .json_values import positive, read_json, write_json
 
 NAME = "SynCamVideo / MultiCamVideo (Unreal)"
 SUFFIXES = (".json",)
+UNIT = "centimetres"
+WORDS = "a SynCamVideo camera file has 'frame0'"
 
 CENTIMETRES = 100.0  # in a metre
 DATA_SET_FRAMES = 81
