@@ -6,6 +6,8 @@ A new format is a module here and a line in `_MODULES`. Every module has
     SUFFIXES                          of its files, (".chan",); none: it is a folder
     UNIT                              "metres", "centimetres", "in the file", or "asked for": the file does not say it
     WORDS                             what such a file holds, half a sentence for the refusal of files that are none
+    FILE_READ, CAMERA_AXES, WORLD_AXES, FILE_WRITTEN, AXES_WRITTEN, LOST
+                                      its row in the tables of the help pages (`python scripts/docs/tables.py`)
     looks_like(path, head) -> bool    from the first 64 kB, or of a folder (`head` is empty then)
     read(path, cameras, unit_m)       -> Rig; `cameras` as for `choose_cameras`, `unit_m` in metres or None
     write(rig, path, unit_m)

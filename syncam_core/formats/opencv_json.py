@@ -56,6 +56,12 @@ NAME = "OpenCV JSON (K, R, t)"
 SUFFIXES = (".json",)
 UNIT = "in the file"
 WORDS = "OpenCV's have K, R and t"
+FILE_READ = "JSON with K, R, t"
+CAMERA_AXES = "x right, y down, z forward; world to camera"
+WORLD_AXES = "y down, or as the file says"
+FILE_WRITTEN = "one file"
+AXES_WRITTEN = "x right, y down, z forward; world y down"
+LOST = "colours"
 FORMAT = "opencv-cameras"
 
 # From the file's world to the rig's (x right, y down, z away), by the axis that points up.

@@ -39,6 +39,12 @@ NAME = "RealEstate10K / CameraCtrl (.txt)"
 SUFFIXES = (".txt",)
 UNIT = "asked for"
 WORDS = "a RealEstate10K file has rows of 19 numbers"
+FILE_READ = "`.txt` of RealEstate10K and CameraCtrl, one moving camera each, or a folder of them"
+CAMERA_AXES = "x right, y down, z forward; world to camera"
+WORLD_AXES = "as it is"
+FILE_WRITTEN = "one camera: `.txt`; several: a folder with `01_<name>.txt`, ..."
+AXES_WRITTEN = "x right, y down, z forward; world to camera"
+LOST = "colours; names become safe file names"
 FILE_PER_CAMERA = True
 
 ROW_NUMBERS = 19
