@@ -80,7 +80,7 @@ def groups_seen(comfy, model):
     seen = []
 
     def watch(executor, *args, **kwargs):
-        seen.append(args[5]["syncam_view_sync"].groups)
+        seen.append(args[5]["syncam_view_sync"].inserts[0].groups)
         return executor(*args, **kwargs)
 
     model = model.clone()
