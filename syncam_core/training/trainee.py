@@ -10,9 +10,10 @@ from einops import rearrange
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from ..disk.checkpoint import open_state_dict
 from ..errors import UserError
 from ..view_sync.module import AttentionFunction, ViewSync, scaled_dot_product
-from ..view_sync.weights import MODULE_KEY, open_state_dict, read_weights
+from ..view_sync.weights import MODULE_KEY, read_weights
 from ..wan import layers
 from ..wan.transformer import Wan, WanConfig, explicit_attention, initialize_view_sync, initialize_wan, within_each_view
 from .batches import Batch
