@@ -24,9 +24,10 @@ from ...syncam_core.cameras.encoding import CameraEncoding
 from ...syncam_core.errors import UserError
 from ...syncam_core.view_sync.coupling import COUPLINGS, Groups, groups_of
 from ...syncam_core.view_sync.memory import tokens_at_once
-from ...syncam_core.view_sync.module import Rope, ViewSync, fold_output, view_rope
+from ...syncam_core.view_sync.module import ViewSync, fold_output
 from ...syncam_core.view_sync.settings import Settings
 from ...syncam_core.view_sync.weights import read_weights
+from ...syncam_core.wan.attention import Rope, grid_rope
 from ...syncam_core.wan.geometry import KNOWN_SIZES, Geometry
 from ..shared.errors import sentences_of
 from .add_ons import refuse_parts, refuse_strangers, windows_over_time
@@ -256,7 +257,7 @@ class ViewSyncWrapper:
             only_blocks=frozenset(only) if only else None,
             rope=once.get(
                 ("rope", largest, *sizes, x.device),
-                lambda: view_rope(largest, *sizes, wan.dim // wan.num_heads, x.device),
+                lambda: grid_rope(largest, *sizes, wan.dim // wan.num_heads, x.device),
             ),
             heads=wan.num_heads,
             cameras=None if changes else groups,

@@ -9,9 +9,10 @@ from pathlib import Path
 from comfy.model_patcher import ModelPatcher
 from torch import nn
 
+from ...syncam_core.disk.checkpoint import WeightsError, open_state_dict
 from ...syncam_core.errors import UserError
 from ...syncam_core.view_sync.module import ViewSync
-from ...syncam_core.view_sync.weights import MARKER_KEY, WeightsError, open_state_dict
+from ...syncam_core.view_sync.weights import MARKER_KEY
 from .view_sync_patch import load_view_sync
 
 
