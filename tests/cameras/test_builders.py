@@ -321,6 +321,23 @@ def test_cameras_of_a_dome_are_evenly_spread(count):
     assert min(nearest) > 0.6 * hexagons
 
 
+@pytest.mark.parametrize(
+    ("elevation", "outward", "up"),
+    [(0, (0, 0, -1), (0, -1, 0)), (90, (0, -1, 0), (0, 0, 1)), (-90, (0, 1, 0), (0, 0, -1))],
+)
+def test_a_dome_turns_from_the_right_of_its_centre_upwards(elevation, outward, up):
+    rig = dome_rig(7, 60, 0, elevation, 2.0)
+    golden = math.pi * (3 - math.sqrt(5))
+    for view in range(7):
+        cosine = 1 - (view + 0.5) / 7 * (1 - 0.5)
+        sine = math.sqrt(1 - cosine**2)
+        turn = view * golden
+        sideways = math.cos(turn) * np.array([1, 0, 0]) + math.sin(turn) * np.array(up)
+        expected = 2 * (cosine * np.array(outward) + sine * sideways)
+        assert np.allclose(rig.c2w[view, 0, :3, 3], expected, atol=1e-12)
+        assert rig.c2w[view, 0, 1, 1] > 0  # the picture is upright
+
+
 def test_a_dome_of_one_camera_stands_at_its_centre():
     assert np.allclose(spherical(dome_rig(1, 30, 25, 10, 4)), [[25, 10, 4]], atol=1e-9)
 
