@@ -8,6 +8,7 @@ from comfy_api.latest import Input, io
 from torch import Tensor
 
 from ...syncam_core.cameras import Rig
+from ...syncam_core.cameras.spoken import view_of
 from ...syncam_core.errors import UserError
 from ...syncam_core.video import frame_rate
 from ...syncam_core.video.bullet_time import (
@@ -31,7 +32,6 @@ from ...syncam_core.video.bullet_time import (
     way_through,
 )
 from ...syncam_core.video.clip import Clip, check_same_size
-from ...syncam_core.video.cut_list import view_of
 from ...syncam_core.video.quilt import check_left_to_right, quilt, quilt_shape, quilt_suffix
 from ...syncam_core.video.stereo import STEREO, check_sides, stereo
 from ..host.frame_interpolation import run_interpolation

@@ -16,6 +16,7 @@ from torch import Tensor
 from ...syncam_core.cameras import Rig
 from ...syncam_core.disk.names import checked_folder, checked_name, is_taken
 from ...syncam_core.errors import UserError
+from ...syncam_core.formats.files import is_leftover
 from ...syncam_core.video import frame_rate
 from ...syncam_core.video.clip import BITS_8
 from ...syncam_core.video.codecs import DATASET_CRF
@@ -287,8 +288,7 @@ class SynCamLoadDataset(io.ComfyNode):
             )
             remedy = "load fewer with 'cameras' or 'frames'"
             check_memory(f"scene {found.name!r}", about, rig.views * count, found.height, found.width, remedy)
-            if rig.frames > 1:
-                rig = Rig(rig.names, rig.c2w[:, first_frame : first_frame + count], rig.colors, rig.lenses)
+            rig = rig.cut(first_frame, count)
             tick = ticking(comfy.utils.ProgressBar(count * rig.views))
             views = [loaded(found, view, first_frame, count, tick) for view in range(rig.views)]
         name = path.relative_to(root_of(below)).as_posix()
@@ -376,8 +376,8 @@ def files_state(folder: Path) -> str:
     """A text that changes when a file of a scene does."""
     states = []
     for at, folders, files in os.walk(folder):
-        folders.sort()
-        for file in sorted(files):
+        folders[:] = sorted(name for name in folders if not is_leftover(name))
+        for file in sorted(name for name in files if not is_leftover(name)):
             status = os.lstat(os.path.join(at, file))
             states.append((at, file, status.st_mtime_ns, status.st_size))
     return str(hash(tuple(states)))

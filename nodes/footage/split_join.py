@@ -10,7 +10,7 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor
 
 from ...syncam_core.cameras.rig import MAX_VIEWS, Rig
-from ...syncam_core.cameras.selection import choose_cameras
+from ...syncam_core.cameras.spoken import choose_cameras
 from ...syncam_core.disk.names import natural
 from ...syncam_core.errors import UserError
 from ..host.latents import view_latents

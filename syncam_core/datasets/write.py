@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def write_take(
     check_take(layout, clips, rig, caption)
     frames = len(clips[0])
     stems = _stems(rig.names)
-    shot = Rig(stems, rig.c2w[:, :frames] if rig.frames > 1 else rig.c2w, lenses=rig.lenses)
+    shot = replace(rig.cut(0, frames), names=stems)
     if layout == "syncamvideo":
         _write_videos(folder, clips, shot, fps, crf, tags, tick)
     else:
@@ -73,7 +74,7 @@ def write_take(
         for index in range(frames):
             moment = folder / f"frame_{index:05d}"
             (moment / "images").mkdir(parents=True)
-            write_cameras(moment, _at(shot, index), (clips[0].width, clips[0].height))
+            write_cameras(moment, shot.at_frame(index), (clips[0].width, clips[0].height))
             for stem, clip in zip(stems, clips, strict=True):
                 _write_png(moment / "images" / f"{stem}.png", in_depth(clip[index], BITS_8))
                 tick()
@@ -88,12 +89,6 @@ def write_take(
 def _stems(names: Sequence[str]) -> tuple[str, ...]:
     """What the files are called: cam01, ..., as in the data sets; names of this form stay."""
     return tuple(names) if all(re.fullmatch("cam[0-9]{2,9}", name) for name in names) else default_names(len(names))
-
-
-def _at(rig: Rig, frame: int) -> Rig:
-    """The cameras of one frame."""
-    at = min(frame, rig.frames - 1)
-    return Rig(rig.names, rig.c2w[:, at : at + 1], lenses=rig.lenses)
 
 
 def _caption_bytes(caption: str) -> bytes:

@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache, partial
-from types import SimpleNamespace
 
 import numpy as np
 
 from ..cameras.keyframes import eased
 from ..cameras.rig import Rig
+from ..cameras.spoken import ONE_BATCH, view_of
 from ..errors import UserError
 from .clip import Clip, MadeClip, blended
-from .cut_list import ONE_BATCH, frames_in_words, view_of
+from .cut_list import frames_in_words
 
 EASES = ("none", "in", "out", "in_out")  # of the rig's keyframes, without the one that does not move
 IN_RIG_ORDER, BY_AZIMUTH = ORDERS = ("rig", "azimuth")
@@ -87,9 +87,7 @@ def azimuths_of(
     """The direction that each camera looks from at a frame, as the meter measures it."""
     from ..cameras.meter import measure
 
-    at = min(frame, rig.c2w.shape[1] - 1)
-    still = SimpleNamespace(names=rig.names, lenses=rig.lenses, c2w=rig.c2w[:, [at]])
-    return [view.azimuth_deg for view in measure(still).views]
+    return [view.azimuth_deg for view in measure(rig.at_frame(min(frame, rig.frames - 1))).views]
 
 
 # ---- bullet time and sweeps

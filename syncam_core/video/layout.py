@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from ..cameras.spoken import view_of
 from ..errors import UserError
-from .cut_list import view_of
 from .frames import even
 from .write import LARGEST_SIDE
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -148,10 +147,7 @@ def angle_captions(
     """
     from ..cameras.meter import measure
 
-    first, last = (
-        measure(SimpleNamespace(names=rig.names, lenses=rig.lenses, c2w=rig.c2w[:, [at]])).views
-        for at in (0, rig.c2w.shape[1] - 1)
-    )
+    first, last = (measure(rig.at_frame(at)).views for at in (0, rig.frames - 1))
     return [_caption(start, end) for start, end in zip(first, last, strict=True)]
 
 
