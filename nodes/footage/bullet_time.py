@@ -37,8 +37,8 @@ from ...syncam_core.video.stereo import STEREO, check_sides, stereo
 from ..host.frame_interpolation import run_interpolation
 from ..host.video import clips_of, film_out
 from ..shared.checks import names_and_colors
-from ..shared.errors import sentences_of
 from ..shared.inputs import film_outputs, footage_input, fps_input, rig_input
+from ..shared.node import SynCamNode
 from ..shared.socket_types import InterpolationType
 from .layout import CATEGORY, WHICH_VIEW
 
@@ -49,7 +49,7 @@ WHERE_THEY_STAND = "The cameras of the views: tells their names and where they s
 Views = list[Tensor | Input.Video]
 
 
-class SynCamBulletTime(io.ComfyNode):
+class SynCamBulletTime(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -133,36 +133,35 @@ class SynCamBulletTime(io.ComfyNode):
         rig: list[Rig] | None = None,
         interp_model: list[object] | None = None,
     ) -> io.NodeOutput:
-        with sentences_of("SynCamBulletTime"):
-            rate = frame_rate(fps[0])
-            if between[0] == MODEL and not interp_model:
-                raise UserError(
-                    f"'between' is {MODEL!r}, but 'interp_model' is not connected; connect Load Frame Interpolation "
-                    f"Model, or use {CROSS_FADE!r}.",
-                    field="between",
-                )
-            names, clips = same_sized(views, rig)
-            frozen = freeze_frame[0] if freeze_frame[0] >= 0 else len(clips[0]) - 1
-            way = way_through(names, from_view[0], to_view[0], azimuths(order[0], rig, frozen))
-            looks = bullet_time(
-                len(clips[0]),
-                freeze_frame[0],
-                way,
-                frames_per_view[0],
-                hold[0],
-                between[0] == CUTS,
-                ease[0],
-                ping_pong[0],
-                then[0],
+        rate = frame_rate(fps[0])
+        if between[0] == MODEL and not interp_model:
+            raise UserError(
+                f"'between' is {MODEL!r}, but 'interp_model' is not connected; connect Load Frame Interpolation "
+                f"Model, or use {CROSS_FADE!r}.",
+                field="between",
             )
-            made: Between | None = None
-            if between[0] == MODEL:
-                steps = steps_between(frames_per_view[0], ease[0])
-                made = interpolated(clips, partial(run_interpolation, interp_model[0]), steps)
-            return io.NodeOutput(*film_out(filmed(clips, looks, made), rate))
+        names, clips = same_sized(views, rig)
+        frozen = freeze_frame[0] if freeze_frame[0] >= 0 else len(clips[0]) - 1
+        way = way_through(names, from_view[0], to_view[0], azimuths(order[0], rig, frozen))
+        looks = bullet_time(
+            len(clips[0]),
+            freeze_frame[0],
+            way,
+            frames_per_view[0],
+            hold[0],
+            between[0] == CUTS,
+            ease[0],
+            ping_pong[0],
+            then[0],
+        )
+        made: Between | None = None
+        if between[0] == MODEL:
+            steps = steps_between(frames_per_view[0], ease[0])
+            made = interpolated(clips, partial(run_interpolation, interp_model[0]), steps)
+        return io.NodeOutput(*film_out(filmed(clips, looks, made), rate))
 
 
-class SynCamViewSweep(io.ComfyNode):
+class SynCamViewSweep(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -207,15 +206,14 @@ class SynCamViewSweep(io.ComfyNode):
         fps: list[float],
         rig: list[Rig] | None = None,
     ) -> io.NodeOutput:
-        with sentences_of("SynCamViewSweep"):
-            rate = frame_rate(fps[0])
-            names, clips = same_sized(views, rig)
-            way = way_through(names, from_view[0], to_view[0], azimuths(order[0], rig))
-            looks = view_sweep(len(clips[0]), way, cross_fade[0], ease[0], ping_pong[0])
-            return io.NodeOutput(*film_out(filmed(clips, looks), rate))
+        rate = frame_rate(fps[0])
+        names, clips = same_sized(views, rig)
+        way = way_through(names, from_view[0], to_view[0], azimuths(order[0], rig))
+        looks = view_sweep(len(clips[0]), way, cross_fade[0], ease[0], ping_pong[0])
+        return io.NodeOutput(*film_out(filmed(clips, looks), rate))
 
 
-class SynCamStereo(io.ComfyNode):
+class SynCamStereo(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -267,20 +265,19 @@ class SynCamStereo(io.ComfyNode):
         fps: list[float],
         rig: list[Rig] | None = None,
     ) -> io.NodeOutput:
-        with sentences_of("SynCamStereo"):
-            rate = frame_rate(fps[0])
-            names, _ = names_and_colors(rig, len(views))
-            clips = clips_of(views, names)
-            eyes = [view_of(text[0].strip(), names, f"'{what}'") for text, what in ((left, "left"), (right, "right"))]
-            if eyes[0] == eyes[1]:
-                raise UserError(f"'left' and 'right' are both {names[eyes[0]]!r}; two different views are needed.")
-            check_same_size([clips[eye] for eye in eyes], [names[eye] for eye in eyes])
-            if rig:
-                check_sides(rig[0], *eyes)
-            return io.NodeOutput(*film_out(stereo(clips[eyes[0]], clips[eyes[1]], format[0], cross_eyed[0]), rate))
+        rate = frame_rate(fps[0])
+        names, _ = names_and_colors(rig, len(views))
+        clips = clips_of(views, names)
+        eyes = [view_of(text[0].strip(), names, f"'{what}'") for text, what in ((left, "left"), (right, "right"))]
+        if eyes[0] == eyes[1]:
+            raise UserError(f"'left' and 'right' are both {names[eyes[0]]!r}; two different views are needed.")
+        check_same_size([clips[eye] for eye in eyes], [names[eye] for eye in eyes])
+        if rig:
+            check_sides(rig[0], *eyes)
+        return io.NodeOutput(*film_out(stereo(clips[eyes[0]], clips[eyes[1]], format[0], cross_eyed[0]), rate))
 
 
-class SynCamQuilt(io.ComfyNode):
+class SynCamQuilt(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -334,17 +331,16 @@ class SynCamQuilt(io.ComfyNode):
         fps: list[float],
         rig: list[Rig] | None = None,
     ) -> io.NodeOutput:
-        with sentences_of("SynCamQuilt"):
-            rate = frame_rate(fps[0])
-            _, clips = same_sized(views, rig)
-            angles = azimuths(order[0], rig)
-            if angles is not None:
-                clips = [clips[view] for view in from_left_to_right(angles)]
-            elif rig:
-                check_left_to_right(rig[0])
-            shape = quilt_places(len(clips), columns[0], rows[0])
-            suffix = quilt_suffix(*shape, clips[0].height, clips[0].width)
-            return io.NodeOutput(*film_out(quilt(clips, *shape), rate), suffix)
+        rate = frame_rate(fps[0])
+        _, clips = same_sized(views, rig)
+        angles = azimuths(order[0], rig)
+        if angles is not None:
+            clips = [clips[view] for view in from_left_to_right(angles)]
+        elif rig:
+            check_left_to_right(rig[0])
+        shape = quilt_places(len(clips), columns[0], rows[0])
+        suffix = quilt_suffix(*shape, clips[0].height, clips[0].width)
+        return io.NodeOutput(*film_out(quilt(clips, *shape), rate), suffix)
 
 
 # ---- inputs that several nodes share

@@ -24,7 +24,8 @@ from ..host.output_files import disk_sentences, ticking, workflow_tags
 from ..host.video import check_memory, clips_of
 from ..shared.checks import counted_noun, names_and_colors
 from ..shared.errors import refusal, sentences_of
-from ..shared.inputs import fps_input
+from ..shared.inputs import fps_input, unit_input
+from ..shared.node import SynCamNode
 from ..shared.socket_types import RigType
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ IN_USE = ("refuse", "keep it")
 UNKNOWN_FPS = 15  # the training data's
 
 
-class SynCamExportDataset(io.ComfyNode):
+class SynCamExportDataset(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -143,33 +144,32 @@ class SynCamExportDataset(io.ComfyNode):
     ) -> io.NodeOutput:
         from ...syncam_core.datasets import append_scene, check_take, write_take
 
-        with sentences_of("SynCamExportDataset"):
-            below, name = scene_place(dataset[0], split[0], scene[0])
-            if is_there(below, name, name_in_use[0]):
-                return io.NodeOutput(f"{below}/{name}", ui=ui.PreviewText(f"{below}/{name}\nwas there and was kept"))
-            rate = frame_rate(fps[0])
-            names, _ = names_and_colors(rig, len(views))
-            clips = clips_of(views, names, BITS_8)
-            check_take(layout[0], clips, rig[0], caption[0])
-            tick = ticking(comfy.utils.ProgressBar(len(clips[0]) * len(clips)))
+        below, name = scene_place(dataset[0], split[0], scene[0])
+        if is_there(below, name, name_in_use[0]):
+            return io.NodeOutput(f"{below}/{name}", ui=ui.PreviewText(f"{below}/{name}\nwas there and was kept"))
+        rate = frame_rate(fps[0])
+        names, _ = names_and_colors(rig, len(views))
+        clips = clips_of(views, names, BITS_8)
+        check_take(layout[0], clips, rig[0], caption[0])
+        tick = ticking(comfy.utils.ProgressBar(len(clips[0]) * len(clips)))
 
-            def fill(folder: Path) -> None:
-                tags = workflow_tags(cls.hidden)
-                write_take(folder, layout[0], clips, rig[0], rate, caption[0], crf[0], tags, tick)
+        def fill(folder: Path) -> None:
+            tags = workflow_tags(cls.hidden)
+            write_take(folder, layout[0], clips, rig[0], rate, caption[0], crf[0], tags, tick)
 
-            try:
-                with disk_sentences(below):
-                    made = append_scene(Path(folder_paths.get_output_directory(), below), fill, name)
-            except UserError as problem:
-                if name and isinstance(problem.__cause__, FileExistsError):
-                    raise problem.told(in_use(below, name)) from problem
-                raise
+        try:
+            with disk_sentences(below):
+                made = append_scene(Path(folder_paths.get_output_directory(), below), fill, name)
+        except UserError as problem:
+            if name and isinstance(problem.__cause__, FileExistsError):
+                raise problem.told(in_use(below, name)) from problem
+            raise
         done = f"{below}/{made.name}"
         about = f"{layout[0]}: {counted_noun(len(clips), 'camera')}, {counted_noun(len(clips[0]), 'frame')}"
         return io.NodeOutput(done, ui=ui.PreviewText(f"{done}\n{about}"))
 
 
-class SynCamLoadDataset(io.ComfyNode):
+class SynCamLoadDataset(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -226,16 +226,11 @@ class SynCamLoadDataset(io.ComfyNode):
                     default="auto",
                     tooltip="What the scene must be; 'auto' takes any.",
                 ),
-                io.Float.Input(
-                    "unit_m",
-                    display_name="metres per unit",
+                unit_input(
+                    "Metres in one unit of nerfstudio's or COLMAP's files, where another program wrote them: these "
+                    "formats do not say it. 0 is for scenes of SynCam Export Dataset, and for SynCamVideo.",
                     default=0.0,
-                    min=0.0,
-                    max=1e6,
-                    step=0.001,
-                    round=0.000001,
-                    tooltip="Metres in one unit of nerfstudio's or COLMAP's files, where another program wrote them: "
-                    "these formats do not say it. 0 is for scenes of SynCam Export Dataset, and for SynCamVideo.",
+                    least=0.0,
                 ),
             ],
             outputs=[
@@ -262,7 +257,8 @@ class SynCamLoadDataset(io.ComfyNode):
     ) -> str:
         if None in (dataset, below, scene):  # linked: what is linked says when it changes
             return ""
-        return files_state(cls.scene_of(dataset, below, scene))
+        with sentences_of("SynCamLoadDataset"):
+            return files_state(cls.scene_of(dataset, below, scene))
 
     @classmethod
     def execute(
@@ -279,18 +275,15 @@ class SynCamLoadDataset(io.ComfyNode):
         from ...syncam_core.datasets import open_scene
 
         path = cls.scene_of(dataset, below, scene)
-        with sentences_of("SynCamLoadDataset"):
-            found = open_scene(path, cameras, layout, unit_m or None)
-            count = frames_wanted(found, first_frame, frames)
-            rig = found.rig
-            about = (
-                f"{counted_noun(rig.views, 'camera')}, {counted_noun(count, 'frame')} of {found.width} x {found.height}"
-            )
-            remedy = "load fewer with 'cameras' or 'frames'"
-            check_memory(f"scene {found.name!r}", about, rig.views * count, found.height, found.width, remedy)
-            rig = rig.cut(first_frame, count)
-            tick = ticking(comfy.utils.ProgressBar(count * rig.views))
-            views = [loaded(found, view, first_frame, count, tick) for view in range(rig.views)]
+        found = open_scene(path, cameras, layout, unit_m or None)
+        count = frames_wanted(found, first_frame, frames)
+        rig = found.rig
+        about = f"{counted_noun(rig.views, 'camera')}, {counted_noun(count, 'frame')} of {found.width} x {found.height}"
+        remedy = "load fewer with 'cameras' or 'frames'"
+        check_memory(f"scene {found.name!r}", about, rig.views * count, found.height, found.width, remedy)
+        rig = rig.cut(first_frame, count)
+        tick = ticking(comfy.utils.ProgressBar(count * rig.views))
+        views = [loaded(found, view, first_frame, count, tick) for view in range(rig.views)]
         name = path.relative_to(root_of(below)).as_posix()
         return io.NodeOutput(views, rig, found.caption, float(found.fps or UNKNOWN_FPS), name)
 
@@ -298,21 +291,20 @@ class SynCamLoadDataset(io.ComfyNode):
     def scene_of(cls, dataset: str, below: str, scene: int) -> Path:
         from ...syncam_core.datasets import scenes_in
 
-        with sentences_of("SynCamLoadDataset"):
-            folder = folder_of(dataset, below)
-            scenes = scenes_in(folder)
-            if not scenes:
-                raise UserError(
-                    f"'dataset' is {dataset[:100]!r}, but this folder holds no scenes; they have videos/, frame_00000/, "
-                    "transforms.json or a COLMAP model in them.",
-                    field="dataset",
-                )
-            if not 1 <= scene <= len(scenes):
-                raise UserError(
-                    f"'scene' is {scene}, but the dataset has {counted_noun(len(scenes), 'scene')}; use 1 to {len(scenes)}.",
-                    field="scene",
-                )
-            return scenes[scene - 1]
+        folder = folder_of(dataset, below)
+        scenes = scenes_in(folder)
+        if not scenes:
+            raise UserError(
+                f"'dataset' is {dataset[:100]!r}, but this folder holds no scenes; they have videos/, frame_00000/, "
+                "transforms.json or a COLMAP model in them.",
+                field="dataset",
+            )
+        if not 1 <= scene <= len(scenes):
+            raise UserError(
+                f"'scene' is {scene}, but the dataset has {counted_noun(len(scenes), 'scene')}; use 1 to {len(scenes)}.",
+                field="scene",
+            )
+        return scenes[scene - 1]
 
 
 # ---- places

@@ -31,14 +31,15 @@ from ...syncam_core.video.view_files import SavedViews
 from ..host.output_files import disk_sentences
 from ..host.video import clips_of, film_out
 from ..shared.checks import names_and_colors
-from ..shared.errors import refusal, sentences_of
+from ..shared.errors import refusal
 from ..shared.inputs import film_outputs, footage_input, fps_input, rig_input
+from ..shared.node import SynCamNode
 from ..shared.socket_types import EditType, FilesType
 
 LONGEST_SHOT = 10_000
 
 
-class SynCamEdit(io.ComfyNode):
+class SynCamEdit(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -94,16 +95,15 @@ class SynCamEdit(io.ComfyNode):
         timecode: list[bool],
         rig: list[Rig] | None = None,
     ) -> io.NodeOutput:
-        with sentences_of("SynCamEdit"):
-            rate = frame_rate(fps[0])
-            names, _ = names_and_colors(rig, len(views))
-            clips = clips_of(views, names)
-            edit = edit_of(cuts[0], len(clips[0]), rate, names)
-            film = film_out(edited(clips, edit, timecode[0]), rate)
+        rate = frame_rate(fps[0])
+        names, _ = names_and_colors(rig, len(views))
+        clips = clips_of(views, names)
+        edit = edit_of(cuts[0], len(clips[0]), rate, names)
+        film = film_out(edited(clips, edit, timecode[0]), rate)
         return io.NodeOutput(*film, edit, edit.text)
 
 
-class SynCamAutoCut(io.ComfyNode):
+class SynCamAutoCut(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -161,20 +161,19 @@ class SynCamAutoCut(io.ComfyNode):
         order: list[str],
         rig: list[Rig] | None = None,
     ) -> io.NodeOutput:
-        with sentences_of("SynCamAutoCut"):
-            names, _ = names_and_colors(rig, len(views))
-            clips, wanted = clips_of(views, names, BITS_8), order_of(order[0], names)
-            frames = len(clips[0])
-            if method[0] == MOTION:
-                cuts = cuts_by_motion(motion_in(clips), shot_length[0], wanted)
-            elif method[0] == EVERY:
-                cuts = cuts_every(frames, shot_length[0], wanted)
-            else:
-                cuts = cuts_in_shares(frames, wanted)
+        names, _ = names_and_colors(rig, len(views))
+        clips, wanted = clips_of(views, names, BITS_8), order_of(order[0], names)
+        frames = len(clips[0])
+        if method[0] == MOTION:
+            cuts = cuts_by_motion(motion_in(clips), shot_length[0], wanted)
+        elif method[0] == EVERY:
+            cuts = cuts_every(frames, shot_length[0], wanted)
+        else:
+            cuts = cuts_in_shares(frames, wanted)
         return io.NodeOutput(text_of(cuts, names))
 
 
-class SynCamSaveEdit(io.ComfyNode):
+class SynCamSaveEdit(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -204,14 +203,13 @@ class SynCamSaveEdit(io.ComfyNode):
 
     @classmethod
     def execute(cls, edit: Edit, files: SavedViews) -> io.NodeOutput:
-        with sentences_of("SynCamSaveEdit"):
-            check_files_are_there(files)
-            texts, note = texts_of(edit, files)
-            with disk_sentences(str(files.folder)):
-                stem = free_stem(files.folder, f"{file_stem(files)}_edit")
-                with staged_files(files.folder) as stage:
-                    for suffix, text in texts.items():
-                        (stage / f"{stem}{suffix}").write_text(text, encoding="utf-8", newline="\n")
+        check_files_are_there(files)
+        texts, note = texts_of(edit, files)
+        with disk_sentences(str(files.folder)):
+            stem = free_stem(files.folder, f"{file_stem(files)}_edit")
+            with staged_files(files.folder) as stage:
+                for suffix, text in texts.items():
+                    (stage / f"{stem}{suffix}").write_text(text, encoding="utf-8", newline="\n")
         names = [f"{stem}{suffix}" for suffix in texts]
         words = "\n".join([*(f"{files.subfolder}/{name}".lstrip("/") for name in names), *note])
         # web/js/node_words.js shows the words on the node.

@@ -27,8 +27,9 @@ from ...syncam_core.video.view_files import SavedViews
 from ..host.output_files import disk_sentences, temp_folder, ticking
 from ..host.video import clips_of
 from ..shared.checks import names_and_colors
-from ..shared.errors import refusal, sentences_of
+from ..shared.errors import refusal
 from ..shared.inputs import footage_input, fps_input, rig_input
+from ..shared.node import SynCamNode
 from ..shared.socket_types import FilesType
 
 PREFIX = "syncam_player"
@@ -52,7 +53,7 @@ class Shown:
 SHOWN = Shown()
 
 
-class SynCamPlayer(io.ComfyNode):
+class SynCamPlayer(SynCamNode):
     @classmethod
     def define_schema(cls):
         views = footage_input()
@@ -107,19 +108,18 @@ class SynCamPlayer(io.ComfyNode):
         files: list[SavedViews] | None = None,
         rig: list[Rig] | None = None,
     ) -> io.NodeOutput:
-        with sentences_of("SynCamPlayer"):
-            if files:
-                shown = of_files(files, rig)
-            elif views:
-                shown = of_views(views, frame_rate(fps[0]), rig)
-            else:
-                raise UserError(
-                    "there is nothing to play; connect the views of SynCam Decode Views to 'views', or the files of "
-                    "SynCam Save Views to 'files'."
-                )
-            # A list that was made for other views does not keep anybody from looking at these; the edit refuses it.
-            SHOWN.paths.update(path_of(view["file"]) for view in shown["views"])
-            shown |= {"cuts": cuts[0], "problem": problem_of(cuts[0], shown)}
+        if files:
+            shown = of_files(files, rig)
+        elif views:
+            shown = of_views(views, frame_rate(fps[0]), rig)
+        else:
+            raise UserError(
+                "there is nothing to play; connect the views of SynCam Decode Views to 'views', or the files of "
+                "SynCam Save Views to 'files'."
+            )
+        # A list that was made for other views does not keep anybody from looking at these; the edit refuses it.
+        SHOWN.paths.update(path_of(view["file"]) for view in shown["views"])
+        shown |= {"cuts": cuts[0], "problem": problem_of(cuts[0], shown)}
         return io.NodeOutput(cuts[0], ui={"syncam_player": [shown]})
 
 

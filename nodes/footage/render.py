@@ -30,8 +30,8 @@ from ...syncam_core.video.view_files import SavedViews, ViewFiles
 from ..host.latents import decode_view, view_latents
 from ..host.output_files import normal_prefix, own_place, temp_folder, ticking, view_files_shown, workflow_tags
 from ..shared.checks import counted_noun, names_and_colors
-from ..shared.errors import sentences_of, verdict
 from ..shared.inputs import fps_input, layout_input, prefix_input, rig_input
+from ..shared.node import SynCamNode
 from ..shared.socket_types import FilesType, InterpolationType
 
 NODE_ID = "SynCamRenderViews"
@@ -42,7 +42,7 @@ TILES = {"tile_size": 512, "overlap": 64, "temporal_size": 64, "temporal_overlap
 OTHER_WAY = "use SynCam Decode Views and SynCam Save Views with this VAE"
 
 
-class SynCamRenderViews(io.ComfyNode):
+class SynCamRenderViews(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -133,7 +133,7 @@ class SynCamRenderViews(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, filename_prefix: str | None = None, *, codec: object = None) -> bool | str:
         # The host hands over what depends on another input as well; named behind the star it is not judged here.
-        return True if filename_prefix is None else verdict(sentences_of(NODE_ID)(normal_prefix), filename_prefix)
+        return True if filename_prefix is None else cls.judged(normal_prefix, filename_prefix)
 
     @classmethod
     def execute(
@@ -151,25 +151,24 @@ class SynCamRenderViews(io.ComfyNode):
         interpolation: object = None,
         multiplier: int = LEAST_MULTIPLIER,
     ) -> io.NodeOutput:
-        with sentences_of(NODE_ID):
-            samples, encoding = view_latents(latent), encoding_of(codec)
-            if films not in FILMS:
-                raise UserError(f"'films' is {films!r}; possible are {', '.join(FILMS)}.", field="films")
-            times = multiplier if interpolation is not None else 1
-            run = ViewFiles(
-                *names_of(samples, rig),
-                frame_rate(frame_rate(fps) * times),
-                encoding,
-                rig,
-                layout,
-                has_views=films != ONLY_GRID,
-                has_grid=films != ONLY_VIEWS,
-                has_sheet=contact_sheet,
-                tags=workflow_tags(cls.hidden),
-                tells_rig=not args.disable_metadata,
-            )
-            render = Render(vae, samples, frame_dtype(encoding.bits), tiled, interpolation, times)
-            files, preview = written(run, render, normal_prefix(filename_prefix))
+        samples, encoding = view_latents(latent), encoding_of(codec)
+        if films not in FILMS:
+            raise UserError(f"'films' is {films!r}; possible are {', '.join(FILMS)}.", field="films")
+        times = multiplier if interpolation is not None else 1
+        run = ViewFiles(
+            *names_of(samples, rig),
+            frame_rate(frame_rate(fps) * times),
+            encoding,
+            rig,
+            layout,
+            has_views=films != ONLY_GRID,
+            has_grid=films != ONLY_VIEWS,
+            has_sheet=contact_sheet,
+            tags=workflow_tags(cls.hidden),
+            tells_rig=not args.disable_metadata,
+        )
+        render = Render(vae, samples, frame_dtype(encoding.bits), tiled, interpolation, times)
+        files, preview = written(run, render, normal_prefix(filename_prefix))
         videos = [InputImpl.VideoFromFile(str(files.folder / file)) for file in files.files]
         grid = InputImpl.VideoFromFile(str(files.folder / files.grid)) if files.grid else not_written("grid")
         return io.NodeOutput(

@@ -11,12 +11,11 @@ from torch import Tensor
 
 from ...syncam_core.cameras.rig import MAX_VIEWS, Rig
 from ...syncam_core.cameras.spoken import choose_cameras
-from ...syncam_core.disk.names import natural
 from ...syncam_core.errors import UserError
 from ..host.latents import view_latents
 from ..shared.checks import check_views, counted_noun, names_and_colors
-from ..shared.errors import sentences_of
-from ..shared.inputs import rig_input, views_input
+from ..shared.inputs import items_in_order, members_input, rig_input, views_input
+from ..shared.node import SynCamNode
 from ..shared.socket_types import RigType
 
 CATEGORY = "SynCam/Footage"
@@ -24,15 +23,9 @@ CALLED_BY_NAME = "The cameras of the views: lets them be called by their names."
 LIST_HINT = "A list: one batch of frames per view. Nodes that take no lists run once for each."
 
 
-class SynCamJoinViews(io.ComfyNode):
+class SynCamJoinViews(SynCamNode):
     @classmethod
     def define_schema(cls):
-        views = io.Autogrow.TemplatePrefix(
-            io.Image.Input("view", tooltip="The frames of one view, or a list of views."),
-            prefix="view",
-            min=1,
-            max=MAX_VIEWS,
-        )
         return io.Schema(
             node_id="SynCamJoinViews",
             display_name="SynCam Join Views",
@@ -41,8 +34,11 @@ class SynCamJoinViews(io.ComfyNode):
             search_aliases=["image list", "make list", "merge views", "combine views"],
             is_input_list=True,
             inputs=[
-                io.Autogrow.Input(
-                    "views", template=views, tooltip="The views, in order; a new socket appears with each."
+                members_input(
+                    "views",
+                    io.Image.Input("view", tooltip="The frames of one view, or a list of views."),
+                    MAX_VIEWS,
+                    "The views, in order; a new socket appears with each.",
                 )
             ],
             outputs=[views_output()],
@@ -50,13 +46,12 @@ class SynCamJoinViews(io.ComfyNode):
 
     @classmethod
     def execute(cls, views: dict[str, list[Tensor] | None]) -> io.NodeOutput:
-        with sentences_of("SynCamJoinViews"):
-            joined = members_of(views)
-            check_views(joined)
+        joined = items_in_order(views)
+        check_views(joined)
         return io.NodeOutput(joined)
 
 
-class SynCamPickViews(io.ComfyNode):
+class SynCamPickViews(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -86,15 +81,14 @@ class SynCamPickViews(io.ComfyNode):
 
     @classmethod
     def execute(cls, views: list[Tensor], cameras: list[str], rig: list[Rig] | None = None) -> io.NodeOutput:
-        with sentences_of("SynCamPickViews"):
-            check_views(views)
-            names, _ = names_and_colors(rig, len(views))
-            chosen = choose_cameras(cameras[0], names)
+        check_views(views)
+        names, _ = names_and_colors(rig, len(views))
+        chosen = choose_cameras(cameras[0], names)
         nothing = ExecutionBlocker("SynCamPickViews: its output 'rig' is used, but no rig is connected to it.")
         return io.NodeOutput([views[index] for index in chosen], rig[0].select(chosen) if rig else nothing)
 
 
-class SynCamReplaceView(io.ComfyNode):
+class SynCamReplaceView(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -121,21 +115,20 @@ class SynCamReplaceView(io.ComfyNode):
     def execute(
         cls, views: list[Tensor], view: list[Tensor], camera: list[str], rig: list[Rig] | None = None
     ) -> io.NodeOutput:
-        with sentences_of("SynCamReplaceView"):
-            check_views(views)
-            names, _ = names_and_colors(rig, len(views))
-            chosen = choose_cameras(camera[0], names)
-            if not camera[0].strip() or len(chosen) != 1 or len(view) != 1:
-                raise UserError(
-                    f"'camera' is {camera[0][:40]!r} and 'view' holds {counted_noun(len(view), 'video')}, but one view takes "
-                    "the place of one; name one camera, and connect one video.",
-                    field="camera",
-                )
-            check_views(view)
-            return io.NodeOutput([view[0] if index == chosen[0] else old for index, old in enumerate(views)])
+        check_views(views)
+        names, _ = names_and_colors(rig, len(views))
+        chosen = choose_cameras(camera[0], names)
+        if not camera[0].strip() or len(chosen) != 1 or len(view) != 1:
+            raise UserError(
+                f"'camera' is {camera[0][:40]!r} and 'view' holds {counted_noun(len(view), 'video')}, but one view takes "
+                "the place of one; name one camera, and connect one video.",
+                field="camera",
+            )
+        check_views(view)
+        return io.NodeOutput([view[0] if index == chosen[0] else old for index, old in enumerate(views)])
 
 
-class SynCamViewsToBatch(io.ComfyNode):
+class SynCamViewsToBatch(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -157,13 +150,12 @@ class SynCamViewsToBatch(io.ComfyNode):
 
     @classmethod
     def execute(cls, views: list[Tensor]) -> io.NodeOutput:
-        with sentences_of("SynCamViewsToBatch"):
-            check_views(views)
-            refuse_mixed("views", [tuple(view.shape) for view in views], "frames x height x width x channels")
+        check_views(views)
+        refuse_mixed("views", [tuple(view.shape) for view in views], "frames x height x width x channels")
         return io.NodeOutput(together(views), len(views))
 
 
-class SynCamBatchToViews(io.ComfyNode):
+class SynCamBatchToViews(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -181,18 +173,17 @@ class SynCamBatchToViews(io.ComfyNode):
 
     @classmethod
     def execute(cls, images: Tensor, count: int) -> io.NodeOutput:
-        with sentences_of("SynCamBatchToViews"):
-            check_views([images])
-            if len(images) % count:
-                raise UserError(
-                    f"'images' has {counted_noun(len(images), 'frame')}, which {count} views cannot share equally; set "
-                    "'count' to the number of views.",
-                    field="images",
-                )
+        check_views([images])
+        if len(images) % count:
+            raise UserError(
+                f"'images' has {counted_noun(len(images), 'frame')}, which {count} views cannot share equally; set "
+                "'count' to the number of views.",
+                field="images",
+            )
         return io.NodeOutput(list(images.split(len(images) // count)))
 
 
-class SynCamSplitLatent(io.ComfyNode):
+class SynCamSplitLatent(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -216,20 +207,13 @@ class SynCamSplitLatent(io.ComfyNode):
 
     @classmethod
     def execute(cls, latent: Input.Latent) -> io.NodeOutput:
-        with sentences_of("SynCamSplitLatent"):
-            view_latents(latent)
+        view_latents(latent)
         return io.NodeOutput(split_latent(latent))
 
 
-class SynCamJoinLatents(io.ComfyNode):
+class SynCamJoinLatents(SynCamNode):
     @classmethod
     def define_schema(cls):
-        latents = io.Autogrow.TemplatePrefix(
-            io.Latent.Input("latent", tooltip="A latent of one view or of several, or a list of latents."),
-            prefix="latent",
-            min=1,
-            max=MAX_VIEWS,
-        )
         return io.Schema(
             node_id="SynCamJoinLatents",
             display_name="SynCam Join Latents",
@@ -238,8 +222,11 @@ class SynCamJoinLatents(io.ComfyNode):
             search_aliases=["list to latent", "batch latents", "merge latents"],
             is_input_list=True,
             inputs=[
-                io.Autogrow.Input(
-                    "latents", template=latents, tooltip="The latents, in order; a new socket appears with each."
+                members_input(
+                    "latents",
+                    io.Latent.Input("latent", tooltip="A latent of one view or of several, or a list of latents."),
+                    MAX_VIEWS,
+                    "The latents, in order; a new socket appears with each.",
                 )
             ],
             outputs=[io.Latent.Output(display_name="latent", tooltip="One batch item per view.")],
@@ -247,8 +234,7 @@ class SynCamJoinLatents(io.ComfyNode):
 
     @classmethod
     def execute(cls, latents: dict[str, list[Input.Latent] | None]) -> io.NodeOutput:
-        with sentences_of("SynCamJoinLatents"):
-            return io.NodeOutput(join_latents(members_of(latents)))
+        return io.NodeOutput(join_latents(items_in_order(latents)))
 
 
 # ---- inputs and outputs that several nodes share
@@ -256,12 +242,6 @@ class SynCamJoinLatents(io.ComfyNode):
 
 def views_output() -> io.Output:
     return io.Image.Output(display_name="views", is_output_list=True, tooltip=LIST_HINT)
-
-
-def members_of(sockets: dict[str, list | None]) -> list:
-    """What is connected to grown sockets, lists opened, in the order of the sockets."""
-    lists = [sockets[socket] for socket in sorted(sockets, key=natural) if sockets[socket] is not None]
-    return [member for members in lists for member in members if member is not None]
 
 
 def refuse_mixed(what: str, shapes: Sequence[tuple[int, ...]], axes: str) -> None:

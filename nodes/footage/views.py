@@ -21,12 +21,13 @@ from ..host.latents import decode_view, view_latents
 from ..host.output_files import normal_prefix, own_place, ticking, view_files_shown, workflow_tags
 from ..host.video import clips_of, film_out
 from ..shared.checks import names_and_colors
-from ..shared.errors import refusal, sentences_of
+from ..shared.errors import refusal
 from ..shared.inputs import film_outputs, footage_input, fps_input, layout_input, prefix_input, rig_input
+from ..shared.node import SynCamNode
 from ..shared.socket_types import FilesType
 
 
-class SynCamDecodeViews(io.ComfyNode):
+class SynCamDecodeViews(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -55,18 +56,17 @@ class SynCamDecodeViews(io.ComfyNode):
 
     @classmethod
     def execute(cls, latent: Input.Latent, vae: VAE) -> io.NodeOutput:
-        with sentences_of("SynCamDecodeViews"):
-            samples = view_latents(latent)
-            views = []
-            progress = comfy.utils.ProgressBar(len(samples))
-            for index in range(len(samples)):
-                comfy.model_management.throw_exception_if_processing_interrupted()
-                views.append(decode_view(vae, samples[index : index + 1]))
-                progress.update(1)
+        samples = view_latents(latent)
+        views = []
+        progress = comfy.utils.ProgressBar(len(samples))
+        for index in range(len(samples)):
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            views.append(decode_view(vae, samples[index : index + 1]))
+            progress.update(1)
         return io.NodeOutput(views)
 
 
-class SynCamViewGrid(io.ComfyNode):
+class SynCamViewGrid(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -124,17 +124,16 @@ class SynCamViewGrid(io.ComfyNode):
         layout: list[Layout] | None = None,
         fps: Sequence[float] = (15.0,),
     ) -> io.NodeOutput:
-        with sentences_of("SynCamViewGrid"):
-            check_columns(columns[0])
-            rate, own = frame_rate(fps[0]), Layout(columns=columns[0], names=labels[0])
-            names, colors = names_and_colors(rig, len(views))
-            chosen = layout[0] if layout else own
-            angles = captions(rig[0] if rig else None, chosen)
-            film = laid_out(clips_of(views, names), chosen, names, colors, rate, angles)
-            return io.NodeOutput(*film_out(film, rate))
+        check_columns(columns[0])
+        rate, own = frame_rate(fps[0]), Layout(columns=columns[0], names=labels[0])
+        names, colors = names_and_colors(rig, len(views))
+        chosen = layout[0] if layout else own
+        angles = captions(rig[0] if rig else None, chosen)
+        film = laid_out(clips_of(views, names), chosen, names, colors, rate, angles)
+        return io.NodeOutput(*film_out(film, rate))
 
 
-class SynCamSaveViews(io.ComfyNode):
+class SynCamSaveViews(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -188,25 +187,24 @@ class SynCamSaveViews(io.ComfyNode):
         contact_sheet: Sequence[bool] = (True,),
         layout: list[Layout] | None = None,
     ) -> io.NodeOutput:
-        with sentences_of("SynCamSaveViews"):
-            prefix, rate = normal_prefix(filename_prefix[0]), frame_rate(fps[0])
-            names, colors = names_and_colors(rig, len(views))
-            clips = clips_of(views, names, BITS_8)
-            run = ViewFiles(
-                names,
-                colors,
-                rate,
-                rig=rig[0] if rig else None,
-                layout=layout[0] if layout else None,
-                has_sheet=contact_sheet[0],
-                tags=workflow_tags(cls.hidden),
-                tells_rig=not args.disable_metadata,
-            )
-            run.check(clips)
-            progress = comfy.utils.ProgressBar(len(clips[0]) * (len(clips) + 1))
-            with own_place(prefix, clips[0].height, clips[0].width) as (stage, *place):
-                files = run.planned(clips, *place)
-                run.write(stage, files, [(clip, in_order(clip)) for clip in clips], ticking(progress))
+        prefix, rate = normal_prefix(filename_prefix[0]), frame_rate(fps[0])
+        names, colors = names_and_colors(rig, len(views))
+        clips = clips_of(views, names, BITS_8)
+        run = ViewFiles(
+            names,
+            colors,
+            rate,
+            rig=rig[0] if rig else None,
+            layout=layout[0] if layout else None,
+            has_sheet=contact_sheet[0],
+            tags=workflow_tags(cls.hidden),
+            tells_rig=not args.disable_metadata,
+        )
+        run.check(clips)
+        progress = comfy.utils.ProgressBar(len(clips[0]) * (len(clips) + 1))
+        with own_place(prefix, clips[0].height, clips[0].width) as (stage, *place):
+            files = run.planned(clips, *place)
+            run.write(stage, files, [(clip, in_order(clip)) for clip in clips], ticking(progress))
         return io.NodeOutput(files, ui=view_files_shown(files))
 
 
