@@ -11,7 +11,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ..cameras.rig import MAX_VIEWS, Lens
-from ..cameras.selection import choose_cameras
+from ..cameras.spoken import choose_cameras
 from ..disk.bounded import HEAD_BYTES, head_of
 from ..disk.names import file_slugs, natural
 from ..errors import UserError

@@ -38,6 +38,14 @@ from .realestate10k import checked_size
 
 NAME = "Nuke (.chan)"
 SUFFIXES = (".chan",)
+UNIT = "asked for"
+WORDS = "a .chan has rows of 8 numbers: frame, position, rotation and field of view"
+FILE_READ = "`.chan` of Nuke, one camera each, or a folder of them"
+CAMERA_AXES = "x right, y up, z back; angles, rotation order ZXY"
+WORLD_AXES = "y up"
+FILE_WRITTEN = "one camera: `.chan`; several: a folder with `01_<name>.chan`, ..."
+AXES_WRITTEN = "x right, y up, z back; rotation order ZXY"
+LOST = "colours; names become safe file names"
 FILE_PER_CAMERA = True
 
 ROTATION_ORDERS = ("ZXY", "XYZ", "XZY", "YXZ", "YZX", "ZYX")

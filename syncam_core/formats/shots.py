@@ -65,10 +65,8 @@ def choose_shots(listed: Listed, cameras: str | Sequence[str], pictures: str = "
     """The chosen cameras and their pictures.
 
     Only what is chosen is judged: raises UserError for two pictures of one camera and moment, and for moving cameras
-    that lack moments which others have; also for cameras that are not there, and a `pictures` that is none.
+    that lack moments which others have; also for cameras that are not there.
     """
-    if pictures not in PICTURES:
-        raise UserError(f"'pictures' is {str(pictures)[:40]!r}; possible are {', '.join(PICTURES)}.", field="pictures")
     found = cameras_of(listed, pictures)
     names = [*found]
     stills = _stills(_parts_of(listed.paths)) if pictures == "auto" and isinstance(cameras, str) else {}

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from ..cameras.spoken import whole_numbers
 from ..errors import UserError, check_choice
-from .view_numbers import read_numbers
 
 NOISES = ("independent", "shared", "mixed")
 # Own draws follow the seed itself, so the shared one follows another: the fraction of the golden ratio away.
@@ -49,7 +49,7 @@ def read_noise_order(text: str, views: int | None) -> list[int] | None:
     With `views` None the text alone is judged. Raises UserError for a text that is no list of numbers, and for another
     number of draws than views.
     """
-    order = read_numbers(text, "noise_order")
+    order = whole_numbers(text, "noise_order")
     if not order:
         return None
     if views is not None and len(order) != views:

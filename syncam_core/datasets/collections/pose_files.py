@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 from ...cameras.json_text import parse_json
-from ...cameras.rig import camera_problem
+from ...cameras.rig import camera_problem, inverse
 from ...disk.names import natural
 from ...errors import UserError
 from ...formats.realestate10k import ROW_NUMBERS, pose_of_row
@@ -193,14 +193,8 @@ def _c2w_of_row(line: str, metres_per_unit: float) -> Tensor:  # (4, 4) float64
     _, numbers = pose_of_row(line.split())
     w2c = torch.eye(4, dtype=torch.float64)
     w2c[:3] = torch.tensor(numbers, dtype=torch.float64).view(3, 4)
-    return _inverse(_checked(w2c), metres_per_unit)
-
-
-def _inverse(w2c: Tensor, metres_per_unit: float) -> Tensor:
-    """The inverse of a rigid motion, by the transpose: it is exact where the rotation is."""
-    c2w = torch.eye(4, dtype=torch.float64)
-    c2w[:3, :3] = w2c[:3, :3].T
-    c2w[:3, 3] = -(w2c[:3, :3].T @ w2c[:3, 3]) * metres_per_unit
+    c2w = inverse(_checked(w2c))
+    c2w[:3, 3] *= metres_per_unit
     return _checked(c2w)
 
 
