@@ -47,7 +47,7 @@ def choose_cameras(text: str, names: Sequence[str], field: str = "cameras") -> l
     chosen: list[int] = []
     exception = None if text.strip() in names else _ALL.fullmatch(text)
     for entry in _entries((exception[1] or "") if exception else text, names, field):
-        view = _camera(entry, names, f"'{field}'")
+        view = _camera(entry, names, field)
         if view is None:
             raise UserError(
                 f"'{field}' asks for {entry[:80]!r}, but the cameras are {_listed(names)}; use these.", field=field
@@ -229,11 +229,11 @@ def _between(first: str, last: str, field: str) -> list[str]:
     return [str(number) if first.isdigit() else letter_of(number) for number in range(start, end + 1)]
 
 
-def _camera(entry: str, names: Sequence[str], where: str) -> int | None:
+def _camera(entry: str, names: Sequence[str], field: str) -> int | None:
     """The position of a camera in a file, where numbers may be parts of names."""
-    view = _named(entry, names, where)
+    view = _named(entry, names, f"'{field}'", field)
     if view is None and re.fullmatch("[0-9]{1,6}", entry):
-        view = _named(f"cam{int(entry):02d}", names, where)
+        view = _named(f"cam{int(entry):02d}", names, f"'{field}'", field)
         # In a file whose cameras are numbered by name, a number without a camera is a mistake, not a position.
         if view is None and any(_NUMBERED.fullmatch(name) for name in names):
             return None
@@ -242,14 +242,16 @@ def _camera(entry: str, names: Sequence[str], where: str) -> int | None:
     return view if view is not None and 0 <= view < len(names) else None
 
 
-def _named(entry: str, names: Sequence[str], where: str) -> int | None:
+def _named(entry: str, names: Sequence[str], where: str, field: str | None = None) -> int | None:
     wanted = entry if entry in names else _unquoted(entry)
     if wanted in names:
         return list(names).index(wanted)
     alike = [index for index, name in enumerate(names) if name.casefold() == wanted.casefold()]
     if len(alike) > 1:
         both = " and ".join(repr(names[index]) for index in alike)
-        raise UserError(f"{where} could mean {both}; write upper and lower case as in the name.", place=where)
+        raise UserError(
+            f"{where} could mean {both}; write upper and lower case as in the name.", field=field, place=where
+        )
     return alike[0] if alike else None
 
 

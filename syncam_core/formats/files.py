@@ -130,7 +130,8 @@ def chosen_of(cameras: str | Sequence[str], names: Sequence[str], too_many: str 
     if len(chosen) > MAX_VIEWS:
         raise UserError(
             f"it has {len(chosen)} cameras, but at most {MAX_VIEWS} are possible; choose some in 'cameras', like "
-            f"{names[0][:40] + ', ' + names[-1][:40]!r}.{too_many}"
+            f"{names[0][:40] + ', ' + names[-1][:40]!r}.{too_many}",
+            field="cameras",
         )
     return chosen
 

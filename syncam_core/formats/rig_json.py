@@ -1,4 +1,4 @@
-"""The rig JSON as a camera file; the format itself is in cameras/rig_json.py."""
+"""The rig JSON as a camera file; the format itself is in cameras/rig_json."""
 
 from __future__ import annotations
 

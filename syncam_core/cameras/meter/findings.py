@@ -31,10 +31,12 @@ class ViewMeter:
     aim_off_deg: float | None  # the angle by which it misses that point
     lens_deg: float  # horizontal angle of view
     moves: bool
-    verdict: str  # inside, edge, outside
-    reason: str  # one sentence
-    problems: tuple[Problem, ...]
-    through: tuple[int, ...]  # views that lead from the reference here in trained hops, where the direct way is none
+    verdict: str = "inside"  # edge, outside
+    reason: str = ""  # one sentence
+    problems: tuple[Problem, ...] = ()
+    through: tuple[
+        int, ...
+    ] = ()  # views that lead from the reference here in trained hops, where the direct way is none
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,20 @@ import numpy as np
 from numpy import ndarray
 
 from ..rig import Rig
-from .findings import VERDICTS, Meter, PairMeter, ViewMeter
-from .geometry import angles, common_point, distance_differences, largest, moments_of, overlaps_of, to_target, wrapped
+from .findings import Meter, PairMeter, ViewMeter
+from .geometry import (
+    angles,
+    common_point,
+    distance_differences,
+    largest,
+    lens_deg,
+    moments_of,
+    overlaps_of,
+    to_target,
+    wrapped,
+)
 from .hops import best_reference, bridges_of, paths_from_reference
-from .verdicts import Facts, angle_verdict, notes_of, problems_of, reason_of
+from .verdicts import angle_verdict, judged, notes_of
 
 STILL = 1e-6  # smaller changes of a matrix are rounding
 
@@ -25,22 +35,21 @@ def measure(rig: Rig) -> Meter:
     pairs = _pairs(azimuth, elevation, distance, centre, forward, overlap=overlaps_of(moments, rig.lenses, distance))
     paths = paths_from_reference(len(c2w), pairs)
     views = [
-        _judged(
-            Facts(
+        judged(
+            ViewMeter(
                 name=rig.names[view],
-                reference=rig.names[0],
-                to_reference=None if view == 0 else pairs[view - 1],
-                kind=kind,
                 azimuth_deg=float(azimuth[view, 0]),
                 elevation_deg=float(elevation[view, 0]),
                 roll_deg=float(largest(roll[view])),
                 distance_m=None if distance is None else float(distance[view, 0]),
                 aim_off_deg=None if aim_off is None else float(aim_off[view].max()),
-                lens=rig.lenses[view],
+                lens_deg=lens_deg(rig.lenses[view]),
                 moves=bool((np.abs(c2w[view] - c2w[view, 0]) > STILL).any()),
+                through=paths.get(view, ()),
             ),
-            paths.get(view, ()),
-            rig.names,
+            rig,
+            pairs[view - 1] if view else None,
+            kind,
         )
         for view in range(len(c2w))
     ]
@@ -77,21 +86,3 @@ def _pairs(
         PairMeter(i, j, *numbers, angle_verdict(*numbers[:2]))
         for i, j, numbers in zip(first.tolist(), second.tolist(), differences.tolist(), strict=True)
     ]
-
-
-def _judged(facts: Facts, through: tuple[int, ...], names: tuple[str, ...]) -> ViewMeter:
-    problems = problems_of(facts)
-    return ViewMeter(
-        name=facts.name,
-        azimuth_deg=facts.azimuth_deg,
-        elevation_deg=facts.elevation_deg,
-        roll_deg=facts.roll_deg,
-        distance_m=facts.distance_m,
-        aim_off_deg=facts.aim_off_deg,
-        lens_deg=facts.lens_deg,
-        moves=facts.moves,
-        verdict=max((problem.verdict for problem in problems), key=VERDICTS.index, default="inside"),
-        reason=reason_of(facts, problems, [names[view] for view in through]),
-        problems=tuple(problems),
-        through=through,
-    )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
-from ..rig import Lens
+from ..rig import Lens, Rig
 from .findings import VERDICTS, PairMeter, Problem, ViewMeter
 from .geometry import AIM_EDGE_DEG, AIM_INSIDE_DEG, ON_AXIS_M, lens_deg
 from .words import degrees, listed, metres, quoted, side, tenths
@@ -42,35 +42,25 @@ def cost(azimuth_deg: float, elevation_deg: float) -> float:
     return max(abs(azimuth_deg) / AZIMUTH_LIMIT_DEG, abs(elevation_deg) / ELEVATION_LIMIT_DEG)
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What is judged of one view of a rig; the numbers as in `ViewMeter`."""
-
-    name: str
-    reference: str
-    to_reference: PairMeter | None
-    kind: str  # of the common point
-    azimuth_deg: float
-    elevation_deg: float
-    roll_deg: float
-    distance_m: float | None
-    aim_off_deg: float | None
-    lens: Lens
-    moves: bool
-
-    @property
-    def lens_deg(self) -> float:
-        return lens_deg(self.lens)
+def judged(view: ViewMeter, rig: Rig, to_reference: PairMeter | None, kind: str) -> ViewMeter:
+    """The view with its problems, and what they come to; `kind` is that of the common point."""
+    lens = rig.lenses[rig.names.index(view.name)]
+    problems = _problems(view, lens, rig.names[0], to_reference, kind)
+    return replace(
+        view,
+        verdict=max((problem.verdict for problem in problems), key=VERDICTS.index, default="inside"),
+        reason=_reason(problems, to_reference, rig.names[0], [rig.names[other] for other in view.through]),
+        problems=tuple(problems),
+    )
 
 
-def problems_of(facts: Facts) -> list[Problem]:
+def _problems(view: ViewMeter, lens: Lens, reference: str, pair: PairMeter | None, kind: str) -> list[Problem]:
     problems = []
 
     def add(kind: str, verdict: str, text: str) -> None:
         if verdict != "inside":
             problems.append(Problem(kind, verdict, text))
 
-    pair, reference = facts.to_reference, facts.reference
     if pair:
         size, limit = abs(pair.azimuth_deg), AZIMUTH_LIMIT_DEG
         where = f"{degrees(size)} to the {side(pair.azimuth_deg)} of {quoted(reference)}"
@@ -78,42 +68,41 @@ def problems_of(facts: Facts) -> list[Problem]:
         size, limit = abs(pair.elevation_deg), ELEVATION_LIMIT_DEG
         where = f"{degrees(size)} {'above' if pair.elevation_deg >= 0 else 'below'} {quoted(reference)}"
         add("elevation", _grade(size, limit, limit * EDGE), f"{where} (trained: less than {degrees(limit)})")
-        if facts.kind == "none":
+        if kind == "none":
             text = "looks at no point together with the others (trained: all at one)"
             add("no_common_point", "edge", text)
-    if facts.aim_off_deg is not None:
-        text = f"looks {degrees(facts.aim_off_deg)} past the common point (trained: at it)"
-        add("aim", _grade(facts.aim_off_deg, AIM_INSIDE_DEG + 2 * ROUNDING_DEG, AIM_EDGE_DEG), text)
-    size = abs(facts.roll_deg)
+    if view.aim_off_deg is not None:
+        text = f"looks {degrees(view.aim_off_deg)} past the common point (trained: at it)"
+        add("aim", _grade(view.aim_off_deg, AIM_INSIDE_DEG + 2 * ROUNDING_DEG, AIM_EDGE_DEG), text)
+    size = abs(view.roll_deg)
     text = f"rolled by {degrees(size)} (trained: level)"
     add("roll", _grade(size, ROLL_INSIDE_DEG + 2 * ROUNDING_DEG, ROLL_EDGE_DEG), text)
     trained = Lens()
-    lens = facts.lens
     ratio = lens.focal_mm / lens.sensor_width_mm * trained.sensor_width_mm / trained.focal_mm
-    text = f"sees {degrees(facts.lens_deg)} across (trained: {degrees(lens_deg(trained))})"
+    text = f"sees {degrees(view.lens_deg)} across (trained: {degrees(lens_deg(trained))})"
     # by the larger number over the smaller, so that half and double count the same
     add("lens", _grade(max(ratio, 1 / ratio) - 1, LENS_INSIDE + 2 * ROUNDING_DEG, LENS_EDGE), text)
-    add("motion", "outside" if facts.moves else "inside", "moves (trained: standing still)")
+    add("motion", "outside" if view.moves else "inside", "moves (trained: standing still)")
     return problems
 
 
-def reason_of(facts: Facts, problems: list[Problem], through: list[str]) -> str:
+def _reason(problems: list[Problem], pair: PairMeter | None, reference: str, through: list[str]) -> str:
     if problems:
         sentence = listed([problem.text for problem in problems])
         if through:
             names = ", ".join(quoted(name) for name in through[:3]) + (" and more" if len(through) > 3 else "")
             sentence += f"; trained hops lead here through {names}"
         return f"{sentence[0].upper()}{sentence[1:]}."
-    if facts.to_reference is None:
+    if pair is None:
         return "The reference: the other views are measured from here."
-    azimuth_deg, elevation_deg = facts.to_reference.azimuth_deg, facts.to_reference.elevation_deg
+    azimuth_deg, elevation_deg = pair.azimuth_deg, pair.elevation_deg
     place = []
     if tenths(azimuth_deg):
         place.append(f"{degrees(abs(azimuth_deg))} to the {side(azimuth_deg)} of")
     if tenths(elevation_deg):
         place.append(f"{degrees(abs(elevation_deg))} {'above' if elevation_deg >= 0 else 'below'}")
     sentence = " and ".join(place) or "in the same direction as"
-    return f"{sentence[0].upper()}{sentence[1:]} {quoted(facts.reference)}, like the trained pairs."
+    return f"{sentence[0].upper()}{sentence[1:]} {quoted(reference)}, like the trained pairs."
 
 
 def notes_of(views: Sequence[ViewMeter], kind: str, centre: np.ndarray) -> list[str]:
