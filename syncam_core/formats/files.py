@@ -115,6 +115,17 @@ def are_numbers(words: Sequence[str]) -> bool:
         return False
 
 
+def numbers(words: Sequence[str]) -> tuple[float, ...]:
+    """Finite numbers. Raises UserError with half a sentence as `number` does."""
+    try:
+        values = tuple(map(float, words))
+    except ValueError:
+        values = (math.nan,)
+    if not math.isfinite(sum(map(abs, values))) or "_" in "".join(words):
+        return tuple(map(number, words))  # refuses the first that is none
+    return values
+
+
 def number(word: str) -> float:
     """A finite number. Raises UserError with half a sentence ("holds ...")."""
     try:
