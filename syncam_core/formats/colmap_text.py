@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
@@ -35,7 +36,7 @@ def images(path: Path) -> list[Image]:
             if not line.strip() or line.lstrip().startswith(b"#"):
                 continue
             try:
-                found.append(_image_of(line.decode("utf-8-sig")))
+                found.append(_image_of(line.decode("utf-8")))
             except UnicodeDecodeError as problem:
                 raise UserError(f"line {place} is not UTF-8 text; save it as UTF-8.") from problem
             except UserError as problem:
@@ -142,6 +143,7 @@ def _are_points(line: bytes) -> bool:
 
 def _short_lines(file: BufferedReader) -> Iterator[bytes]:
     """The lines of a text, cut where they get longer than an image's: points, of which nothing is kept."""
+    file.seek(len(BOM_UTF8) if file.peek(3).startswith(BOM_UTF8) else 0)
     for _ in range(2 * MAX_IMAGES):
         line = file.readline(LONGEST_LINE)
         if not line:

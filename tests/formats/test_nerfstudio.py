@@ -183,8 +183,14 @@ def test_a_camera_of_one_time_stands_still_beside_moving_ones(path):
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        (["cam01/0.png", "cam01/1.png", "cam01/2.png", "cam02/0.png", "cam02/1.png"], "camera 'cam02' has 2 frames, and frame 2, which another camera has"),
-        (["cam01/0.png", "cam01/1.png", "cam02/0.png", "cam02/2.png"], "camera 'cam01' has 2 frames, and frame 2, which another"),
+        (
+            ["cam01/0.png", "cam01/1.png", "cam01/2.png", "cam02/0.png", "cam02/1.png"],
+            "camera 'cam02' has 2 frames, and frame 2, which another camera has",
+        ),
+        (
+            ["cam01/0.png", "cam01/1.png", "cam02/0.png", "cam02/2.png"],
+            "camera 'cam01' has 2 frames, and frame 2, which another",
+        ),
         (["cam01/0.png", "cam01/1.png", "cam01/3.png"], "frame 2 is missing in all cameras; .*'pictures' to stills"),
         (["cam01/0.png", "cam01/00.png"], r"frames\[0\] and frames\[1\] are both camera 'cam01' at 0"),
         (["a.png", "a.jpg"], r"both camera 'a' at 0"),
