@@ -22,14 +22,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from syncam_core.cameras import orbit_rig
 from syncam_core.cameras.encoding import encode_poses
 from syncam_core.datasets.footage import Kind
-from syncam_core.training import layers
 from syncam_core.training.batches import Batch
 from syncam_core.training.config import Mix, Objective, OptimizerConfig, TrainConfig
 from syncam_core.training.loop import one_step
 from syncam_core.training.optimizers import build_optimizers
 from syncam_core.training.trainee import Trainee
-from syncam_core.training.wan import Views, Wan, WanConfig, initialize_view_sync
 from syncam_core.view_sync.module import ViewSync, scaled_dot_product, view_rope
+from syncam_core.wan import layers
+from syncam_core.wan.transformer import Views, Wan, WanConfig, initialize_view_sync
 
 
 def random_model(config: WanConfig) -> Trainee:

@@ -13,8 +13,9 @@ import folder_paths
 import numpy as np
 from comfy_api.latest import io
 
+from ...syncam_core.disk.names import file_slugs
 from ...syncam_core.errors import UserError
-from ...syncam_core.video import FASTEST_FPS, SLOWEST_FPS, check_video_size, file_slugs, frame_rate
+from ...syncam_core.video import FASTEST_FPS, SLOWEST_FPS, check_video_size, frame_rate
 from ...syncam_core.video.clip import BITS_8, Clip, in_order
 from ...syncam_core.video.cut_list import cuts_of, entries_of
 from ...syncam_core.video.layouts import angle_captions

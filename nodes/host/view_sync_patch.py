@@ -27,8 +27,10 @@ from ...syncam_core.view_sync.coupling import groups_of
 from ...syncam_core.view_sync.memory import tokens_at_once
 from ...syncam_core.view_sync.module import ViewSync, fold_output, view_rope
 from ...syncam_core.view_sync.weights import read_weights
+from ...syncam_core.wan.geometry import KNOWN_SIZES, Geometry
 from ..shared.errors import sentences_of
 from .add_ons import refuse_parts, refuse_strangers, windows_over_time
+from .latents import geometry_of_model
 from .prompts import check_prompts
 from .sampling_cache import Once
 from .wan_block import Step, replaced, synchronized_block, unwrapped
@@ -38,7 +40,6 @@ ONCE = "syncam_once"  # in the transformer_options of one sampling
 GIVEN = "syncam_given"  # a conditioning's clean latents, see SynCamDualGuider
 MEMORY_CHOICES = ("auto", "whole", "low")
 ROUNDING = 1e-6  # of a noise level in float32
-KNOWN_SIZES = {(1536, 30): "Wan2.1 1.3B", (5120, 40): "Wan2.1 14B"}
 
 
 def load_view_sync(path: str, disable_dynamic: bool = False) -> comfy.model_patcher.ModelPatcher:
@@ -135,7 +136,8 @@ class ViewSyncWrapper:
         """The host's OUTER_SAMPLE wrapper: refuse what cannot work before any model is loaded, and lay out where this
         sampling keeps what it computes once."""
         guider = executor.class_obj
-        check_latent((kwargs.get("latent_shapes") or [noise.shape])[0], self.poses)
+        shape = (kwargs.get("latent_shapes") or [noise.shape])[0]
+        check_latent(shape, self.poses, geometry_of_model(guider.model_patcher.model))
         check_prompts(guider.conds, len(self.poses))
         refuse_strangers(guider.model_patcher.model, guider.model_options, len(self.poses), is_block_patch)
         if "context_handler" in guider.model_options:
@@ -169,7 +171,7 @@ class ViewSyncWrapper:
         poses = self.poses_of(options)
         chunks = len(options.get("cond_or_uncond", [0]))
         refuse_parts(torch.Size([x.shape[0], 0]), len(poses) * chunks, 0)  # the latent was checked before the sampling
-        check_latent(x.shape, poses, chunks=chunks)
+        check_latent((len(poses), *x.shape[1:]), poses, geometry_of_model(base))
         step = self.prepare(base, x, t, poses, chunks, strength, options, kwargs.get("clip_fea"))
         step = options[KEY] = step._replace(attends_only=not active)
         output = executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
@@ -328,19 +330,19 @@ def size_name(size: tuple[int, int]) -> str:
     return f"width {size[0]} with {size[1]} blocks" + (f" ({known})" if known else "")
 
 
-def check_latent(shape: torch.Size, poses: Tensor, chunks: int = 1, node: str = "SynCamApply") -> None:
-    """Raise ``UserError`` unless a latent (chunks * views, channels, frames, height, width) fits the cameras."""
+def check_latent(shape: Sequence[int], poses: Tensor, geometry: Geometry, node: str = "SynCamApply") -> None:
+    """Raise ``UserError`` unless a latent (views, channels, frames, height, width) fits the cameras."""
     views, frames = poses.shape[:2]
-    if len(shape) != 5 or shape[0] != views * chunks:
+    if len(shape) != 5 or shape[0] != views:
         raise UserError(
-            f"{node}: 'latent' is a batch of {shape[0] // chunks} videos, but 'cameras' of SynCamApply has {views} "
+            f"{node}: 'latent' is a batch of {shape[0]} videos, but 'cameras' of SynCamApply has {views} "
             "views; make it with SynCamEmptyLatent from the same cameras.",
             field="latent",
         )
     if shape[2] != frames:
         raise UserError(
-            f"{node}: 'latent' has {shape[2]} latent frames (length {4 * shape[2] - 3}), but 'cameras' of SynCamApply "
-            f"has {frames} (length {4 * frames - 3}); set the same 'length' in SynCamEncodeCameras and the latent.",
+            f"{node}: 'latent' has {shape[2]} latent frames (length {geometry.length(shape[2])}), but 'cameras' of SynCamApply "
+            f"has {frames} (length {geometry.length(frames)}); set the same 'length' in SynCamEncodeCameras and the latent.",
             field="latent",
         )
 

@@ -16,7 +16,7 @@ from ..host.latents import mask_of, video_latents
 from ..host.view_sync_patch import check_latent, view_sync_of
 from ..shared.errors import sentences_of
 
-GIVEN = "syncam_given"  # what a conditioning carries for SynCam Apply: (views, 16 + 1, frames, height, width)
+GIVEN = "syncam_given"  # what a conditioning carries for SynCam Apply: (views, channels + 1, frames, height, width)
 LARGEST_SCALE = 100.0
 
 
@@ -74,11 +74,11 @@ class SynCamDualGuider(io.ComfyNode):
                 raise UserError(
                     "'model' does not come from SynCam Apply, which shows it the given videos; use that.", field="model"
                 )
-            samples = video_latents(latent)
+            samples, geometry = video_latents(latent)
             given = mask_of(latent, samples.shape) == 0
             if not given.any():
                 raise UserError("'latent' has no given view; put SynCam Given Views before it.", field="latent")
-        check_latent(samples.shape, synchronization.poses, node="SynCamDualGuider")
+        check_latent(samples.shape, synchronization.poses, geometry, node="SynCamDualGuider")
         guider = DualGuider(model, samples, given)
         guider.set_conds(positive, negative)
         guider.set_scales(text_scale, video_scale)
@@ -94,7 +94,7 @@ class DualGuider(comfy.samplers.CFGGuider):
 
     def __init__(self, model, samples: Tensor, given: Tensor):
         super().__init__(model)
-        self.samples = samples  # (views, 16, frames, height, width), as the nodes hand it on
+        self.samples = samples  # (views, channels, frames, height, width), as the nodes hand it on
         self.given = given  # (views, 1, frames, height, width), true where it stays
         self.clean = model.model.process_latent_in(samples)  # in the model's own scale
 

@@ -10,7 +10,7 @@ from comfy_extras.nodes_model_advanced import ModelSamplingSD3
 
 from ...syncam_core.errors import UserError
 from ...syncam_core.view_sync.noise import NOISES, noise_of_views, read_noise_order
-from ..host.latents import EMPTY_LATENT_RATIOS, given_views
+from ..host.latents import EMPTY_LATENT_RATIOS, geometry_of_model, given_views
 from ..host.live_preview import all_views_callback
 from ..host.memory import memory_of_sampling
 from ..host.resume import Job, going_on
@@ -161,8 +161,9 @@ class SynCamSampler(io.ComfyNode):
         samples = comfy.sample.fix_empty_latent_channels(model, latent["samples"], **ratios)
         synchronization = view_sync_of(model)
         if synchronization is not None:
-            check_latent(samples.shape, synchronization.poses, node="SynCamSampler")
-            size = untrained(samples.shape, synchronization.weights.model.dim)
+            geometry = geometry_of_model(model.model)
+            check_latent(samples.shape, synchronization.poses, geometry, node="SynCamSampler")
+            size = untrained(geometry.video_size(samples.shape), synchronization.weights.model.dim)
             memory = memory_of_sampling(model, synchronization, samples.shape, cfg)
             say_on_node(cls, ". ".join(filter(None, (size, memory))))
         with sentences_of("SynCamSampler"):
@@ -200,9 +201,8 @@ class SynCamSampler(io.ComfyNode):
             read_noise_order(noise_order, None)
 
 
-def untrained(shape, dim: int) -> str:
-    """What a latent (views, channels, frames, height, width) has that the weights do not know, in one line, or ""."""
-    given = (4 * shape[2] - 3, 8 * shape[4], 8 * shape[3])
+def untrained(given: tuple[int, int, int], dim: int) -> str:
+    """What a video of so many frames, width and height in pixels has that the weights do not know, or ""."""
     trained = TRAINED_ON.get(dim, given)
     if given == trained:
         return ""

@@ -10,14 +10,15 @@ from einops import rearrange
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from ..disk.checkpoint import open_state_dict
 from ..errors import UserError
 from ..view_sync.module import AttentionFunction, ViewSync, scaled_dot_product
-from ..view_sync.weights import MODULE_KEY, open_state_dict, read_weights
-from . import layers
+from ..view_sync.weights import MODULE_KEY, read_weights
+from ..wan import layers
+from ..wan.transformer import Wan, WanConfig, explicit_attention, initialize_view_sync, initialize_wan, within_each_view
 from .batches import Batch
 from .config import ModelConfig, Objective
 from .objective import gaussian_weight, noisy, velocity
-from .wan import Wan, WanConfig, explicit_attention, initialize_view_sync, initialize_wan, within_each_view
 
 
 class Trainee(nn.Module):
@@ -111,6 +112,7 @@ def load_base(path: str, dtype: torch.dtype = torch.float32) -> Wan:
             num_layers=1 + max(int(k.split(".")[1]) for k in state if k.startswith("blocks.")),
             text_dim=state["text_embedding.0.weight"].shape[1],
             channels=state["patch_embedding.weight"].shape[1],
+            patch=tuple(state["patch_embedding.weight"].shape[2:]),
         )
         with torch.device("meta"):  # no memory but the file's own tensors
             base = Wan(config)
