@@ -80,6 +80,20 @@ def test_the_same_views_are_written_once_and_others_get_files_of_their_own(play,
     assert slower["views"][0]["file"] != first["views"][0]["file"]
 
 
+def test_an_unchanged_player_runs_again_once_files_that_it_shows_are_gone(comfy, play, tmp_path):
+    fingerprint = comfy.nodes["SynCamPlayer"].fingerprint_inputs
+    _, said = play(views=views())
+    before = fingerprint(fps=[8.0], cuts=[""])
+    assert fingerprint(fps=[8.0], cuts=[""]) == before
+    path_of(tmp_path, said["views"][0]["file"]).unlink()
+    after = fingerprint(fps=[8.0], cuts=[""])
+    assert after != before
+    _, again = play(views=views())
+    assert again["views"] == said["views"]
+    assert path_of(tmp_path, said["views"][0]["file"]).is_file()
+    assert fingerprint(fps=[8.0], cuts=[""]) == after  # and then the host's cache answers as before
+
+
 def saved_views(folder: Path, suffix: str = ".mp4") -> SavedViews:
     files = [f"film_{name}{suffix}" for name in NAMES]
     for file, images in zip(files, views(), strict=True):
