@@ -4,6 +4,7 @@ from .projection import focal_px, project
 from .render import render, render_with_mask, subject_mask
 from .scene import (
     COLORS,
+    DEMO_WORLD,
     FLOORS,
     GROUND_Y_M,
     MOTIONS,
@@ -20,6 +21,7 @@ from .scene import (
 
 __all__ = [
     "COLORS",
+    "DEMO_WORLD",
     "FLOORS",
     "GROUND_Y_M",
     "MOTIONS",

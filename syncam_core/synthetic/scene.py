@@ -75,6 +75,7 @@ BOUNCE_HEIGHT_M = 0.5
 BOUNCE_PERIOD_S = 2.0
 
 WORLDS = (1, 2)  # versions of the world; what was trained on one goes on seeing that one
+DEMO_WORLD = 1  # that of the demo model that ships
 
 
 @dataclass(frozen=True)
