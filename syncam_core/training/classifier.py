@@ -24,7 +24,7 @@ HELD_OUT_SCENES = 128
 class ClassifierConfig:
     file: str  # that is written
     world: int = 1
-    scenes: int = 2000
+    scenes: int = 1500
     views: int = 4  # of each, from the gate's cameras
     length: int = 17  # frames of the clips that it will see
     fps: float = 8.0
