@@ -30,7 +30,7 @@ from ..metrics.recognition import load_classifier, save_classifier
 from ..synthetic import DEMO_WORLD, WORLDS
 from . import gate
 from .caching import CacheConfig, build_cache, read_vae
-from .classifier import HELD_OUT_SCENES, ClassifierConfig, train_classifier
+from .classifier import ClassifierConfig, train_classifier
 from .config import ModelConfig, Objective, TrainConfig, read_config
 from .loop import NonFiniteLoss, last_checkpoint, train, trained_parameters
 from .runs import claim, export_demo, export_run, gather_shards, open_data
@@ -220,7 +220,7 @@ def run_classifier(options: argparse.Namespace) -> None:
         classifier, shares = train_classifier(config, bars.show)
     save_classifier(classifier, Path(config.file), {**vars(config), "file": Path(config.file).name})
     found = ", ".join(f"{name} {share.to_text()}" for name, share in shares.items())
-    print(f"{config.file}: named right in rendered truth of {HELD_OUT_SCENES} other scenes: {found}")
+    print(f"{config.file}: named right in rendered truth of {config.test_scenes} other scenes: {found}")
 
 
 def write_sheet(path: Path, videos: Sequence[Tensor]) -> None:

@@ -17,7 +17,6 @@ from .held_out import PLACE_RADII_M, SIZES, held_out_scene
 
 TRAINING_SEED = 50_000_000  # of its scenes, far from those that a gate is given
 HELD_OUT_SEED = 60_000_000  # of those that it is tested on
-HELD_OUT_SCENES = 128
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,7 @@ class ClassifierConfig:
     world: int = 1
     scenes: int = 1500
     views: int = 4  # of each, from the gate's cameras
+    test_scenes: int = 128  # others, on which it is tested in the end
     length: int = 17  # frames of the clips that it will see
     fps: float = 8.0
     epochs: int = 14
@@ -38,7 +38,7 @@ class ClassifierConfig:
     def __post_init__(self) -> None:
         if self.world not in PLACE_RADII_M:
             raise ValueError(f"'world' is {self.world}; possible are {', '.join(map(str, PLACE_RADII_M))}.")
-        for name in ("scenes", "views", "length", "epochs", "batch"):
+        for name in ("scenes", "views", "test_scenes", "length", "epochs", "batch"):
             if getattr(self, name) < 1:
                 raise ValueError(f"'{name}' is {getattr(self, name)}, but 1 or more is needed.")
 
@@ -92,7 +92,7 @@ def named_right_in_truth(classifier: AttributeClassifier, config: ClassifierConf
     """In whole clips at the size of the world's demo model, of scenes of their own."""
     times, size = frame_times(config.length, config.fps), SIZES[config.world]
     shares = []
-    for number in range(HELD_OUT_SCENES):
+    for number in range(config.test_scenes):
         scene, rig = _scene(config, number, HELD_OUT_SEED)
         shares.append(share_named_right(classifier, render(scene, rig, size, size, times), scene))
     return {name: mean([share[name] for share in shares]) for name in shares[0]}

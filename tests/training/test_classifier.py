@@ -15,7 +15,9 @@ from syncam_core.training.held_out import PLACE_RADII_M, held_out_scene
 
 
 def small(**changes):
-    return ClassifierConfig(**{"file": "x", "scenes": 10, "views": 2, "epochs": 1, "batch": 8, **changes})
+    return ClassifierConfig(
+        **{"file": "x", "scenes": 10, "views": 2, "test_scenes": 2, "epochs": 1, "batch": 8, **changes}
+    )
 
 
 def test_clips_are_rendered_truth_with_their_scenes_words():
@@ -40,17 +42,15 @@ def test_no_scene_of_a_gate_is_among_those_it_learns_or_is_tested_on():
         assert not one & other
 
 
-def test_it_learns_what_is_easy_from_little(monkeypatch):
-    monkeypatch.setattr(subject, "HELD_OUT_SCENES", 12)
-    _, before = train_classifier(small(scenes=2))
-    _, after = train_classifier(small(scenes=48, epochs=10, batch=12))
+def test_it_learns_what_is_easy_from_little():
+    _, before = train_classifier(small(scenes=2, test_scenes=12))
+    _, after = train_classifier(small(scenes=48, test_scenes=12, epochs=10, batch=12))
     assert after["color"].value > 0.7  # chance is 1 / 5
     assert after["color"].value > before["color"].value + 0.25
     assert after["all"].value <= min(after[name].value for name in ATTRIBUTES)
 
 
-def test_the_same_configuration_gives_the_same_classifier(monkeypatch):
-    monkeypatch.setattr(subject, "HELD_OUT_SCENES", 2)
+def test_the_same_configuration_gives_the_same_classifier():
     (one, _), (two, _) = (train_classifier(small(scenes=4)) for _ in range(2))
     (other, _) = train_classifier(small(scenes=4, seed=1))
     clips = torch.rand(2, 3 * MOMENTS, SIDE, SIDE)
