@@ -36,7 +36,7 @@ class CameraEncoding:
     colors: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "poses", _checked_poses(self.poses))
+        object.__setattr__(self, "poses", checked_poses(self.poses))
 
     @property
     def views(self) -> int:
@@ -109,7 +109,7 @@ def _length_below(frames: int) -> int:
     return (frames - 1) // FRAMES_PER_LATENT * FRAMES_PER_LATENT + 1
 
 
-def _checked_poses(given: Any) -> Tensor:
+def checked_poses(given: Any) -> Tensor:
     if isinstance(given, Tensor):
         poses = given.detach()
     else:
