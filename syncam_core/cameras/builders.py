@@ -18,7 +18,7 @@ STEREO_METHODS = ("parallel", "toed-in")
 REFERENCES = ("first", "middle")
 
 _GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
-_SEPARATORS = ",;，；、"  # also as Chinese and Japanese input methods type them
+_SEPARATORS = ",;\uff0c\uff1b\u3001"  # also the commas and the semicolon of Chinese and Japanese input methods
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -455,7 +455,7 @@ def parse_numbers(text: str, name: str) -> list[float]:
         raise UserError(
             f"'{name}' has {len(text)} characters; give at most {MAX_VIEWS} numbers, like \"0, 30\".", field=name
         )
-    trimmed = text.replace("−", "-").strip().rstrip(_SEPARATORS).strip()
+    trimmed = text.replace("\u2212", "-").strip().rstrip(_SEPARATORS).strip()
     if not trimmed:
         raise UserError(f"'{name}' is empty; give one number, or one for each camera, like \"0, 30\".", field=name)
     numbers = []

@@ -46,7 +46,7 @@ def _entries(wanted: str, names: Sequence[str]) -> list[str]:
     if wanted.strip() in names:
         return [wanted.strip()]  # a name may hold commas
     entries = []
-    for part in re.split("[,;，；、]", wanted):
+    for part in re.split("[,;\uff0c\uff1b\u3001]", wanted):
         # a name may hold blanks ("close up"), so the part between two commas is tried as it stands first
         entries += [part.strip()] if part.strip() in names else part.split()
     return entries

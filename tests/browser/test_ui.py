@@ -98,6 +98,18 @@ def test_the_demo_is_in_the_template_browser_loads_without_red_nodes_runs_and_sh
     assert page.ours == []
 
 
+def leave_out_the_codec_of_other_hosts(expected: dict, shown: dict) -> None:
+    """Save Video's codec is called `codec` before ComfyUI 0.34 and `format.codec` since; API files name it both ways."""
+    for number, node in expected.items():
+        if node["class_type"] == "SaveVideo" and number in shown:
+            codecs = {"codec", "format.codec"}
+            known = codecs & set(shown[number]["inputs"])
+            assert known
+            assert codecs <= set(node["inputs"])
+            for unknown in codecs - known:
+                del node["inputs"][unknown]
+
+
 def test_every_ui_workflow_is_the_same_prompt_as_its_api_file_and_misses_no_node(page):
     for path in sorted(WORKFLOWS.glob("*.json")):
         workflow = json.loads(path.read_text(encoding="utf-8"))
@@ -113,6 +125,7 @@ def test_every_ui_workflow_is_the_same_prompt_as_its_api_file_and_misses_no_node
         shown = {key: node for key, node in prompt.items() if node["class_type"] != "MarkdownNote"}
         for node in shown.values():
             node["inputs"].pop("video-preview", None)  # once Load Video has drawn its preview
+        leave_out_the_codec_of_other_hosts(expected, shown)
         assert {k: (n["class_type"], n["inputs"]) for k, n in shown.items()} == {
             k: (n["class_type"], n["inputs"]) for k, n in expected.items()
         }, path.name

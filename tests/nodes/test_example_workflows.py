@@ -83,3 +83,14 @@ def test_every_workflow_has_its_prompt_and_its_card():
     names = {path.stem for path in WORKFLOWS.glob("*.json")}
     assert {path.stem for path in WORKFLOWS.glob("*.jpg")} == names
     assert {path.stem for path in (WORKFLOWS / "api").glob("*.json")} == names | {"demo"}
+
+
+def test_a_video_that_an_api_file_saves_names_its_codec_for_hosts_before_and_after_0_34():
+    saved = [
+        node["inputs"]
+        for path in (WORKFLOWS / "api").glob("*.json")
+        for node in prompt_of(path.stem).values()
+        if node["class_type"] == "SaveVideo"
+    ]
+    assert len(saved) >= 9
+    assert {(inputs["format"], inputs["codec"], inputs["format.codec"]) for inputs in saved} == {("auto",) * 3}

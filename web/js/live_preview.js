@@ -162,7 +162,7 @@ function remove(id) {
 const removeAll = () => [...shown.keys()].forEach(remove);
 
 app.registerExtension({
-  name: "SynCam.LivePreview",
+  name: "syncam.LivePreview",
   setup() {
     api.addEventListener(EVENT, show);
     for (const end of ENDS) api.addEventListener(end, removeAll);

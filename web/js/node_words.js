@@ -33,7 +33,7 @@ function show(node, name, label, words) {
 }
 
 app.registerExtension({
-  name: "SynCam.NodeWords",
+  name: "syncam.NodeWords",
   nodeCreated(node) {
     const words = WORDS[node.comfyClass];
     if (!words) return;

@@ -156,7 +156,7 @@ function after(object, method, action) {
 }
 
 app.registerExtension({
-  name: "SynCam.Player",
+  name: "syncam.Player",
   nodeCreated(node) {
     if (node.comfyClass !== NODE) return;
     addPlayer(node);

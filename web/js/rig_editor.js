@@ -135,7 +135,7 @@ function after(node, method, action) {
 }
 
 app.registerExtension({
-  name: "SynCam.RigEditor",
+  name: "syncam.RigEditor",
   getCustomWidgets: () => ({ [TYPE]: rigStateWidget }),
   nodeCreated(node) {
     if (node.comfyClass !== NODE) return;

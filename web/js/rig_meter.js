@@ -27,7 +27,7 @@ async function nameIt(element) {
 }
 
 app.registerExtension({
-  name: "SynCam.RigMeter",
+  name: "syncam.RigMeter",
   nodeCreated(node) {
     if (node.comfyClass !== "SynCamRigMeter") return;
     textWidget(node).value = "";
