@@ -12,6 +12,7 @@ import torch
 from comfy_api.latest import io, ui
 from torch import Tensor
 
+from ...syncam_core.disk.names import checked_folder, checked_name, is_taken
 from ...syncam_core.errors import UserError
 from ...syncam_core.video import FASTEST_FPS, SLOWEST_FPS, frame_rate
 from ...syncam_core.video.clip import BITS_8
@@ -311,27 +312,21 @@ class SynCamLoadDataset(io.ComfyNode):
 
 
 def dataset_name(dataset: str) -> str:
-    from ...syncam_core.datasets.place import checked_folder
-
     return checked_folder(dataset, "'dataset'")
 
 
 def scene_place(dataset: str, split: str, scene: str) -> tuple[str, str]:
     """The folder below the output folder that the scene goes into, and the scene's name. Raises UserError."""
-    from ...syncam_core.datasets.place import checked_name
-
     below, part = dataset_name(dataset), checked_name(split, "'split'")
     return f"{below}/{part}" if part else below, checked_name(scene, "'scene'")
 
 
 def is_there(below: str, name: str, in_use_means: str) -> bool:
     """Whether the scene is there and is to be kept. Raises UserError where it is there and is not."""
-    from ...syncam_core.datasets.place import has_scene
-
     if not name:
         return False
     with disk_sentences(below):
-        there = has_scene(Path(folder_paths.get_output_directory(), below), name)
+        there = is_taken(Path(folder_paths.get_output_directory(), below), name)
     if there and in_use_means != IN_USE[1]:
         raise UserError(in_use(below, name))
     return there

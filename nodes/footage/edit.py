@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import comfy.model_management
 import comfy.utils
 import numpy as np
 from comfy_api.latest import io, ui
 
+from ...syncam_core.disk.names import free_stem
+from ...syncam_core.disk.staged import staged_files
 from ...syncam_core.errors import UserError
-from ...syncam_core.video import FASTEST_FPS, SLOWEST_FPS, frame_rate, staged_files
+from ...syncam_core.video import FASTEST_FPS, SLOWEST_FPS, frame_rate
 from ...syncam_core.video.auto_cut import (
     EVERY,
     METHODS,
@@ -249,16 +248,6 @@ def texts_of(edit: Edit, files: SavedViews) -> tuple[dict[str, str], list[str]]:
     except UserError as problem:
         note = [f"no .edl: {problem}"]
     return texts, note
-
-
-def free_stem(folder: Path, stem: str) -> str:
-    """The stem itself for the first edit of a run's files; "<stem>_00002" and so on for the ones after it."""
-    present = {Path(file).stem.casefold() for file in os.listdir(folder)}
-    number, free = 1, stem
-    while free.casefold() in present:
-        number += 1
-        free = f"{stem}_{number:05}"
-    return free
 
 
 NODES = (SynCamEdit, SynCamAutoCut, SynCamSaveEdit)

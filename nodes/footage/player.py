@@ -13,8 +13,9 @@ import folder_paths
 import numpy as np
 from comfy_api.latest import io
 
+from ...syncam_core.disk.names import file_slugs
 from ...syncam_core.errors import UserError
-from ...syncam_core.video import FASTEST_FPS, SLOWEST_FPS, check_video_size, file_slugs, frame_rate
+from ...syncam_core.video import FASTEST_FPS, SLOWEST_FPS, check_video_size, frame_rate
 from ...syncam_core.video.clip import BITS_8, Clip, in_order
 from ...syncam_core.video.cut_list import cuts_of, entries_of
 from ...syncam_core.video.layouts import angle_captions
@@ -28,6 +29,24 @@ from ..shared.inputs import footage_input, rig_input
 from ..shared.socket_types import FilesType
 
 PREFIX = "syncam_player"
+
+
+class Shown:
+    """The files that players have been told to play, in this run of the host."""
+
+    def __init__(self) -> None:
+        self.paths: set[Path] = set()
+        self.losses = 0
+
+    def count_losses(self) -> int:
+        """How often some of the files have been found gone: a new number each time, so that players run again."""
+        gone = {path for path in self.paths if not path.is_file()}
+        self.paths -= gone
+        self.losses += bool(gone)
+        return self.losses
+
+
+SHOWN = Shown()
 
 
 class SynCamPlayer(io.ComfyNode):
@@ -80,6 +99,11 @@ class SynCamPlayer(io.ComfyNode):
         return refusal("SynCamPlayer", entries_of, cuts, str)
 
     @classmethod
+    def fingerprint_inputs(cls, **_) -> int:
+        # The host would answer an unchanged run from its cache, whose files may have been deleted or moved since.
+        return SHOWN.count_losses()
+
+    @classmethod
     def execute(cls, fps, cuts, views=None, files=None, rig=None) -> io.NodeOutput:
         with sentences_of("SynCamPlayer"):
             if files:
@@ -92,6 +116,7 @@ class SynCamPlayer(io.ComfyNode):
                     "SynCam Save Views to 'files'."
                 )
             # A list that was made for other views does not keep anybody from looking at these; the edit refuses it.
+            SHOWN.paths.update(path_of(view["file"]) for view in shown["views"])
             shown |= {"cuts": cuts[0], "problem": problem_of(cuts[0], shown)}
         return io.NodeOutput(cuts[0], ui={"syncam_player": [shown]})
 
@@ -206,6 +231,10 @@ def temporary_file(
 def place(file: str, subfolder: str, kind: str) -> dict[str, str]:
     """Where the host's /view route finds a file."""
     return {"filename": file, "subfolder": subfolder, "type": kind}
+
+
+def path_of(place: dict[str, str]) -> Path:
+    return Path(folder_paths.get_directory_by_type(place["type"]), place["subfolder"], place["filename"])
 
 
 NODES = (SynCamPlayer,)

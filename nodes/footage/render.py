@@ -22,6 +22,8 @@ from torch import Tensor
 import nodes as host_nodes
 
 from ...syncam_core.cameras import rig_to_json
+from ...syncam_core.disk.names import file_slugs
+from ...syncam_core.disk.staged import staged_files
 from ...syncam_core.errors import UserError
 from ...syncam_core.formats.video_tag import RIG_TAG
 from ...syncam_core.video import (
@@ -29,9 +31,7 @@ from ...syncam_core.video import (
     SLOWEST_FPS,
     VideoWriter,
     check_video_size,
-    file_slugs,
     frame_rate,
-    staged_files,
     write_sheet,
 )
 from ...syncam_core.video.clip import BITS_8, Clip, ImageClip, MadeClip, in_depth, in_order

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ...syncam_core.cameras.rig import MAX_VIEWS
 from ...syncam_core.cameras.selection import choose_cameras
+from ...syncam_core.disk.names import natural
 from ...syncam_core.errors import UserError
-from ...syncam_core.formats.files import natural
 from ..host.latents import view_latents
 from ..shared.checks import check_views, counted_noun, names_and_colors
 from ..shared.errors import sentences_of

@@ -11,16 +11,16 @@ from comfy.cli_args import args
 from comfy_api.latest import io, ui
 
 from ...syncam_core.cameras import rig_to_json
+from ...syncam_core.disk.names import file_slugs
+from ...syncam_core.disk.staged import staged_files
 from ...syncam_core.formats.video_tag import RIG_TAG
 from ...syncam_core.video import (
     FASTEST_FPS,
     MAX_COLUMNS,
     SLOWEST_FPS,
     check_video_size,
-    file_slugs,
     frame_rate,
     grid_shape,
-    staged_files,
     write_sheet,
     write_video,
 )

@@ -14,14 +14,11 @@ import folder_paths
 from comfy.cli_args import args
 from comfy_api.latest import io, ui
 
+from ...syncam_core.disk.names import LONGEST_NAME, names_in
 from ...syncam_core.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
-
-
-# A file name may have 255 bytes on common file systems; number, camera and extension are put behind the prefix.
-LONGEST_PREFIX_PART = 180
 
 
 def normal_prefix(prefix: str) -> str:
@@ -39,8 +36,8 @@ def normal_prefix(prefix: str) -> str:
     if any(ord(character) < 32 for character in path):
         raise UserError(f"{given}, which holds a control character; use letters, digits and signs.")
     longest = max(len(os.fsencode(part)) for part in parts)
-    if longest > LONGEST_PREFIX_PART:
-        raise UserError(f"{given}, with a name of {longest} bytes; at most {LONGEST_PREFIX_PART} are possible.")
+    if longest > LONGEST_NAME:
+        raise UserError(f"{given}, with a name of {longest} bytes; at most {LONGEST_NAME} are possible.")
     return path
 
 
@@ -61,7 +58,7 @@ def output_place(prefix: str, height: int, width: int) -> tuple[str, str, str]:
         folder, name, number, subfolder, _ = folder_paths.get_save_image_path(
             prefix, folder_paths.get_output_directory(), width, height
         )
-        present = [file.casefold() for file in os.listdir(folder)]
+        present = [file.casefold() for file in names_in(folder)]
     # The host derives the number from names that it takes apart itself; where that fails it would count from 1 again.
     while any(file.startswith(f"{name}_{number:05}".casefold()) for file in present):
         number += 1

@@ -6,8 +6,8 @@ import os
 
 from comfy_api.latest import io, ui
 
+from ...syncam_core.disk.staged import staged_files
 from ...syncam_core.formats import FORMATS, file_name, read_rig_file, write_rig_file
-from ...syncam_core.video import staged_files
 from ..host.input_files import camera_files, file_state, input_path
 from ..host.output_files import disk_sentences, normal_prefix, output_place, saved
 from ..shared.errors import sentences_of, verdict

@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ...syncam_core.cameras.rig import MAX_VIEWS
-from ...syncam_core.formats.files import natural
+from ...syncam_core.disk.names import natural
 from ..shared.errors import sentences_of
 from ..shared.socket_types import RigType
 from .builders import CATEGORY, rig_output

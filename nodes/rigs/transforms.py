@@ -5,8 +5,8 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ...syncam_core.cameras import builders, choose_cameras, transforms
+from ...syncam_core.disk.names import natural
 from ...syncam_core.errors import UserError
-from ...syncam_core.formats.files import natural
 from ..shared.errors import sentences_of, verdict
 from ..shared.socket_types import RigType
 from .builders import CATEGORY, point_input, point_of, rig_output

@@ -22,7 +22,7 @@ from .builders import (
     ring_rig,
     stereo_rig,
 )
-from .encoding import CameraEncoding, encode_cameras, latent_frames_of, relative_poses
+from .encoding import CameraEncoding, encode_cameras, relative_poses
 from .keyframes import bake_keyframes
 from .meter import Meter, measure, trained_pairs
 from .motion import MOVES, Move, move_cameras
@@ -51,7 +51,6 @@ __all__ = [
     "dome_rig",
     "encode_cameras",
     "grid_rig",
-    "latent_frames_of",
     "line_rig",
     "look_at_c2w",
     "measure",

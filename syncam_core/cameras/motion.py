@@ -16,7 +16,7 @@ import torch
 from numpy import ndarray
 
 from ..errors import UserError
-from .encoding import latent_frames_of
+from ..wan.geometry import WAN21
 from .keyframes import eased
 from .rig import Rig
 from .selection import positions_of
@@ -129,7 +129,7 @@ def move_cameras(
 
 def check_motion_length(length: int) -> None:
     """Raise UserError for a length that is not 4n+1, or too short to move in."""
-    latent_frames_of(length)
+    WAN21.check_length(length)
     if length < SHORTEST_LENGTH:
         raise UserError(
             f"'length' is {length}, but a camera needs at least {SHORTEST_LENGTH} frames to move.", field="length"

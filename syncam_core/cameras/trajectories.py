@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
+from ..wan.geometry import WAN21
 from .builders import look_at_c2w, orbit_c2w
-from .encoding import FRAMES_PER_LATENT, checked_poses, latent_frames_of
+from .encoding import checked_poses
 from .motion import Move, move_cameras
 from .rig import MAX_VIEWS, Rig
 
@@ -90,15 +91,15 @@ def encode_trajectories(rig: Rig, length: int, source_rig: Rig | None = None) ->
     Raises UserError for a length that is not 4n+1, a rig that moves over fewer frames, and a camera that stays where
     the source was filmed from.
     """
-    latent_frames = latent_frames_of(length)
+    latent_frames = WAN21.latent_frames(length)
     if not rig.is_static and rig.frames < length:
         raise UserError(
             f"'length' is {length}, but the cameras of the rig move over {rig.frames} frames only; use a length of at "
-            f"most {(rig.frames - 1) // FRAMES_PER_LATENT * FRAMES_PER_LATENT + 1}, or a rig with at least {length} "
+            f"most {WAN21.length_below(rig.frames)}, or a rig with at least {length} "
             "frames.",
             field="length",
         )
-    sampled = rig.c2w[:, :1] if rig.is_static else rig.c2w[:, :length:FRAMES_PER_LATENT]
+    sampled = rig.c2w[:, :1] if rig.is_static else rig.c2w[:, : length : WAN21.frames]
     origin = rig.c2w[:, 0] if source_rig is None else source_rig.c2w[:1, 0]
     poses = _relative(sampled, origin)
     still = _stays(poses)
@@ -195,7 +196,7 @@ def _path(start: Rig, move: ReCamMove, amount: float, distance_m: float, arc: st
     if move.kind != "orbit" or arc == ORBIT:
         made = Move(move.kind, move.total * amount * share, ease="none")
         return move_cameras(start, [made], length).c2w
-    latent_frames_of(length)
+    WAN21.check_length(length)
     centre = start.c2w[0, 0, :3, 3]
     end = orbit_c2w(move.total * amount, 0.0, distance_m)[:3, 3]
     ways = torch.arange(length, dtype=torch.float64) / (length - 0.5)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
+from itertools import filterfalse, islice
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +15,14 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import Lens, Rig
+from ..disk.names import natural
 from ..errors import UserError
 from ..formats import colmap, nerfstudio
-from ..formats.files import chosen_of, printable
-from ..formats.json_cameras import as_list, as_object, read_json, rig_of, shown
+from ..formats.axes_and_units import rig_of
+from ..formats.files import chosen_of, is_leftover, printable
 from ..video.cut_list import frames_in_words
-from .collections.syncamvideo import CAMERA_FILE, read_syncamvideo
-from .files import DEEPEST, MAX_CAPTION_BYTES, entry_path, natural, read_text
+from .collections.syncamvideo import CAMERA_FILE, scene_cameras, scene_caption
+from .files import DEEPEST, MAX_CAPTION_BYTES, entry_path, read_text
 from .footage import BrokenFootage, Kind
 from .media import Film, Still, Strip, Video
 from .pictures import PICTURE_SUFFIXES
@@ -83,7 +84,7 @@ def scenes_in(folder: Path, depth: int = DEEPEST) -> list[Path]:
     if depth == 0:
         return []
     with os.scandir(folder) as entries:
-        below = [Path(entry.path) for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+        below = [Path(entry.path) for entry in entries if entry.is_dir() and not is_leftover(entry.name)]
     return [
         scene for path in sorted(below, key=lambda path: natural(path.name)) for scene in scenes_in(path, depth - 1)
     ]
@@ -116,11 +117,14 @@ def open_scene(
             raise UserError(
                 f"'layout' is {layout}, but the scene is of the layout {found}; choose that, or auto.", field="layout"
             )
+        # Chosen before anything is judged: what is wrong with other cameras is in nobody's way.
+        chosen = chosen_of(cameras, facts.names) if facts else []
+        wanted = [facts.stems[index] for index in chosen] if facts and cameras.strip() else cameras.strip()
         if found == "syncamvideo":
-            parts = _read_videos(path)
+            parts = _read_videos(path, wanted)
         else:
-            parts = _read_moments(path, found, unit_m or (1.0 if facts else None))  # what has our facts is in metres
-        return _scene(path.name, found, facts, cameras, parts)
+            parts = _read_moments(path, found, wanted, unit_m or (1.0 if facts else None))  # our facts are in metres
+        return _scene(path.name, found, facts, chosen, parts)
     except OSError as problem:
         raise UserError(f"scene {path.name!r} cannot be read ({problem.strerror or problem}).") from problem
     except UserError as problem:
@@ -129,7 +133,7 @@ def open_scene(
 
 @dataclass(frozen=True)
 class _Parts:
-    """What the files of a scene say."""
+    """What the files of a scene say of the cameras that are wanted."""
 
     stems: Sequence[str]
     poses: Sequence[Tensor]  # per camera (1 or frames, 4, 4)
@@ -141,34 +145,29 @@ class _Parts:
     hint: str
 
 
-def _scene(name: str, layout: str, facts: SceneFacts | None, cameras: str, parts: _Parts) -> StoredScene:
-    stems, names = list(parts.stems), list(parts.stems)
+def _scene(name: str, layout: str, facts: SceneFacts | None, chosen: Sequence[int], parts: _Parts) -> StoredScene:
+    names, order = list(parts.stems), list(range(len(parts.stems)))
     if facts:
-        _agree(facts, parts)
-        stems, names = list(facts.stems), list(facts.names)
-    chosen = chosen_of(cameras, names)
-    order = [parts.stems.index(stems[index]) for index in chosen]
+        _agree(facts, chosen, parts)
+        names, order = [facts.names[index] for index in chosen], [parts.stems.index(facts.stems[at]) for at in chosen]
     films = [parts.films[at] for at in order]
-    height, width = _common_size(films, [names[index] for index in chosen], facts, layout)
-    if parts.lenses:
-        lenses = [
-            _lens(parts.lenses[at], facts.lenses[index] if facts else None)
-            for index, at in zip(chosen, order, strict=True)
-        ]
-    else:
-        lenses = [facts.lenses[index] for index in chosen] if facts else []
-    rig = rig_of([names[index] for index in chosen], [parts.poses[at] for at in order], lenses, parts.hint)
+    height, width = _common_size(films, names, facts, layout)
+    lenses = [parts.lenses[at] for at in order] if parts.lenses else []
+    if facts:
+        known = [facts.lenses[index] for index in chosen]
+        lenses = [_lens(*pair) for pair in zip(lenses, known, strict=True)] if lenses else known
+    rig = rig_of(names, [parts.poses[at] for at in order], lenses, parts.hint)
     if facts:
         rig = Rig(rig.names, rig.c2w, tuple(facts.colors[index] for index in chosen), rig.lenses)
     fps = facts.fps if facts else parts.fps
     return StoredScene(name, layout, parts.caption, fps, parts.frames, height, width, rig, tuple(films))
 
 
-def _agree(facts: SceneFacts, parts: _Parts) -> None:
+def _agree(facts: SceneFacts, chosen: Sequence[int], parts: _Parts) -> None:
     problems = [
-        f"'{FILE}' has the camera {name!r} ({stem}), but there are no poses and pictures of it."
-        for stem, name in zip(facts.stems, facts.names, strict=True)
-        if stem not in parts.stems
+        f"'{FILE}' has the camera {facts.names[index]!r} ({facts.stems[index]}), but there are no poses and pictures of it."
+        for index in chosen
+        if facts.stems[index] not in parts.stems
     ]
     problems += [f"there is a camera {stem!r} that '{FILE}' does not have." for stem in {*parts.stems} - {*facts.stems}]
     if facts.frames != parts.frames:
@@ -202,10 +201,8 @@ def _common_size(films: Sequence[Film], names: Sequence[str], facts: SceneFacts 
     return wanted or stored
 
 
-def _lens(of_file: Lens, of_facts: Lens | None) -> Lens:
+def _lens(of_file: Lens, of_facts: Lens) -> Lens:
     """The lens in millimetres as it was, unless somebody has changed the focal length in the camera file since."""
-    if of_facts is None:
-        return of_file
     share, before = (lens.focal_mm / lens.sensor_width_mm for lens in (of_file, of_facts))
     return of_facts if abs(share - before) <= SAME_LENS * before else of_file
 
@@ -213,13 +210,20 @@ def _lens(of_file: Lens, of_facts: Lens | None) -> Lens:
 # -- a video per camera ----------------------------------------------------------------------------------------------
 
 
-def _read_videos(path: Path) -> _Parts:
-    scene = next((one for one in read_syncamvideo(path) if one.name == path.name), None)
-    if scene is None:
-        raise UserError(f"it has no videos/, and no {CAMERA_FILE}; copy it again.")
+def _read_videos(path: Path, wanted: str | Sequence[str]) -> _Parts:
+    there = {footage.name: footage for footage in scene_cameras(path)}
+    if not there:
+        raise UserError(f"it has no videos/ with videos in it, and no {CAMERA_FILE}; copy it again.")
+    if not isinstance(wanted, str):
+        wanted = [name for name in wanted if name in there]  # the others are named with what the facts call them
+    names = [*there]
+    chosen = [there[names[index]] for index in chosen_of(wanted, names)]
+    caption, why = scene_caption(path)
+    if why:
+        raise UserError(why)
     problems: dict[str, None] = {}  # in order, each once
     stems, poses, films, counts = [], [], [], []
-    for footage in scene.footage:
+    for footage in chosen:
         try:
             (count,) = judge(footage, Kind.MULTI_VIEW_VIDEO)
         except BrokenFootage as problem:
@@ -241,7 +245,8 @@ def _read_videos(path: Path) -> _Parts:
     )
     _refuse(list(problems))
     hint = f"See '{CAMERA_FILE}'."
-    return _Parts(stems, poses, (), films, counts[0], rates[0], scene.caption, hint)
+    frames, rate = (counts[0], rates[0]) if films else (0, None)
+    return _Parts(stems, poses, (), films, frames, rate, caption, hint)
 
 
 def _said_of(name: str, why: str) -> str:
@@ -255,22 +260,25 @@ def _fps(rate: Fraction | None) -> str:
 # -- a folder per frame ----------------------------------------------------------------------------------------------
 
 
-def _read_moments(path: Path, layout: str, unit_m: float | None) -> _Parts:
+def _read_moments(path: Path, layout: str, wanted: str | Sequence[str], unit_m: float | None) -> _Parts:
     moments = _moments(path)
     problems: list[str] = []
     rigs: list[Rig] = []
     stills: list[list[Still]] = []
     for moment in moments:
         try:
-            rig = _cameras_of(moment, layout, unit_m)
-            files = (_files_of_transforms if layout == "nerfstudio" else _files_of_model)(moment, rig.names)
-            order = list(range(rig.views))
-            if rigs:
-                order = _same_cameras(rig.names, rigs[0].names)
-                rig = rig.select(order)
-            here = [Still(file, f"{path.name}/{file.relative_to(path).as_posix()}") for file in files]
-            rigs.append(rig)
-            stills.append([here[at] for at in order])
+            rig, names = _MODULES[layout].read_with_pictures(moment, wanted, unit_m)
+            if rig.frames > 1 or any(len(of_camera) > 1 for of_camera in names):
+                raise UserError(
+                    f"its pictures are of {len(max(names, key=len))} moments; a scene has a folder for each moment, "
+                    "frame_00000 and so on."
+                )
+            order = _same_cameras(rig.names, rigs[0].names) if rigs else list(range(rig.views))
+            files = [_file_of(moment, rig.names[at], names[at][0], layout) for at in order]
+            rigs.append(rig.select(order))
+            stills.append([Still(file, f"{path.name}/{file.relative_to(path).as_posix()}") for file in files])
+            if wanted:
+                wanted = list(rigs[0].names)  # numbers may mean other cameras in other frames
         except UserError as problem:
             problems.append(f"'{moment.name}': {problem}")
     _refuse(problems)
@@ -301,54 +309,17 @@ def _moments(path: Path) -> list[Path]:
     return [found[number] for number in sorted(found)] or [path]
 
 
-def _cameras_of(moment: Path, layout: str, unit_m: float | None) -> Rig:
-    rig = _MODULES[layout].read(moment, unit_m=unit_m)
-    if rig.frames > 1:
-        raise UserError(
-            f"its pictures are of {rig.frames} moments; a scene has a folder for each moment, frame_00000 and so on."
-        )
-    return rig
-
-
-def _files_of_transforms(moment: Path, names: Sequence[str]) -> list[Path]:
-    """The picture of each camera, in the order of the file, which is the rig's."""
-    document = read_json(moment / "transforms.json")
-    frames = [as_object(one, f"frames[{index}]") for index, one in enumerate(as_list(document["frames"], "frames"))]
-    if len(frames) != len(names):
-        raise UserError(f"it has {len(frames)} pictures of {len(names)} cameras; one of each is needed.")
-    return [_file_of(moment, frame.get("file_path"), f"frames[{index}]") for index, frame in enumerate(frames)]
-
-
-def _file_of(moment: Path, named: object, place: str) -> Path:
-    if not isinstance(named, str):
-        raise UserError(f"{place}.file_path is {shown(named)}, but the name of a picture is needed.", place=place)
+def _file_of(moment: Path, camera: str, named: str, layout: str) -> Path:
+    """The picture of a camera: COLMAP's names are those below images/, transforms.json's below its own folder."""
     try:
-        file = moment / entry_path(named)
+        entry = entry_path(named)
     except UserError as problem:
-        raise problem.told(f"{place}.file_path: {problem}", place=place) from problem
+        raise problem.told(f"the picture of camera {camera[:60]!r}: {problem}") from problem
+    file = moment / "images" / entry if layout == "colmap" else moment / entry
     for suffix in ("", *PICTURE_SUFFIXES):  # some programs leave it out
         if os.path.isfile(f"{file}{suffix}"):
             return file.with_name(file.name + suffix)
     return file  # refused as missing when it is opened
-
-
-def _files_of_model(moment: Path, names: Sequence[str]) -> list[Path]:
-    """The picture of each camera: images/<name>.png, or the only picture of the folder images/<name>."""
-    images = moment / "images"
-    files = [Path(at, file) for at, _, there in os.walk(images) for file in there]
-    files = [file for file in files if file.suffix.lower() in PICTURE_SUFFIXES]
-    by_name: dict[str, list[Path]] = {}
-    for file in files:
-        whole = file.relative_to(images).with_suffix("")
-        for key in {whole.as_posix(), whole.name, whole.parent.as_posix()}:
-            by_name.setdefault(key, []).append(file)
-    for name in names:
-        entry_path(name)
-        if len(by_name.get(name, ())) != 1:
-            count = len(by_name.get(name, ()))
-            why = f"has {count} pictures of the camera {name[:60]!r}" if count else f"has no picture {name[:60]!r}"
-            raise UserError(f"'images' {why}; one is needed.", field="images")
-    return [by_name[name][0] for name in names]
 
 
 def _same_cameras(names: Sequence[str], first: Sequence[str]) -> list[int]:
@@ -379,7 +350,8 @@ def _layout_of(path: Path) -> str:
 
 def _folders_in(path: Path) -> list[Path]:
     with os.scandir(path) as entries:
-        return sorted(Path(entry.path) for entry in islice(entries, MOST_ENTRIES) if entry.is_dir())
+        found = [entry for entry in islice(entries, MOST_ENTRIES) if entry.is_dir() and not is_leftover(entry.name)]
+    return sorted(Path(entry.path) for entry in found)
 
 
 def _refuse_links(path: Path) -> None:
@@ -387,7 +359,8 @@ def _refuse_links(path: Path) -> None:
     home = os.path.realpath(path)
     count = 0
     for at, folders, files in os.walk(path):
-        for name in (*folders, *files):
+        folders[:] = [name for name in folders if not is_leftover(name)]
+        for name in (*folders, *filterfalse(is_leftover, files)):
             count += 1
             here = os.path.join(at, name)
             if os.path.islink(here) and os.path.commonpath([home, os.path.realpath(here)]) != home:

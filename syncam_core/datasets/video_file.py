@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
+from ..video.read import open_video
 from .footage import BrokenFootage
 from .pictures import LARGEST_PIXELS, cover_and_crop
 
@@ -44,7 +45,10 @@ class VideoFile:
     def probe(self) -> int:
         """The number of frames that reading will give, from the container alone. Raises BrokenFootage."""
         with self._opened() as (container, stream):
-            frames = stream.frames or sum(1 for packet in container.demux(stream) if packet.size)
+            # The header counts what an edit list leaves out, too; then it does not agree with the length of the film.
+            frames, rate = stream.frames, stream.average_rate
+            if not (frames and stream.duration and rate and round(stream.duration * stream.time_base * rate) == frames):
+                frames = sum(1 for packet in container.demux(stream) if packet.size and not packet.is_discard)
             self._judge_count(frames)
             return min(frames, self.length or frames)
 
@@ -96,7 +100,7 @@ class VideoFile:
         if not self.path.stat().st_size:
             raise BrokenFootage(f"'{self.shown}' is empty (0 bytes).")
         try:
-            with av.open(str(self.path), options=_OPEN_OPTIONS, metadata_errors="replace") as container:
+            with open_video(self.path, _OPEN_OPTIONS) as container:
                 if not container.streams.video:
                     raise BrokenFootage(f"'{self.shown}' holds no video.")
                 stream = container.streams.video[0]

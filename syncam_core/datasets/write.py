@@ -12,7 +12,7 @@ import numpy as np
 from ..cameras.rig import Rig, default_names
 from ..errors import UserError
 from ..formats import colmap, nerfstudio, syncamvideo
-from ..formats.json_cameras import write_text
+from ..formats.files import write_text
 from ..video.clip import BITS_8, Clip, in_depth
 from .scene_file import LAYOUTS, SceneFacts, write_facts
 

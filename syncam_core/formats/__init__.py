@@ -15,9 +15,10 @@ from typing import Any
 
 from ..cameras.json_text import parse_json
 from ..cameras.rig import Rig
+from ..disk.bounded import MAX_BYTES, file_text, head_of
 from ..errors import UserError
 from . import video_tag
-from .files import MAX_BYTES, file_text, head_of, printable
+from .files import printable
 
 __all__ = ["FORMATS", "file_name", "format_of", "read_rig_file", "write_rig_file"]
 

@@ -21,24 +21,18 @@ from torch import Tensor
 
 from ..cameras.rig import Lens, Rig
 from ..errors import UserError
-from .json_cameras import (
+from .axes_and_units import (
     FLIP_YZ,
     OPENGL_FORWARD,
     Z_UP_TO_RIG,
-    as_list,
     first_poses,
     in_metres,
     in_units,
-    is_matrix,
-    lens_of,
     metres_per_unit,
-    pose,
-    read_json,
-    refuse_foreign,
     refuse_inverted,
     rig_of,
-    write_json,
 )
+from .json_values import as_list, is_matrix, lens_of, pose, read_json, refuse_foreign, write_json
 from .opencv_json import listed_cameras
 
 NAME = "Blender cameras JSON"

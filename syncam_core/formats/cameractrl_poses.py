@@ -16,8 +16,9 @@ from torch import Tensor
 
 from ..cameras.rig import MAX_VIEWS, Lens, Rig, camera_problem, default_names
 from ..errors import UserError
+from .axes_and_units import OPENCV_FORWARD, in_metres, in_units, refuse_inverted, rig_of
 from .files import MAX_FRAMES
-from .json_cameras import OPENCV_FORWARD, in_metres, in_units, number, positive, refuse_inverted, rig_of
+from .json_values import number, positive
 
 NUMBERS = 19
 ROWS = ("frames", "cameras")

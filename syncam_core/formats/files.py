@@ -12,45 +12,13 @@ from torch import Tensor
 
 from ..cameras.rig import MAX_VIEWS, Lens
 from ..cameras.selection import choose_cameras
+from ..disk.bounded import HEAD_BYTES, head_of
+from ..disk.names import file_slugs, natural
 from ..errors import UserError
 
-# 64 cameras over 2000 frames. Parsed, hostile JSON takes 25 times its size in memory.
-MAX_BYTES = 16 * 2**20
 MAX_FRAMES = 20_000  # of one camera: 22 minutes of video
 MAX_ENTRIES = 10_000  # of a folder that is looked through
 LONGEST_LINE = 4096
-HEAD_BYTES = 64 * 2**10
-
-
-def file_bytes(path: Path, most: int = MAX_BYTES) -> bytes:
-    """The content of a file of bounded size. Raises UserError with a sentence for anything else."""
-    with open_file(path) as file:
-        content = file.read(most + 1)
-    if len(content) > most:
-        raise UserError(f"it is larger than {most // 2**20} MB, which no camera file needs.")
-    return content
-
-
-def open_file(path: Path):  # a binary file
-    """Raises UserError with a sentence for what is no file or cannot be opened."""
-    try:
-        if not path.is_file():  # also keeps pipes and devices, which never end, from being read
-            raise UserError("there is no such file.")
-        return path.open("rb")
-    except OSError as problem:
-        raise UserError(f"it cannot be opened ({problem.strerror}).") from problem
-
-
-def file_text(path: Path, most: int = MAX_BYTES) -> str:
-    """The text of a UTF-8 file of bounded size. Raises UserError with a sentence for anything else."""
-    content = file_bytes(path, most)
-    zero = content.find(b"\0")
-    if zero >= 0:
-        raise UserError(f"it is not UTF-8 text (byte {zero} is 0, as in UTF-16 or in binary files); save it as UTF-8.")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as problem:
-        raise UserError(f"it is not UTF-8 text (byte {problem.start}); save it as UTF-8.") from problem
 
 
 def rows_of(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -69,15 +37,6 @@ def rows_of(text: str) -> Iterator[tuple[int, list[str]]]:
             raise UserError(f"line {line_number} has more than {LONGEST_LINE} characters, which no camera needs.")
         if not found[0].startswith("#"):
             yield line_number, found[0].split()
-
-
-def head_of(path: Path) -> bytes:
-    """The first 64 kB of a file, by which formats are told apart; nothing for what cannot be read."""
-    try:
-        with open_file(path) as file:
-            return file.read(HEAD_BYTES)
-    except (OSError, ValueError):
-        return b""
 
 
 def first_rows(head: bytes, count: int) -> list[list[str]]:
@@ -126,6 +85,15 @@ def number(word: str) -> float:
     return value
 
 
+# What systems leave in folders that people copy, zip and share, beside hidden files.
+_LEFT_BY_SYSTEMS = {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "system volume information"}
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or was left by another system: it is never data."""
+    return name.startswith(".") or name.lower() in _LEFT_BY_SYSTEMS
+
+
 def files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     """The files of a folder with one of the suffixes, in natural order ("2" before "10").
 
@@ -138,7 +106,7 @@ def files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
             for count, entry in enumerate(entries):
                 if count >= MAX_ENTRIES:
                     raise UserError(f"it holds more than {MAX_ENTRIES} files; give a folder of camera files only.")
-                if entry.name.startswith(".") or not entry.name.lower().endswith(tuple(suffixes)):
+                if is_leftover(entry.name) or not entry.name.lower().endswith(tuple(suffixes)):
                     continue
                 if entry.is_file() and os.path.dirname(os.path.realpath(entry.path)) == home:
                     found.append(Path(entry.path))
@@ -147,19 +115,22 @@ def files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     return sorted(found, key=lambda path: natural(path.name))
 
 
-def natural(name: str) -> list[tuple[int, int, str]]:
-    """A sorting key by which "cam2" comes before "cam10"."""
-    pieces = re.split("([0-9]{1,300})", name)  # Python refuses to convert endless digits
-    return [(1, int(piece), piece) if index % 2 else (0, 0, piece) for index, piece in enumerate(pieces)]
+def chosen_of(cameras: str | Sequence[str], names: Sequence[str], too_many: str = "") -> list[int]:
+    """What `choose_cameras` picks of a text, or the places of exact names, which must fit into a rig.
 
-
-def chosen_of(cameras: str, names: Sequence[str]) -> list[int]:
-    """What `choose_cameras` picks, which must fit into a rig. Raises UserError."""
-    chosen = choose_cameras(cameras, names)
+    `too_many` is a sentence that stands behind the refusal of more cameras than fit. Raises UserError.
+    """
+    if isinstance(cameras, str):
+        chosen = choose_cameras(cameras, names)
+    else:
+        missing = next((name for name in cameras if name not in names), None)
+        if missing is not None:
+            raise UserError(f"it has no camera {missing[:60]!r}.")
+        chosen = [names.index(name) for name in cameras]
     if len(chosen) > MAX_VIEWS:
         raise UserError(
             f"it has {len(chosen)} cameras, but at most {MAX_VIEWS} are possible; choose some in 'cameras', like "
-            f"{names[0][:40] + ', ' + names[-1][:40]!r}."
+            f"{names[0][:40] + ', ' + names[-1][:40]!r}.{too_many}"
         )
     return chosen
 
@@ -217,10 +188,17 @@ def camera_paths(names: Sequence[str], path: Path, suffix: str) -> list[Path]:
     """
     if len(names) == 1 and path.suffix.lower() == suffix:
         return [path]
-    from ..video.names import file_slugs  # brings PIL
-
     make_folder(path)
     return [path / f"{place:02d}_{slug}{suffix}" for place, slug in enumerate(file_slugs(names), start=1)]
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8. Raises UserError where that is not possible."""
+    try:
+        Path(path).write_bytes(text.encode("utf-8"))
+    except (OSError, ValueError) as problem:
+        why = getattr(problem, "strerror", None) or "its name is not possible"
+        raise UserError(f"file {Path(path).name!r} cannot be written ({why}).") from problem
 
 
 def make_folder(path: Path) -> None:

@@ -17,8 +17,9 @@ import torch
 
 from ..cameras.rig import Lens, Rig
 from ..errors import UserError
+from .axes_and_units import rig_of
 from .files import chosen_of
-from .json_cameras import read_json, rig_of, write_json
+from .json_values import read_json, write_json
 from .syncamvideo import CENTIMETRES, ROWS_HINT, parse_rows, refuse_inverse_rows, refuse_other_unit, rig_c2w, rows_text
 
 NAME = "SynCamMaster first release (36 cameras)"

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from ..cameras.rig import Lens, Rig, default_names
 from ..errors import UserError
-from .json_cameras import FLIP_YZ, as_object, in_metres, in_units, number, numbers, positive, rig_of
+from .axes_and_units import FLIP_YZ, in_metres, in_units, rig_of
+from .json_values import as_object, number, numbers, positive
 
 ASPECT = 832 / 480  # of a camera that does not tell its own; for the drawn lens only
 TARGET_M = 3.0  # how far ahead the target of a camera lies that looks at nothing in common with the others

@@ -20,19 +20,20 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import Lens, Rig
+from ..disk.bounded import file_text
 from ..errors import UserError
+from .axes_and_units import FLIP_YZ, in_metres, in_units, metres_per_unit, rig_of
 from .files import (
     MAX_FRAMES,
     are_numbers,
     camera_paths,
     every_file_looks,
-    file_text,
     first_rows,
     number,
     read_camera_files,
     rows_of,
+    write_text,
 )
-from .json_cameras import FLIP_YZ, in_metres, in_units, metres_per_unit, rig_of, write_text
 from .realestate10k import checked_size
 
 NAME = "Nuke (.chan)"

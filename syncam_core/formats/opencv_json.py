@@ -25,26 +25,28 @@ from torch import Tensor
 
 from ..cameras.rig import Lens, Rig, camera_problem, default_names
 from ..errors import UserError
-from .files import chosen_of
-from .json_cameras import (
+from .axes_and_units import (
     OPENCV_FORWARD,
     Z_UP_TO_RIG,
-    as_list,
-    as_object,
     first_poses,
     in_metres,
     in_units,
+    metres_per_unit,
+    refuse_inverted,
+    rig_of,
+)
+from .files import chosen_of
+from .json_values import (
+    as_list,
+    as_object,
     is_matrix,
     lens_of,
-    metres_per_unit,
     number,
     numbers,
     pose,
     positive,
     read_json,
     refuse_foreign,
-    refuse_inverted,
-    rig_of,
     rotation_rows,
     shown,
     write_json,

@@ -20,28 +20,19 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import Lens, Rig, camera_problem
+from ..disk.bounded import file_text, head_of
 from ..errors import UserError
+from .axes_and_units import OPENCV_FORWARD, first_poses, in_metres, in_units, metres_per_unit, refuse_inverted, rig_of
 from .files import (
     MAX_FRAMES,
     are_numbers,
     camera_paths,
     every_file_looks,
-    file_text,
     files_in,
     first_rows,
-    head_of,
     number,
     read_camera_files,
     rows_of,
-)
-from .json_cameras import (
-    OPENCV_FORWARD,
-    first_poses,
-    in_metres,
-    in_units,
-    metres_per_unit,
-    refuse_inverted,
-    rig_of,
     write_text,
 )
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from ..cameras.rig import Rig
 from ..cameras.rig_json import FORMAT, rig_from_document, rig_to_json
 from ..errors import UserError
-from .files import chosen_of
-from .json_cameras import in_metres, positive, read_json, write_text
+from .axes_and_units import in_metres
+from .files import chosen_of, write_text
+from .json_values import positive, read_json
 
 NAME = "SynCam rig JSON"
 SUFFIXES = (".json",)

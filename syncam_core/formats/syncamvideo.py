@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,9 @@ from torch import Tensor
 
 from ..cameras.rig import Rig, camera_problem
 from ..errors import UserError
+from .axes_and_units import UNREAL_FORWARD, first_poses, in_metres, refuse_inverted
 from .files import MAX_FRAMES, chosen_of, printable
-from .json_cameras import (
-    UNREAL_FORWARD,
-    first_poses,
-    in_metres,
-    positive,
-    read_json,
-    refuse_inverted,
-    write_json,
-)
+from .json_values import positive, read_json, write_json
 
 NAME = "SynCamVideo / MultiCamVideo (Unreal)"
 SUFFIXES = (".json",)
@@ -101,7 +95,9 @@ def is_syncamvideo(document: Any) -> bool:
     return isinstance(document, dict) and "format" not in document and any(map(_FRAME.fullmatch, document))
 
 
-def rig_from_syncamvideo(document: dict[str, Any], cameras: str = "", unit_m: float | None = None) -> Rig:
+def rig_from_syncamvideo(
+    document: dict[str, Any], cameras: str | Sequence[str] = "", unit_m: float | None = None
+) -> Rig:
     """The rig of a parsed file, with the cameras that `choose_cameras` picks; only these are read.
 
     The world turns from Unreal's axes to the rig's by an exact exchange (x = Y, y = -Z, z = X), which leaves
@@ -110,6 +106,8 @@ def rig_from_syncamvideo(document: dict[str, Any], cameras: str = "", unit_m: fl
     """
     frames = _sorted_frames(document)
     names = list(document[frames[0]])
+    if not cameras:
+        _refuse_extra_cameras(document, frames)
     chosen = [names[index] for index in chosen_of(cameras, names)]
     refuse_inverse_rows(f"{frames[0]}, {{}}:", document[frames[0]])
     rows = torch.tensor([[_rows(document, frame, name) for frame in frames] for name in chosen], dtype=torch.float64)
@@ -232,6 +230,16 @@ def _sorted_frames(document: dict[str, Any]) -> list[str]:
         if not isinstance(cameras, dict) or not cameras:
             raise UserError(f'\'{numbers[number]}\' holds no cameras; it must look like {{"cam01": "[...] ..."}}.')
     return [numbers[number] for number in sorted(numbers)]
+
+
+def _refuse_extra_cameras(document: dict[str, Any], frames: list[str]) -> None:
+    for frame in frames:
+        extra = next((name for name in document[frame] if name not in document[frames[0]]), None)
+        if extra is not None:
+            raise UserError(
+                f"{frame} has the camera {extra[:60]!r}, which the first frame does not have; every frame needs every "
+                "camera, so add it there, or choose others in 'cameras'."
+            )
 
 
 def _rows(document: dict[str, Any], frame: str, name: str) -> list[list[float]]:

@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
+from ..disk.staged import flush
 from ..errors import UserError
 from .batches import Batch, Batches
 from .config import OptimizerConfig, TrainConfig
@@ -269,8 +270,7 @@ def save_checkpoint(
         (part / "progress.json").write_text(json.dumps(progress), encoding="utf-8")
         for file in part.rglob("*"):
             if file.is_file():
-                with open(file, "rb") as opened:
-                    os.fsync(opened.fileno())
+                flush(file)
         if whole.exists():
             shutil.rmtree(whole)
         os.replace(part, whole)

@@ -3,9 +3,8 @@
 from .frames import clean_rgb, frames_uint8
 from .labels import LabelPlate, label_plate, label_plates
 from .layout import MAX_COLUMNS, GridLayout, Tile, compose_frame, grid_frames, grid_shape, plan_grid
-from .names import file_slugs
 from .sheet import sheet_moments, sheet_picture, write_sheet
-from .write import FASTEST_FPS, SLOWEST_FPS, VideoWriter, check_video_size, frame_rate, staged_files, write_video
+from .write import FASTEST_FPS, SLOWEST_FPS, VideoWriter, check_video_size, frame_rate, write_video
 
 __all__ = [
     "FASTEST_FPS",
@@ -18,7 +17,6 @@ __all__ = [
     "check_video_size",
     "clean_rgb",
     "compose_frame",
-    "file_slugs",
     "frame_rate",
     "frames_uint8",
     "grid_frames",
@@ -28,7 +26,6 @@ __all__ = [
     "plan_grid",
     "sheet_moments",
     "sheet_picture",
-    "staged_files",
     "write_sheet",
     "write_video",
 ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Protocol
 
 import numpy as np
@@ -71,6 +73,19 @@ class MadeClip:
         if not 0 <= index < self.frames:
             raise IndexError(f"frame {index} of {self.frames}")
         return self.make(index)
+
+
+def joined(clips: Sequence[Clip]) -> Clip:
+    """Clips of one size and dtype, one after another."""
+    if len(clips) == 1:
+        return clips[0]
+    ends = list(accumulate(map(len, clips)))
+
+    def frame(index: int) -> np.ndarray:
+        place = bisect_right(ends, index)
+        return clips[place][index - (ends[place] - len(clips[place]))]
+
+    return MadeClip(ends[-1], clips[0].height, clips[0].width, clips[0].dtype, frame)
 
 
 def in_order(clip: Clip) -> Iterator[np.ndarray]:

@@ -10,9 +10,9 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import quote
 
+from ..disk.names import file_slugs
 from ..errors import UserError
 from .edit import Edit
-from .names import file_slugs
 from .saved import SavedViews
 from .timecode import nominal_rate
 

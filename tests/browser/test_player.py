@@ -417,8 +417,8 @@ def test_saved_files_play_and_files_that_are_gone_are_explained_in_the_users_lan
     page.keyboard.press("2")
     assert page.evaluate(chosen) == 1  # the camera of the same name, in the editor at the beginning of the rig
     in_app(page, "app.graph._nodes.find(n => n.type == 'SynCamPlayer').onExecuted({ syncam_player: [window.film(7)] })")
-    page.get_by_role("alert").wait_for()
-    said = page.get_by_role("alert").inner_text()
+    page.locator(".sp-player [role=alert]:visible").wait_for()
+    said = page.locator(".sp-player [role=alert]:visible").inner_text()
     assert "cam7" in said
     words = json.loads((PACK / "locales" / "ja" / "main.json").read_text(encoding="utf-8"))["syncamPlayer"]
     assert said == words["gone"].replace("{name}", "cam7")
@@ -438,7 +438,7 @@ def test_cut_lists_are_read_as_the_edit_node_reads_them(open_page):
     ):
         mine = page.evaluate(
             """async ([text, rate, names]) => {
-                const { readCuts, writeCuts } = await import('/extensions/ComfyUI-SynCam/js/player/cuts.mjs');
+                const { readCuts, writeCuts } = await import('/extensions/ComfyUI-SynCam/lib/cuts.mjs');
                 const cuts = readCuts(text, rate, names);
                 return [cuts.map(({ frame, view, fade }) => [frame, view, fade]), writeCuts(cuts, names)];
             }""",
@@ -451,7 +451,7 @@ def test_cut_lists_are_read_as_the_edit_node_reads_them(open_page):
             assert mine == [[], ""]
     for text in ("0 E", "0 A; nonsense", "24 A; 12 B", '0 "A"', "0 A; 00:00:01;02 B"):
         bad = page.evaluate(
-            """async ([text, names]) => typeof (await import('/extensions/ComfyUI-SynCam/js/player/cuts.mjs'))
+            """async ([text, names]) => typeof (await import('/extensions/ComfyUI-SynCam/lib/cuts.mjs'))
                 .readCuts(text, 24, names)""",
             [text, names],
         )

@@ -43,7 +43,10 @@ class Outcome:
 
 
 class Server:
-    """``main.py --cpu`` on a free loopback port, with folders of its own."""
+    """``main.py --cpu`` on a free loopback port, with folders of its own.
+
+    SYNCAM_FRONTEND names the folder of another frontend than the one that belongs to the host, that with index.html.
+    """
 
     def __init__(self, comfyui: Path, folder: Path, *flags: str):
         self.folder, self.log_path = folder, folder / "server.log"
@@ -52,6 +55,8 @@ class Server:
         (folder / "custom_nodes" / "ComfyUI-SynCam").symlink_to(PACK)
         command = [sys.executable, "main.py", "--cpu", "--base-directory", str(folder)]
         command += ["--database-url", "sqlite:///:memory:", "--disable-auto-launch", *flags]
+        if frontend := os.environ.get("SYNCAM_FRONTEND"):
+            command += ["--front-end-root", frontend]
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         self.log_file = self.log_path.open("wb")
         for attempt in range(3):

@@ -9,8 +9,18 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
+from ...disk.names import natural
 from ...errors import UserError
-from ..files import MAX_CAPTION_BYTES, broken, caption_table, data_folder, fingerprint, natural, read_text, walk
+from ..files import (
+    MAX_CAPTION_BYTES,
+    broken,
+    caption_table,
+    data_folder,
+    entries_of,
+    fingerprint,
+    read_text,
+    walk,
+)
 from ..footage import Footage, Kind, Scene
 from ..pictures import check_size
 from ..video_file import VIDEO_SUFFIXES, VideoFile, check_clip
@@ -37,8 +47,7 @@ def read_plain_videos(
     found = {
         PurePosixPath(file.relative_to(root).as_posix())
         for place in walk(root)
-        for file in place.iterdir()
-        if file.suffix.lower() in VIDEO_SUFFIXES and not file.name.startswith(".")
+        for file in entries_of(place, VIDEO_SUFFIXES)
     }
     if not found and not captions:
         raise UserError(f"{str(folder)!r} holds no videos ({', '.join(VIDEO_SUFFIXES)}).")

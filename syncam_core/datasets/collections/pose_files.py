@@ -32,6 +32,7 @@ from torch import Tensor
 
 from ...cameras.json_text import parse_json
 from ...cameras.rig import camera_problem
+from ...disk.names import natural
 from ...errors import UserError
 from ...formats.realestate10k import ROW_NUMBERS, pose_of_row
 from ..files import (
@@ -41,7 +42,6 @@ from ..files import (
     data_folder,
     entry_path,
     fingerprint,
-    natural,
     read_text,
     walk,
 )

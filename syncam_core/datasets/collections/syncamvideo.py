@@ -12,12 +12,15 @@ caption; otherwise `caption.txt` or `caption.json` in the scene's folder counts.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor
 
 from ...cameras.json_text import parse_json
+from ...disk.names import natural
 from ...errors import UserError
 from ...formats.syncamvideo import rig_from_syncamvideo
 from ..files import (
@@ -25,9 +28,9 @@ from ..files import (
     broken,
     caption_table,
     data_folder,
+    entries_of,
     entry_path,
     fingerprint,
-    natural,
     read_text,
     walk,
 )
@@ -68,7 +71,15 @@ def read_syncamvideo(
         found.setdefault(name, root if name == root.name else root / name)
     if not found and not scenes:
         raise UserError(f"{str(folder)!r} holds no scenes; they look like scene1/videos/cam01.mp4.")
-    scenes += [_scene(root, name, path, captions.get(name, {}), size, length, fps) for name, path in found.items()]
+    for name, path in found.items():
+        texts = captions.get(name, {})
+        footage = scene_cameras(path, name, texts, size=size, length=length, fps=fps)
+        if not footage:
+            footage.append(broken("videos", f"'{name}/videos' holds no videos."))
+        caption, why = scene_caption(path, name, texts)
+        if why:
+            footage.append(broken("caption", why))
+        scenes.append(Scene(name, Kind.MULTI_VIEW_VIDEO, caption, tuple(footage)))
     return sorted(scenes, key=lambda scene: natural(scene.name))
 
 
@@ -76,18 +87,22 @@ def _scene_name(root: Path, relative: PurePosixPath | Path) -> str:
     return relative.as_posix() if relative.parts else root.name
 
 
-def _scene(
-    root: Path,
-    name: str,
+def scene_cameras(
     path: Path,
-    captions: dict[str, str],  # file name -> text
-    size: tuple[int, int],
-    length: int | None,
-    fps: float | None,
-) -> Scene:
-    document, why_not = _cameras(path, name)
+    name: str = "",  # what messages call the scene
+    captions: Mapping[str, str] = MappingProxyType({}),  # file name -> text, of the data set's table
+    *,
+    size: tuple[int, int] = (480, 832),
+    length: int | None = None,
+    fps: float | None = None,
+) -> list[Footage]:
+    """The cameras of one scene, as `read_syncamvideo` reads them; none where the folder has neither videos nor poses."""
+    name = name or path.name
     videos = path / "videos"
-    there = [p.name for p in videos.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES] if videos.is_dir() else []
+    there = [file.name for file in entries_of(videos, VIDEO_SUFFIXES)] if videos.is_dir() else []
+    if not there and not captions and not (path / CAMERA_FILE).is_file():
+        return []
+    document, why_not = _cameras(path, name)
     files: dict[str, list[str]] = {}  # camera -> file names
     for file in sorted({*there, *captions}):
         files.setdefault(PurePosixPath(file).stem, []).append(file)
@@ -108,15 +123,16 @@ def _scene(
         read = VideoFile(videos / file, shown, size, length, fps, poses=frames)
         mark = fingerprint(read.path, (size, length, frames, c2w.numpy().tobytes()))
         footage.append(Footage(name=camera, c2w=c2w, read=read, fingerprint=mark))
-    if not footage:
-        footage.append(broken("videos", f"'{name}/videos' holds no videos."))
-    texts = [captions.get(file) for camera in sorted(files, key=natural) for file in files[camera]]
-    caption, why = next(filter(None, texts), ""), None
-    if not caption:
-        caption, why = _caption_file(path, name)
-    if why:
-        footage.append(broken("caption", why))
-    return Scene(name, Kind.MULTI_VIEW_VIDEO, caption, tuple(footage))
+    return footage
+
+
+def scene_caption(
+    path: Path, name: str = "", captions: Mapping[str, str] = MappingProxyType({})
+) -> tuple[str, str | None]:
+    """The caption of a scene, empty where there is none, and what is wrong with its file."""
+    texts = [captions[file] for file in sorted(captions, key=lambda file: natural(PurePosixPath(file).stem))]
+    caption = next(filter(None, texts), "")
+    return (caption, None) if caption else _caption_file(path, name or path.name)
 
 
 def _cameras(path: Path, name: str) -> tuple[dict[str, Any], str | None]:
@@ -148,8 +164,8 @@ def _pose(document: dict[str, Any], camera: str, shown: str) -> tuple[Tensor | N
     if camera not in document["frame0"]:
         return None, f"'{shown}' has no camera {camera[:60]!r} in its first frame.", 0
     try:
-        rig = rig_from_syncamvideo(document, camera)
-        if rig.names != (camera,) or len(entry_path(camera).parts) != 1:
+        rig = rig_from_syncamvideo(document, [camera])
+        if len(entry_path(camera).parts) != 1:
             raise UserError(f"the camera name {camera[:60]!r} cannot be a file name; use names like cam01.")
     except UserError as problem:
         return None, f"'{shown}': {problem}", 0

@@ -1,0 +1,132 @@
+"""What a COLMAP model's files hold: cameras, images, and since COLMAP 3.12 rigs of cameras and frames of rigs.
+
+    cameras    CAMERA_ID MODEL WIDTH HEIGHT PARAMETERS
+    images     IMAGE_ID, pose, CAMERA_ID NAME, points
+    rigs       RIG_ID, reference sensor, further sensors with their poses relative to it
+    frames     FRAME_ID RIG_ID, pose of the rig, the images taken at once
+
+Poses are quaternions (w first) and translations, from the world or from the rig to the camera, in OpenCV axes. Where
+rigs and frames are there, they are the truth, for COLMAP too: the poses in the list of images are not looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import UserError
+
+Pose = tuple[float, ...]  # qw qx qy qz tx ty tz
+AT_REFERENCE: Pose = (1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+MAX_IMAGES = 100_000
+CAMERA_SENSOR = "CAMERA"
+SENSORS = {0: CAMERA_SENSOR, 1: "IMU"}  # by their numbers in binary files
+
+# Number of parameters by COLMAP's own numbering of the models, which is needed to get past a camera in a binary file.
+MODELS = {
+    0: ("SIMPLE_PINHOLE", 3),
+    1: ("PINHOLE", 4),
+    2: ("SIMPLE_RADIAL", 4),
+    3: ("RADIAL", 5),
+    4: ("OPENCV", 8),
+    5: ("OPENCV_FISHEYE", 8),
+    6: ("FULL_OPENCV", 12),
+    7: ("FOV", 5),
+    8: ("SIMPLE_RADIAL_FISHEYE", 4),
+    9: ("RADIAL_FISHEYE", 5),
+    10: ("THIN_PRISM_FISHEYE", 12),
+    11: ("RAD_TAN_THIN_PRISM_FISHEYE", 16),
+    12: ("SIMPLE_DIVISION", 4),
+    13: ("DIVISION", 5),
+    14: ("SIMPLE_FISHEYE", 3),
+    15: ("FISHEYE", 4),
+    16: ("EUCM", 6),
+    17: ("EQUIRECTANGULAR", 2),
+}
+# First of the parameters that bend the picture. The models left out here have no focal length that compares to a lens's.
+DISTORTION_FROM = {
+    "SIMPLE_PINHOLE": 3,
+    "PINHOLE": 4,
+    "SIMPLE_RADIAL": 3,
+    "RADIAL": 3,
+    "OPENCV": 4,
+    "FULL_OPENCV": 4,
+    "SIMPLE_DIVISION": 3,
+    "DIVISION": 4,
+}
+PARAMETERS = dict(MODELS.values())
+
+
+class Camera(NamedTuple):
+    model: str
+    width: int
+    height: int
+    parameters: tuple[float, ...]
+
+
+class Image(NamedTuple):
+    number: int
+    pose: Pose  # world-to-camera
+    camera: int
+    name: str
+
+
+class Frame(NamedTuple):
+    number: int
+    rig: int
+    pose: Pose  # world-to-rig
+    images: tuple[tuple[int, int], ...]  # camera and image
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model as its files hold it; without rigs and frames where these have no files."""
+
+    cameras: dict[int, Camera]
+    images: list[Image]
+    rigs: dict[int, dict[int, Pose | None]] = field(default_factory=dict)  # camera -> rig-to-camera; None: not known
+    frames: list[Frame] = field(default_factory=list)
+
+    def posed_images(self) -> list[Image]:
+        """The images in the order of their numbers, with the poses of rigs and frames where there are any."""
+        images = sorted(self.images, key=lambda image: image.number)
+        if not self.frames or not images:
+            return images
+        places = {image: (frame, camera) for frame in self.frames for camera, image in frame.images}
+        of_rig, of_sensor = [], []
+        for image in images:
+            if image.number not in places:
+                raise UserError(f"image {image.name[:60]!r} is in none of the model's frames; write the model again.")
+            frame, camera = places[image.number]
+            pose = self.rigs.get(frame.rig, {}).get(camera)
+            if pose is None:
+                raise UserError(
+                    f"rig {frame.rig} has no pose for camera {camera}, of which image {image.name[:60]!r} is; calibrate "
+                    "the rig first."
+                )
+            of_rig.append(frame.pose)
+            of_sensor.append(pose)
+        poses = _chained(np.array(of_rig), np.array(of_sensor)).tolist()
+        return [image._replace(pose=tuple(pose)) for image, pose in zip(images, poses, strict=True)]
+
+    def taken_together(self, images: list[Image]) -> list[tuple[int, int]]:
+        """Camera and frame of each image, where all are of one rig of several cameras; else nothing."""
+        if len({frame.rig for frame in self.frames}) != 1 or max(len(frame.images) for frame in self.frames) < 2:
+            return []
+        places = {image: (camera, frame.number) for frame in self.frames for camera, image in frame.images}
+        return [places[image.number] for image in images]
+
+
+def _chained(first: np.ndarray, then: np.ndarray) -> np.ndarray:  # (poses, 7) each
+    """The poses that lead where one after the other does; quaternions of another length keep it, to be refused."""
+    from scipy.spatial.transform import Rotation
+
+    lengths = np.linalg.norm(first[:, :4], axis=1) * np.linalg.norm(then[:, :4], axis=1)
+    if not (np.isfinite(lengths) & (lengths > 1e-9)).all():
+        raise UserError("a frame or a rig has a quaternion of length 0, but a rotation has one of length 1.")
+    (before, behind) = (Rotation.from_quat(pose[:, [1, 2, 3, 0]]) for pose in (first, then))
+    x, y, z, w = (behind * before).as_quat().T * lengths
+    return np.column_stack([w, x, y, z, behind.apply(first[:, 4:]) + then[:, 4:]])
