@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import comfy.model_management
 import comfy.model_patcher
-import comfy.ops
 import torch
 from comfy.model_base import BaseModel
 from comfy.patcher_extension import WrapperExecutor, WrappersMP
@@ -24,7 +23,6 @@ from torch import Tensor
 from ...syncam_core.cameras.trajectories import TrajectoryEncoding
 from ...syncam_core.errors import UserError
 from ...syncam_core.recapture.module import ReCapture
-from ...syncam_core.recapture.weights import read_recapture_weights
 from ...syncam_core.view_sync.memory import tokens_at_once
 from ...syncam_core.wan.geometry import Geometry
 from .add_ons import RECAPTURE_KEY, refuse_parts, refuse_strangers, refuse_the_other, windows_over_time
@@ -35,26 +33,6 @@ from .view_sync_patch import ONCE, block_replacements, size_name, wan_of, with_e
 from .wan_block import STEP, BlockPatch, Insert, Step, is_block_patch, is_plain
 
 NODE = "SynCamReCamApply"
-SELF_ATTENTION = "syncam_self_attention"  # attribute of the module's ModelPatcher
-
-
-def load_recapture(path: str, disable_dynamic: bool = False) -> comfy.model_patcher.ModelPatcher:
-    """Read a weights file into a module that the host's model management owns. Raises ``WeightsError``."""
-    weights = read_recapture_weights(path)
-    dtype = torch.float32 if weights.dtype == torch.float64 else weights.dtype
-    offload_device = comfy.model_management.unet_offload_device()
-    module = ReCapture(weights.dim, weights.depth, offload_device, dtype, comfy.ops.manual_cast)
-    comfy.model_management.archive_model_dtypes(module)
-    # The host rebinds CoreModelPatcher at start-up, so it is looked up now.
-    patcher_class = comfy.model_patcher.ModelPatcher if disable_dynamic else comfy.model_patcher.CoreModelPatcher
-    patcher = patcher_class(module, comfy.model_management.get_torch_device(), offload_device)
-    tensors = {key: tensor.to(dtype) for key, tensor in weights.module.items()}
-    module.load_state_dict(tensors, strict=True, assign=patcher.is_dynamic())
-    module.eval().requires_grad_(False)
-    patcher.cached_patcher_init = (load_recapture, (path,))
-    # Part of the module's file, but patches of the base: the host keeps them beside the base's own weights.
-    module.self_attention = weights.self_attention
-    return patcher
 
 
 def apply_recapture(

@@ -12,9 +12,9 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ...syncam_core.cameras.rig import MAX_VIEWS
+from ...syncam_core.cameras.spoken import choose_views
 from ...syncam_core.disk.names import natural
 from ...syncam_core.errors import UserError
-from ...syncam_core.view_sync.view_numbers import choose_views
 from ...syncam_core.wan.geometry import Geometry
 from ..host.latents import EMPTY_LATENT_RATIOS, geometry_of_vae, mask_of, video_latents
 from ..shared.checks import counted_noun
