@@ -276,7 +276,7 @@ def test_what_does_not_belong_together_is_refused_in_one_sentence(tiny, source, 
         model = tiny.patched(poses_of("1-3", 9), noise(*source))
         return velocities(model, noise(*latent), 0.6, [text()])
 
-    with pytest.raises(ValueError, match="^SynCamReCamApply: ") as refused:
+    with pytest.raises(ValueError, match=r"^SynCamReCamApply: ") as refused:
         evaluated()
     assert sentence in str(refused.value)
 
