@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import comfy.model_management
 import comfy.utils
 import torch
 from comfy.model_base import BaseModel
+from comfy.sd import VAE
 from torch import Tensor
 
 from ...syncam_core.errors import UserError
@@ -29,7 +29,7 @@ def geometry_of_model(base: BaseModel) -> Geometry:
     )
 
 
-def geometry_of_vae(vae) -> Geometry | None:
+def geometry_of_vae(vae: VAE) -> Geometry | None:
     """Of a VAE for videos; None for one of single pictures."""
     if getattr(vae, "latent_dim", 2) != 3:
         return None
@@ -44,7 +44,7 @@ def like_known(channels: int, pixels: int, frames: int, patch: tuple[int, int, i
 # ---- decoding
 
 
-def view_latents(latent: Any) -> Tensor:
+def view_latents(latent: object) -> Tensor:
     """The samples of a latent, one batch item per view."""
     samples = latent.get("samples") if isinstance(latent, dict) else None
     if not isinstance(samples, Tensor) or samples.is_nested:
@@ -62,7 +62,7 @@ def view_latents(latent: Any) -> Tensor:
 
 
 def decode_view(
-    vae: Any,
+    vae: VAE,
     sample: Tensor,  # (1, channels, frames, height, width), or (1, channels, height, width) for a single frame
     decode: Callable[[Tensor], Tensor] | None = None,  # None: the whole view at once
 ) -> Tensor:  # (frames, height, width, 3)
@@ -105,7 +105,7 @@ def given_views(latent: dict, shape: torch.Size) -> list[int]:
 # ---- the given videos
 
 
-def video_latents(latent: Any) -> tuple[Tensor, Geometry]:  # (views, channels, frames, height, width)
+def video_latents(latent: object) -> tuple[Tensor, Geometry]:  # (views, channels, frames, height, width)
     samples = view_latents(latent)
     geometry = geometry_of_channels(samples.shape[1])
     if samples.ndim != 5 or geometry is None:

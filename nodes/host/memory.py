@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import comfy.model_management
+import torch
+from comfy.model_patcher import ModelPatcher
 
 from ...syncam_core.view_sync.memory import Job, Transformer, memory_sentence
 from .latents import geometry_of_model
 from .view_sync_patch import ViewSyncWrapper, wan_of
 
 
-def memory_of_sampling(model, synchronization: ViewSyncWrapper, shape, cfg: float) -> str:
+def memory_of_sampling(model: ModelPatcher, synchronization: ViewSyncWrapper, shape: Sequence[int], cfg: float) -> str:
     """One sentence for a latent of ``shape`` (views, channels, frames, height, width): memory, and what would fit."""
     wan, base, weights = wan_of(model.model), model.model, synchronization.weights
     geometry = geometry_of_model(model.model)
@@ -36,9 +40,9 @@ def memory_of_sampling(model, synchronization: ViewSyncWrapper, shape, cfg: floa
         frames=frames,
         width=width,
         height=height,
-        coupling=synchronization.coupling,
-        group_size=synchronization.group_size,
-        memory=synchronization.memory,
+        coupling=synchronization.settings.coupling,
+        group_size=synchronization.settings.group_size,
+        memory=synchronization.settings.memory,
         stacked=2 if stacks else 1,
         geometry=geometry,
     )
@@ -46,7 +50,7 @@ def memory_of_sampling(model, synchronization: ViewSyncWrapper, shape, cfg: floa
     return memory_sentence(job, sizes, free, fused=on_gpu, weights_wait=on_gpu)
 
 
-def free_memory(device, weights: int) -> float:
+def free_memory(device: torch.device, weights: int) -> float:
     """Bytes that the weights and the work on them may take: what is free, and what the host would make free."""
     free = comfy.model_management.get_free_memory(device)
     if device.type == "cpu":  # the weights are there already

@@ -37,8 +37,8 @@ MAX_FIELD_BYTES = 10_000
 CHUNK_BYTES = 2**20
 FOLDER = "dropped files"  # what sentences call several files
 
-# What a reader's sentence says where the file alone does not do.
-_ASKS = {"unit_m": ("give 'unit_m'",), "cameras": ("in 'cameras'", "'cameras' asks for")}
+# What a reader may want beside the file.
+_ASKS = ("unit_m", "cameras")
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def rig_reader() -> Callable[[web.Request], Awaitable[web.Response]]:
             return web.json_response({"error": str(problem), "asks": []}, status=problem.status)
         except UserError as problem:
             status = 200 if request.query.get("status") == "200" else 422
-            return web.json_response({"error": str(problem), "asks": asked_for(str(problem))}, status=status)
+            return web.json_response({"error": str(problem), "asks": asked_for(problem)}, status=status)
         return web.Response(text=text, content_type="application/json")
 
     return read_rig
@@ -206,6 +206,6 @@ def own_rig_json(path: Path) -> str:
     return text
 
 
-def asked_for(sentence: str) -> list[str]:
-    """Which fields a reader's sentence asks for."""
-    return [field for field, phrases in _ASKS.items() if any(words in sentence for words in phrases)]
+def asked_for(problem: UserError) -> list[str]:
+    """Which field of the request the reader found wrong or wants."""
+    return [field for field in _ASKS if problem.field == field]

@@ -8,7 +8,7 @@ from comfy_api.latest import io
 
 import nodes as host_nodes
 
-from ...syncam_core.cameras import encode_cameras
+from ...syncam_core.cameras import CameraEncoding, Rig, encode_cameras
 from ...syncam_core.cameras.meter import warn
 from ...syncam_core.errors import UserError
 from ...syncam_core.wan.geometry import WAN21
@@ -53,11 +53,11 @@ class SynCamEncodeCameras(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, length=None):
+    def validate_inputs(cls, length: int | None = None) -> bool | str:
         return verdict(cls.check, length) if isinstance(length, int) else True
 
     @classmethod
-    def execute(cls, rig, length) -> io.NodeOutput:
+    def execute(cls, rig: Rig, length: int) -> io.NodeOutput:
         cls.check(length)
         with sentences_of("SynCamEncodeCameras"):
             cameras = encode_cameras(rig, length)
@@ -111,12 +111,12 @@ class SynCamEmptyLatent(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, length=None):
+    def validate_inputs(cls, length: int | None = None) -> bool | str:
         # The host repeats the sentence for every input named here, so one is; the others are judged when it runs.
         return verdict(cls.check, SMALLEST_SIDE, SMALLEST_SIDE, length) if isinstance(length, int) else True
 
     @classmethod
-    def execute(cls, cameras, width, height, length) -> io.NodeOutput:
+    def execute(cls, cameras: CameraEncoding, width: int, height: int, length: int) -> io.NodeOutput:
         cls.check(width, height, length)
         shape = WAN21.latent_shape(cameras.views, length, height, width)
         if shape[2] != cameras.latent_frames:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeGuard
 
 import comfy.model_management
 import comfy.utils
 import torch
+from comfy.sd import VAE
 from comfy_api.latest import io
 from torch import Tensor
 
 from ...syncam_core.cameras.rig import MAX_VIEWS
+from ...syncam_core.cameras.spoken import choose_views
 from ...syncam_core.disk.names import natural
 from ...syncam_core.errors import UserError
-from ...syncam_core.view_sync.view_numbers import choose_views
 from ...syncam_core.wan.geometry import Geometry
 from ..host.latents import EMPTY_LATENT_RATIOS, geometry_of_vae, mask_of, video_latents
 from ..shared.checks import counted_noun
 from ..shared.errors import sentences_of, verdict
+
+Video = Tensor | dict  # frames of one video, or a LATENT of one or several
 
 
 class SynCamGivenViews(io.ComfyNode):
@@ -73,12 +76,14 @@ class SynCamGivenViews(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, views=None, given=None):
+    def validate_inputs(cls, views: str | None = None, given: dict | None = None) -> bool | str:
         # The host hands over what grows with the sockets whether it is asked for or not.
         return verdict(cls.check, views) if isinstance(views, str) else True
 
     @classmethod
-    def execute(cls, latent, given=None, views="0", vae=None) -> io.NodeOutput:
+    def execute(
+        cls, latent: dict, given: dict[str, Video | None] | None = None, views: str = "0", vae: VAE | None = None
+    ) -> io.NodeOutput:
         with sentences_of("SynCamGivenViews"):
             samples, geometry = video_latents(latent)
             chosen = choose_views(views, len(samples), "views")
@@ -100,7 +105,9 @@ class SynCamGivenViews(io.ComfyNode):
             choose_views(views, None, "views")
 
 
-def with_given(samples: Tensor, geometry: Geometry, chosen: list[int], given: dict[str, Any], vae: Any) -> Tensor:
+def with_given(
+    samples: Tensor, geometry: Geometry, chosen: list[int], given: dict[str, Video | None], vae: VAE | None
+) -> Tensor:
     """The latent with the given videos in the chosen views; without any, it must hold them already."""
     sources = [(socket, given[socket]) for socket in sorted(given, key=natural) if given[socket] is not None]
     if not sources:
@@ -137,11 +144,11 @@ def with_given(samples: Tensor, geometry: Geometry, chosen: list[int], given: di
     return filled
 
 
-def is_latent(source: Any) -> bool:
+def is_latent(source: Video) -> TypeGuard[dict]:
     return isinstance(source, dict)
 
 
-def number_of_videos(socket: str, source: Any) -> int:
+def number_of_videos(socket: str, source: Video) -> int:
     if is_latent(source):
         samples = source.get("samples")
         if isinstance(samples, Tensor) and not samples.is_nested and samples.ndim == 5 and 0 not in samples.shape:
@@ -177,7 +184,7 @@ def cut_latents(
 
 
 def encoded(
-    socket: str, video: Tensor, like: Tensor, geometry: Geometry, vae: Any
+    socket: str, video: Tensor, like: Tensor, geometry: Geometry, vae: VAE | None
 ) -> Tensor:  # (1, channels, frames, height, width)
     """One video's frames, scaled and cropped at the centre to the size of the latent and cut to its length.
 

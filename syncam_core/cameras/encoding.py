@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..wan.geometry import WAN21, Geometry
-from .rig import MAX_VIEWS, Rig
+from .rig import MAX_VIEWS, Rig, inverse
 
 UNIT_M = 2.0  # one unit of translation in the released weights
 
@@ -85,12 +85,9 @@ def relative_poses(
 ) -> Tensor:  # (views, frames, 4, 4) float64
     """`inv(c2w_0(0)) @ c2w_i(k)`: every camera in the axes of view 0 at frame 0, in the given unit of length.
 
-    The inverse is the general one: matrices written with 6 decimals are no exact rotations, and the transpose would
-    give other numbers than those that the weights have learned from.
+    The inverse is the general one, as `inverse` says why.
     """
-    # numpy, because the released code inverts with numpy: the same LAPACK call rounds the same way
-    matrices = c2w.numpy()
-    relative = torch.from_numpy(np.linalg.inv(matrices[0, 0]) @ matrices)
+    relative = torch.from_numpy(inverse(c2w[0, 0]).numpy() @ c2w.numpy())  # as the released code multiplies
     still = (c2w[0] == c2w[0, 0]).all(2).all(1)  # (frames,)
     relative[0, still] = torch.eye(4, dtype=relative.dtype)
     return relative

@@ -1,7 +1,20 @@
 """Camera files: one module per format; which one a file is, is told from its content and never from its name.
 
-A format's module has NAME, SUFFIXES (none: it is a folder) and the functions `looks_like`, `read` and `write`;
-FILE_PER_CAMERA says that several cameras are a folder of files.
+A new format is a module here and a line in `_MODULES`. Every module has
+
+    NAME                              what people call the format
+    SUFFIXES                          of its files, (".chan",); none: it is a folder
+    UNIT                              "metres", "centimetres", "in the file", or "asked for": the file does not say it
+    WORDS                             what such a file holds, half a sentence for the refusal of files that are none
+    FILE_READ, CAMERA_AXES, WORLD_AXES, FILE_WRITTEN, AXES_WRITTEN, LOST
+                                      its row in the tables of the help pages (`python scripts/docs/tables.py`)
+    looks_like(path, head) -> bool    from the first 64 kB, or of a folder (`head` is empty then)
+    read(path, cameras, unit_m)       -> Rig; `cameras` as for `choose_cameras`, `unit_m` in metres or None
+    write(rig, path, unit_m)
+
+and some have FILE_PER_CAMERA (several cameras are a folder of files), HAS_PICTURES (`read` takes `pictures`, a key of
+`shots.PICTURES`) or is_part(path) (a file that makes sense only with the rest of its folder). Errors are UserErrors that
+name the place within the file; the name of the file is put before them here.
 """
 
 from __future__ import annotations
@@ -9,6 +22,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,8 +33,10 @@ from ..disk.bounded import MAX_BYTES, file_text, head_of
 from ..errors import UserError
 from . import video_tag
 from .files import printable
+from .scene_formats import refuse_scenes
+from .shots import PICTURES
 
-__all__ = ["FORMATS", "file_name", "format_of", "read_rig_file", "write_rig_file"]
+__all__ = ["FORMATS", "PICTURES", "camera_suffixes", "file_name", "format_of", "read_rig_file", "write_rig_file"]
 
 
 # In the order in which a file is tried: formats that say their names come before those that are told by their keys.
@@ -58,12 +74,14 @@ def read_rig_file(
     cameras: str = "",
     unit_m: float | None = None,
     format: str = "auto",
+    pictures: str = "auto",
 ) -> Rig:
     """The cameras of a file, or of a folder in those formats that are folders.
 
     `cameras` says which ones and in which order, as for `choose_cameras` ("1, 3"; the first becomes view 0); an
     empty text means all. `unit_m` is the metres of one unit of the file, None the format's own unit. `format` is a
-    key of FORMATS, or "auto"; a video that carries a rig is read with "auto".
+    key of FORMATS, or "auto"; a video that carries a rig is read with "auto". `pictures`, a key of `shots.PICTURES`,
+    overrules what is told from the names of pictures (COLMAP, transforms.json); other formats say it themselves.
 
     Raises UserError with a sentence that names the file and the place in it; for a format without a unit of its own
     (RealEstate10K, COLMAP, nerfstudio, Nuke) also where `unit_m` is None.
@@ -72,8 +90,12 @@ def read_rig_file(
     try:
         if format != "auto":
             _checked_format(format)
+        if pictures not in PICTURES:
+            raise UserError(
+                f"'pictures' is {str(pictures)[:40]!r}; possible are {', '.join(PICTURES)}.", field="pictures"
+            )
         _check_path(path, format)
-        return _read(path, cameras, unit_m, format)
+        return _read(path, cameras, unit_m, format, pictures)
     except OSError as problem:  # while it is read: a disk that fails, a share that went away
         raise UserError(f"file {path.name[:100]!r}: it cannot be read ({problem.strerror}).") from problem
     except UserError as problem:
@@ -138,25 +160,37 @@ def _check_path(path: Path, format: str) -> None:
         size = path.stat().st_size
     except (OSError, ValueError) as problem:
         raise UserError("there is no such file.") from problem
+    refuse_scenes(path, head_of(path))
     # COLMAP's points in images are passed over, not read, and so is what a video shows.
     passed_over = format == "colmap" or (format == "auto" and video_tag.looks_like(path, head_of(path)))
     if size > MAX_BYTES and not passed_over:
         raise UserError(f"it is larger than {MAX_BYTES // 2**20} MB, which no camera file needs.")
 
 
-def _read(path: Path, cameras: str, unit_m: float | None, format: str) -> Rig:
+def _read(path: Path, cameras: str, unit_m: float | None, format: str, pictures: str) -> Rig:
     if format == "auto" and not path.is_dir() and video_tag.looks_like(path, head_of(path)):
         return video_tag.read(path, cameras, unit_m)
     key = format_of(path) if format == "auto" else format
     if key is not None:
-        return FORMATS[key].read(path, cameras=cameras, unit_m=unit_m)
+        module = FORMATS[key]
+        choice = {"pictures": pictures} if getattr(module, "HAS_PICTURES", False) else {}
+        return module.read(path, cameras=cameras, unit_m=unit_m, **choice)
     if path.is_dir():
         raise UserError(
-            "there is no such file in it as a COLMAP model has (images.txt or images.bin, also in sparse/0), and no "
-            "pose files of one format (.txt, .chan); give the folder that holds them."
+            f"there is no such file in it as cameras have: {_words_of('')}. A folder of pose files has files of one format "
+            f"({', '.join(_suffixes(FILE_PER_CAMERA=True))}); give the folder that holds them."
         )
-    if path.stem in ("cameras", "images", "points3D") and FORMATS["colmap"].looks_like(path.parent, b""):
-        raise UserError("it is a part of a COLMAP model; give the folder that holds it, or choose the 'format' colmap.")
+    whole = next((key for key, module in FORMATS.items() if getattr(module, "is_part", lambda path: False)(path)), None)
+    if whole is not None:
+        kind = FORMATS[whole].NAME.split()[0]
+        raise UserError(
+            f"it is a part of a {kind} model; give the folder that holds it, or choose the 'format' {whole}."
+        )
+    named = [module for module in FORMATS.values() if path.suffix.lower() in module.SUFFIXES]
+    is_json = head_of(path).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
+    if len(named) == 1 and not is_json:
+        named[0].read(path, unit_m=unit_m or 1.0)  # says what is wrong with it, by its line
+        raise UserError(f"it does not look like {named[0].NAME}: {named[0].WORDS}; choose its 'format'.")
     return _read_json(path, cameras, unit_m)
 
 
@@ -171,15 +205,35 @@ def _read_json(path: Path, cameras: str, unit_m: float | None) -> Rig:
     except UserError as problem:
         if text.lstrip()[:1] in ("", "{", "["):
             raise
-        raise problem.told(f"{problem} Nor is it RealEstate10K (rows of 19 numbers) or .chan (of 8).") from problem
+        others = "; ".join(_words_of(suffix) for suffix in _suffixes(FILE_PER_CAMERA=True))
+        raise problem.told(f"{problem} Nor is it a text with cameras: {others}.") from problem
     if is_syncamvideo(document):
         return rig_from_syncamvideo(document, cameras, unit_m)
     if isinstance(document, dict) and ("cameras" in document or "format" in document):
         return rig_of_document(document, cameras, unit_m)
     raise UserError(
-        f"it holds {_described(document)}; a SynCamVideo camera file has 'frame0', 'frame1', ..., a rig JSON has "
-        "'cameras', and transforms.json 'frames' with a 'transform_matrix'. Give a camera file, or choose its 'format'."
+        f"it holds {_described(document)}; {_words_of('.json')}. Give a camera file, or choose its 'format'."
     )
+
+
+def _words_of(suffix: str) -> str:
+    """What files with a suffix hold, or folders where there is none."""
+    return "; ".join(
+        module.WORDS for module in FORMATS.values() if (suffix in module.SUFFIXES if suffix else not module.SUFFIXES)
+    )
+
+
+def _suffixes(**having: object) -> list[str]:
+    modules = [
+        one for one in FORMATS.values() if all(getattr(one, key, None) == value for key, value in having.items())
+    ]
+    return list(dict.fromkeys(suffix for module in modules for suffix in module.SUFFIXES))
+
+
+@cache
+def camera_suffixes() -> tuple[str, ...]:
+    """The endings of all camera files."""
+    return tuple(_suffixes())
 
 
 def _described(document: Any) -> str:

@@ -37,7 +37,8 @@ def metres_per_unit(given: float | None, in_file: Any, place: str) -> float:
     if in_file is None:
         raise UserError(
             "it does not say its unit; give 'unit_m', the metres per unit of the file (1 for metres, 0.01 for "
-            "centimetres)."
+            "centimetres).",
+            field="unit_m",
         )
     return positive(in_file, place)
 
@@ -87,6 +88,13 @@ def rig_of(
     if (c2w == c2w[:, :1]).all():
         c2w = c2w[:, :1]
     return Rig(names=tuple(names), c2w=c2w, lenses=tuple(lenses))
+
+
+def refuse_no_pose(matrix: Tensor, hint: str = "") -> None:
+    """Raises UserError with half a sentence for a matrix (4, 4) that is no rigid pose."""
+    problem = camera_problem(matrix[None])
+    if problem:
+        raise UserError(f"the matrix {problem[1]} {hint}".rstrip())
 
 
 def refuse_inverted(c2w: Sequence[Tensor], forward: Sequence[float], what: str, advice: str) -> None:

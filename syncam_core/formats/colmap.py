@@ -40,8 +40,14 @@ from .shots import Listed, choose_shots
 
 NAME = "COLMAP (folder)"
 SUFFIXES = ()  # a model is a folder
-UNIT = ""
-WORDS = "a COLMAP model is a folder with cameras and images, .txt or .bin (also in sparse/0)"
+UNIT = "asked for"
+WORDS = "a COLMAP model has cameras.txt and images.txt, or .bin, itself or in sparse/0"
+FILE_READ = "folder with `cameras` and `images`, `.txt` or `.bin`; also the project folder around `sparse/0`"
+CAMERA_AXES = "x right, y down, z forward; world to camera"
+WORLD_AXES = "as it is"
+FILE_WRITTEN = "a folder: `cameras.txt`, `images.txt`, empty `points3D.txt`"
+AXES_WRITTEN = "x right, y down, z forward; world to camera"
+LOST = "colours; names become safe file names"
 HAS_PICTURES = True
 
 MODEL_PLACES = ("", "sparse/0", "sparse", "0", "colmap/sparse/0")

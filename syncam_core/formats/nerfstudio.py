@@ -43,9 +43,14 @@ from .shots import Listed, choose_shots
 
 NAME = "nerfstudio / instant-ngp transforms.json"
 SUFFIXES = (".json",)
-
-UNIT = ""
+UNIT = "asked for"
 WORDS = "a transforms.json has 'frames' with a 'transform_matrix'"
+FILE_READ = "`transforms.json` of nerfstudio and instant-ngp"
+CAMERA_AXES = "x right, y up, z back; camera to world"
+WORLD_AXES = "z up"
+FILE_WRITTEN = "one file"
+AXES_WRITTEN = "camera x right, y up, z back; world z up"
+LOST = "colours"
 HAS_PICTURES = True
 FILE = "transforms.json"
 

@@ -27,8 +27,8 @@ from .files import (
     MAX_FRAMES,
     are_numbers,
     camera_paths,
-    every_file_looks,
     first_rows,
+    most_files_look,
     number,
     read_camera_files,
     rows_of,
@@ -38,6 +38,14 @@ from .realestate10k import checked_size
 
 NAME = "Nuke (.chan)"
 SUFFIXES = (".chan",)
+UNIT = "asked for"
+WORDS = "a .chan has rows of 8 numbers: frame, position, rotation and field of view"
+FILE_READ = "`.chan` of Nuke, one camera each, or a folder of them"
+CAMERA_AXES = "x right, y up, z back; angles, rotation order ZXY"
+WORLD_AXES = "y up"
+FILE_WRITTEN = "one camera: `.chan`; several: a folder with `01_<name>.chan`, ..."
+AXES_WRITTEN = "x right, y up, z back; rotation order ZXY"
+LOST = "colours; names become safe file names"
 FILE_PER_CAMERA = True
 
 ROTATION_ORDERS = ("ZXY", "XYZ", "XZY", "YXZ", "YZX", "ZYX")
@@ -49,7 +57,7 @@ def looks_like(path: Path, head: bytes) -> bool:
     Trajectories of other programs have eight columns, too (a time, a position and a quaternion).
     """
     if not head and path.is_dir():
-        return every_file_looks(path, SUFFIXES, looks_like)
+        return most_files_look(path, SUFFIXES, looks_like)
     rows = first_rows(head, 1)
     if not rows or len(rows[0]) not in (7, 8) or not are_numbers(rows[0]):
         return False

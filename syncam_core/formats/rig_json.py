@@ -1,12 +1,13 @@
-"""The rig JSON as a camera file; the format itself is in cameras/rig_json.py."""
+"""The rig JSON as a camera file; the format itself is in cameras/rig_json."""
 
 from __future__ import annotations
 
 import json
 import re
 from pathlib import Path
+from typing import Any
 
-from ..cameras.rig import Rig
+from ..cameras.rig import PALETTE, Rig
 from ..cameras.rig_json import FORMAT, rig_from_document, rig_to_json
 from ..errors import UserError
 from .axes_and_units import in_metres
@@ -15,6 +16,14 @@ from .json_values import positive, read_json
 
 NAME = "SynCam rig JSON"
 SUFFIXES = (".json",)
+UNIT = "metres"
+WORDS = "a rig JSON has 'cameras'"
+FILE_READ = "`.json` of *SynCam Rig from JSON*"
+CAMERA_AXES = "x right, y down, z forward; camera to world"
+WORLD_AXES = "y down"
+FILE_WRITTEN = "one file"
+AXES_WRITTEN = "x right, y down, z forward"
+LOST = "nothing"
 
 _MARK = re.compile(rb'"format"\s*:\s*' + json.dumps(FORMAT).encode())
 
@@ -31,11 +40,33 @@ def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
 
 def rig_of_document(document: object, cameras: str = "", unit_m: float | None = None) -> Rig:
     """The cameras that `choose_cameras` picks of a parsed file. Raises UserError."""
-    rig = rig_from_document(document)
+    try:
+        rig = rig_from_document(document)
+    except UserError:
+        if not cameras.strip():
+            raise
+        rig = rig_from_document(_only_chosen(document, cameras))  # what is wrong may be a camera that nobody asks for
+        cameras = ""
     rig = rig.select(chosen_of(cameras, rig.names))
     if unit_m is None:
         return rig
     return Rig(rig.names, in_metres(rig.c2w, positive(unit_m, "unit_m")), rig.colors, rig.lenses)
+
+
+def _only_chosen(document: Any, cameras: str) -> Any:
+    """A document with the chosen cameras only; as it is where it has no list of cameras."""
+    entries = document.get("cameras") if isinstance(document, dict) else None
+    if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
+        return document
+    given = [entry.get("name") for entry in entries]
+    names = [name if isinstance(name, str) else f"cam{place:02d}" for place, name in enumerate(given, start=1)]
+    chosen = chosen_of(cameras, names)
+    return {
+        **document,
+        "cameras": [
+            {"color": PALETTE[index % len(PALETTE)], **entries[index], "name": names[index]} for index in chosen
+        ],
+    }
 
 
 def write(rig: Rig, path: Path, unit_m: float = 1.0) -> None:

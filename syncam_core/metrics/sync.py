@@ -21,6 +21,7 @@ from ..cameras import rig_from_json
 from ..cameras.json_text import parse_json
 from ..cameras.rig_json import MAX_CHARACTERS
 from ..errors import UserError
+from ..formats.files import files_in
 from .intervals import MEASURES, summarize, to_text
 from .score import SyncScore, demo_reference_c2w, score_scene
 
@@ -45,7 +46,7 @@ def read_take(
         raise problem.told(f"in '{rig_file.name}', {problem}") from problem
     files = _named_files(text, rig_file)
     if files is None:
-        files = [file for file in sorted(rig_file.parent.glob("*.mp4")) if not file.stem.endswith("_grid")]
+        files = [file for file in files_in(rig_file.parent, (".mp4",)) if not file.stem.endswith("_grid")]
         if len(files) != len(rig.names):
             raise UserError(
                 f"'{rig_file.name}' has {len(rig.names)} cameras and names no videos, but its folder has {len(files)} "
@@ -137,7 +138,7 @@ def _rig_files(place: Path) -> list[Path]:
         return [place]
     if not place.is_dir():
         raise UserError(f"'{place}' does not exist; give the folder with the videos and their rig JSON.")
-    files = sorted(place.glob("*_rig.json")) or sorted(place.glob("*.json"))
+    files = files_in(place, ("_rig.json",)) or files_in(place, (".json",))
     if not files:
         raise UserError(
             f"'{place}' holds no rig JSON; SynCam Save Views writes one beside its videos when a rig is connected."

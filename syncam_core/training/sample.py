@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from ..wan.transformer import within_each_view
+from ..view_sync.module import within_each_view
 from .objective import shifted
 from .trainee import Trainee, attention_for
 

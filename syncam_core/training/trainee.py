@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from ..disk.checkpoint import open_state_dict
 from ..errors import UserError
-from ..view_sync.module import AttentionFunction, ViewSync, scaled_dot_product
+from ..view_sync.module import ViewSync, within_each_view
 from ..view_sync.weights import MODULE_KEY, read_weights
 from ..wan import layers
-from ..wan.transformer import Wan, WanConfig, explicit_attention, initialize_view_sync, initialize_wan, within_each_view
+from ..wan.attention import AttentionFunction, explicit_attention, scaled_dot_product
+from ..wan.transformer import Wan, WanConfig, initialize_wan
 from .batches import Batch
 from .config import ModelConfig, Objective
 from .objective import gaussian_weight, noisy, velocity
@@ -81,6 +82,18 @@ def new_base(config: ModelConfig) -> Wan:
     base = Wan(WanConfig(**vars(config.sizes)))
     initialize_wan(base)
     return base
+
+
+@torch.no_grad()
+def initialize_view_sync(view_sync: ViewSync, model: Wan) -> None:
+    """The authors' beginning: view attention from the block's self-attention, modulation from its first three rows,
+    camera encoder and projector zero, so that the first step equals the base exactly."""
+    for block, base in zip(view_sync.blocks, model.blocks, strict=True):
+        block.mvs_attn.load_state_dict(base.self_attn.state_dict())
+        block.modulation_mvs.copy_(base.modulation[:, :3])
+        for layer in (block.cam_encoder, block.projector):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
 
 @torch.no_grad()

@@ -1,6 +1,7 @@
 """The Wan2.1 text-to-video transformer in plain PyTorch, for training: parameter names of the real files.
 
-The view-sync blocks that it runs are those that inference patches into the host's model (`syncam_core.view_sync`).
+What it runs behind its self-attention is handed in: for us the view-sync blocks that inference patches into the host's
+model (`syncam_core.view_sync`).
 """
 
 from __future__ import annotations
@@ -15,12 +16,11 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..errors import UserError
-from ..view_sync.module import AttentionFunction, Rope, ViewAttention, ViewSync, ViewSyncBlock, view_rope
 from . import layers
+from .attention import NORM_EPS, AttentionFunction, Rope, SelfAttention, explicit_attention, grid_rope
 from .geometry import WAN21
 
 FREQUENCIES = 256
-NORM_EPS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -42,24 +42,7 @@ class WanConfig:
             )
 
 
-def explicit_attention(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
-    """Attention as two matrix products: for short sequences on a CPU, where the fused kernel's backward is slow."""
-    q, k, v = (rearrange(t, "b n (heads d) -> b heads n d", heads=heads) for t in (q, k, v))
-    scores = (q * q.shape[-1] ** -0.5) @ k.mT
-    return rearrange(scores.softmax(-1).to(v.dtype) @ v, "b heads n d -> b n (heads d)")
-
-
-def within_each_view(attention: AttentionFunction, views: int) -> AttentionFunction:
-    """View attention in which every view sees only itself: the control that keeps the cameras and drops the sharing."""
-
-    def masked(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
-        q, k, v = (rearrange(t, "b (v n) d -> (b v) n d", v=views) for t in (q, k, v))
-        return rearrange(attention(q, k, v, heads), "(b v) n d -> b (v n) d", v=views)
-
-    return masked
-
-
-class CrossAttention(ViewAttention):
+class CrossAttention(SelfAttention):
     """Tokens look at the text; queries and keys are normalised, nothing is rotated."""
 
     def forward(self, x: Tensor, context: Tensor, heads: int, attention: AttentionFunction) -> Tensor:
@@ -72,7 +55,7 @@ class WanBlock(nn.Module):
         super().__init__()
         dim = config.dim
         self.norm1 = nn.LayerNorm(dim, NORM_EPS, elementwise_affine=False)
-        self.self_attn = ViewAttention(dim, operations=layers)
+        self.self_attn = SelfAttention(dim, operations=layers)
         self.norm3 = nn.LayerNorm(dim, NORM_EPS)
         self.cross_attn = CrossAttention(dim, operations=layers)
         self.norm2 = nn.LayerNorm(dim, NORM_EPS, elementwise_affine=False)
@@ -90,7 +73,7 @@ class WanBlock(nn.Module):
         heads: int,
         attention: AttentionFunction,
         views: Views | None,
-        view_block: ViewSyncBlock | None,
+        view_block: nn.Module | None,
     ) -> Tensor:
         shift, scale, gate, ffn_shift, ffn_scale, ffn_gate = (self.modulation + time).unbind(2)
         y = self.self_attn(torch.addcmul(shift, self.norm1(x), 1 + scale), rope, heads, attention)
@@ -153,7 +136,7 @@ class Wan(nn.Module):
         x: Tensor,  # (scenes * views, channels, frames, height, width): noisy latents, views of a scene together
         timestep: Tensor,  # (scenes * views,) in 0..1000
         context: Tensor,  # (scenes * views, words, text_dim)
-        view_sync: ViewSync | None = None,
+        view_sync: nn.Module | None = None,
         poses: Tensor | None = None,  # (scenes, views, frames, 12)
         attention: AttentionFunction = explicit_attention,
         view_attention: AttentionFunction | None = None,  # default: the same
@@ -188,7 +171,7 @@ class Wan(nn.Module):
 
 @functools.lru_cache(maxsize=16)
 def _rope(frames: int, height: int, width: int, head_dim: int, device: torch.device) -> Rope:
-    return view_rope(frames, height, width, head_dim, device)
+    return grid_rope(frames, height, width, head_dim, device)
 
 
 def sinusoids(timestep: Tensor) -> Tensor:  # (batch,) -> (batch, 256)
@@ -211,15 +194,3 @@ def initialize_wan(model: Wan) -> None:
             if isinstance(layer, nn.Linear):
                 nn.init.normal_(layer.weight, std=0.02)
     nn.init.zeros_(model.head.head.weight)
-
-
-@torch.no_grad()
-def initialize_view_sync(view_sync: ViewSync, model: Wan) -> None:
-    """The authors' beginning: view attention from the block's self-attention, modulation from its first three rows,
-    camera encoder and projector zero, so that the first step equals the base exactly."""
-    for block, base in zip(view_sync.blocks, model.blocks, strict=True):
-        block.mvs_attn.load_state_dict(base.self_attn.state_dict())
-        block.modulation_mvs.copy_(base.modulation[:, :3])
-        for layer in (block.cam_encoder, block.projector):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 from pathlib import Path
 
 import pytest
+from docs_scripts import docs_script
 
 PACK = Path(__file__).resolve().parents[2]
 WORKFLOWS = PACK / "example_workflows"
@@ -56,10 +56,7 @@ def as_list(item) -> list:
 
 @pytest.fixture(scope="module")
 def cards():
-    spec = importlib.util.spec_from_file_location("docs_pictures", PACK / "scripts" / "docs_pictures.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    return script.WORKFLOWS
+    return docs_script("pictures").WORKFLOWS
 
 
 @pytest.mark.parametrize("name", RIG_WORKFLOWS)

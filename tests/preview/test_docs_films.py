@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from docs_scripts import docs_script
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,12 +15,7 @@ HELP = ROOT / "web" / "docs"
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("docs_films", ROOT / "scripts" / "docs_films.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["docs_films"] = module  # dataclasses look for it
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["docs_films"]
+    return docs_script("films")
 
 
 def frames_of(path: Path) -> np.ndarray:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from docs_scripts import docs_script
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,10 +17,7 @@ SHOWN = re.compile(r"!\[([^\]]+)\]\(([\w./]+)\)")
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("docs_pictures", ROOT / "scripts" / "docs_pictures.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return docs_script("pictures")
 
 
 def coarse(image: Image.Image) -> np.ndarray:

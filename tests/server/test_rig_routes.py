@@ -18,6 +18,7 @@ import rig_cases
 
 from syncam_core.cameras import builders, rig_from_json, rig_to_json
 from syncam_core.cameras.presets import preset_rig
+from syncam_core.errors import UserError
 from syncam_core.formats import file_name, read_rig_file, write_rig_file
 
 PACK = Path(__file__).resolve().parents[2]
@@ -316,10 +317,16 @@ def test_the_reader_is_told_the_fields_that_its_sentences_ask_for(comfy, tmp_pat
     asked = routes_of(comfy).asked_for
     path = tmp_path / "a.chan"
     path.write_text("1 0 0 3 0 0 0 40\n")
-    with pytest.raises(ValueError, match="does not say its unit") as unit:
+    with pytest.raises(UserError, match="does not say its unit") as unit:
         read_rig_file(path)
-    assert asked(str(unit.value)) == ["unit_m"]
-    assert asked("the rig JSON has no 'cameras', but a list of cameras is needed.") == []
+    assert asked(unit.value) == ["unit_m"]
+    for cameras in ("nobody", "3-1", "all but"):
+        with pytest.raises(UserError) as chosen:
+            read_rig_file(path, cameras, 1.0)
+        assert asked(chosen.value) == ["cameras"]
+    with pytest.raises(UserError) as keyless:
+        rig_from_json("{}")
+    assert asked(keyless.value) == []
 
 
 # -- texts of rig JSON: pasted into the editor, or loaded with a workflow --------------------------------------------------

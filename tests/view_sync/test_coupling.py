@@ -24,7 +24,7 @@ from syncam_core.view_sync.coupling import (
     routed,
     view_distances,
 )
-from syncam_core.view_sync.module import view_rope
+from syncam_core.wan.attention import grid_rope
 
 GRID = (3, 2, 4)
 
@@ -36,7 +36,7 @@ def ring_poses(views=4, frames=GRID[0]):
 def added(block, x, time, poses, groups, **more):
     """What the module adds to x, through its way in groups."""
     y = x.clone()
-    rope = view_rope(max(len(group.members) for group in groups), *GRID[1:], DIM // HEADS)
+    rope = grid_rope(max(len(group.members) for group in groups), *GRID[1:], DIM // HEADS)
     block.add_to(y, time, block.see(poses, groups, x), GRID, rope, HEADS, **more)
     return y - x
 
@@ -44,7 +44,7 @@ def added(block, x, time, poses, groups, **more):
 def one_attention(block, x, time, poses, members):
     """The trained module on some of the views: the first is the reference."""
     rows = list(members)
-    rope = view_rope(len(rows), *GRID[1:], DIM // HEADS)
+    rope = grid_rope(len(rows), *GRID[1:], DIM // HEADS)
     with torch.no_grad():
         return block(x[rows], time[rows], poses_in_group(poses, tuple(rows)), GRID, rope, HEADS)
 

@@ -6,15 +6,10 @@ import torch
 from tiny_training import TEXT_DIM, random_wan, relative_error
 
 from syncam_core.errors import UserError
-from syncam_core.view_sync.module import ViewSync, scaled_dot_product
-from syncam_core.wan.transformer import (
-    Wan,
-    WanConfig,
-    explicit_attention,
-    initialize_view_sync,
-    initialize_wan,
-    within_each_view,
-)
+from syncam_core.training.trainee import initialize_view_sync
+from syncam_core.view_sync.module import ViewSync, within_each_view
+from syncam_core.wan.attention import explicit_attention, scaled_dot_product
+from syncam_core.wan.transformer import Wan, WanConfig, initialize_wan
 
 HEADS, HEAD_DIM = 3, 32
 

@@ -1,4 +1,4 @@
-// The rig JSON in JavaScript: reads, writes and bakes the documents that syncam_core/cameras/rig_json.py accepts, with
+// The rig JSON in JavaScript: reads, writes and bakes the documents that syncam_core/cameras/rig_json accepts, with
 // the same numbers; both run the accepted cases of tests/shared_cases/rig. What is no rig is judged by the pack's route
 // (nodes/rigs/editor_route.py): here only what would break a picture of it is noticed.
 //

@@ -1,8 +1,8 @@
 """Makes the moving pictures of the documentation: what the nodes for footage do with eight cameras around the toy
 world. The films come from the code that users run; no model is needed.
 
-python scripts/docs_films.py                 all of them
-python scripts/docs_films.py Layout Stereo   those with one of these words in their names
+python scripts/docs/films.py                 all of them
+python scripts/docs/films.py Layout Stereo   those with one of these words in their names
 """
 
 from __future__ import annotations
@@ -19,20 +19,30 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFilter
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from syncam_core.cameras import PALETTE, Rig  # noqa: E402
 from syncam_core.cameras.builders import arc_rig, ring_rig, stereo_rig  # noqa: E402
 from syncam_core.datasets import append_scene, open_scene, write_take  # noqa: E402
+from syncam_core.errors import UserError  # noqa: E402
 from syncam_core.preview.canvas import Canvas  # noqa: E402
-from syncam_core.preview.rig_picture import MUTED, PANEL, TEXT  # noqa: E402
+from syncam_core.preview.look import MUTED, PANEL, TEXT  # noqa: E402
 from syncam_core.synthetic import Scene, frame_times, render  # noqa: E402
 from syncam_core.video.auto_cut import cuts_by_motion, motion_of  # noqa: E402
-from syncam_core.video.clip import Clip, ImageClip, MadeClip, in_order  # noqa: E402
+from syncam_core.video.bullet_time import bullet_time, filmed, view_sweep  # noqa: E402
+from syncam_core.video.clip import (  # noqa: E402
+    Clip,
+    ImageClip,
+    MadeClip,
+    in_order,
+    resized,
+)
 from syncam_core.video.edit import Edit, edit_of, edited  # noqa: E402
-from syncam_core.video.layouts import Layout, fitted, laid_out, resized  # noqa: E402
-from syncam_core.video.time_views import bullet_time, filmed, quilt, stereo, view_sweep  # noqa: E402
+from syncam_core.video.layout import Layout, fitted  # noqa: E402
+from syncam_core.video.layout_film import laid_out  # noqa: E402
+from syncam_core.video.quilt import quilt  # noqa: E402
+from syncam_core.video.stereo import stereo  # noqa: E402
 
 PICTURES, WORKFLOWS = ROOT / "web" / "docs" / "pictures", ROOT / "example_workflows"
 FPS = Fraction(15)
@@ -101,7 +111,7 @@ def write_film(path: Path, frames: Iterable[np.ndarray], fps: Fraction = FPS, sp
         )
         if path.stat().st_size <= LARGEST_FILE:
             return
-    raise ValueError(f"{path.name} has {path.stat().st_size} bytes; make it shorter or smaller.")
+    raise UserError(f"{path.name} has {path.stat().st_size} bytes; make it shorter or smaller.")
 
 
 # ---- one function for each film
