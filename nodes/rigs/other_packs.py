@@ -45,7 +45,7 @@ class SynCamRigFromLoad3D(SynCamNode):
         )
 
     @classmethod
-    def execute(cls, cameras: dict[str, list[dict[str, Any] | None]], unit_m: list[float]) -> io.NodeOutput:
+    def execute(cls, cameras: dict[str, list[dict[str, Any]]], unit_m: list[float]) -> io.NodeOutput:
         from ...syncam_core.formats.load3d_camera import rig_from_load3d
 
         return io.NodeOutput(rig_from_load3d(items_in_order(cameras), unit_m[0]))
@@ -131,9 +131,7 @@ class SynCamRigFromCameraCtrl(SynCamNode):
         )
 
     @classmethod
-    def execute(
-        cls, poses: dict[str, list[list[list[float]] | None]], rows: list[str], unit_m: list[float]
-    ) -> io.NodeOutput:
+    def execute(cls, poses: dict[str, list[list[list[float]]]], rows: list[str], unit_m: list[float]) -> io.NodeOutput:
         from ...syncam_core.formats.cameractrl_poses import rig_from_cameractrl
 
         return io.NodeOutput(rig_from_cameractrl(items_in_order(poses), rows[0], unit_m[0]))
