@@ -15,9 +15,10 @@ from einops import rearrange
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ...syncam_core.cameras import PALETTE, CameraEncoding
+from ...syncam_core.cameras import CameraEncoding
 from ...syncam_core.video.labels import LabelPlate, draw_plate, label_plate
 from ...syncam_core.video.layout import grid_shape
+from ..shared.checks import names_and_colors
 
 Picture = Image.Image
 EVENT = "syncam.live_preview"
@@ -147,7 +148,7 @@ def moments_of(latent_frames: int) -> list[int]:
 def names_and_colors_of(cameras: CameraEncoding | None, views: int) -> tuple[list[str], list[str]]:
     """The cameras' names and colours, or plain ones where the cameras are not known."""
     if cameras is None or len(cameras.names) != views or len(cameras.colors) != views:
-        return [f"view {i + 1}" for i in range(views)], [PALETTE[i % len(PALETTE)] for i in range(views)]
+        return names_and_colors(None, views)
     return list(cameras.names), list(cameras.colors)
 
 

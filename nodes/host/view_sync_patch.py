@@ -1,4 +1,4 @@
-"""Putting view synchronization into a host model: loading the module, and running it inside Wan's blocks.
+"""Putting view synchronization into a host model and running it inside Wan's blocks.
 
 The module is a ModelPatcher of its own, attached to the model, so that the host loads, offloads, clones and counts it.
 Whatever one forward needs travels in that forward's ``transformer_options``, and what is computed once for a sampling in
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import comfy.model_management
 import comfy.model_patcher
-import comfy.ops
 import torch
 from comfy.model_base import BaseModel
 from comfy.patcher_extension import WrapperExecutor, WrappersMP
@@ -24,9 +23,8 @@ from ...syncam_core.cameras.encoding import CameraEncoding
 from ...syncam_core.errors import UserError
 from ...syncam_core.view_sync.coupling import COUPLINGS, Groups, groups_of
 from ...syncam_core.view_sync.memory import tokens_at_once
-from ...syncam_core.view_sync.module import ViewSync, fold_output
+from ...syncam_core.view_sync.module import ViewSync
 from ...syncam_core.view_sync.settings import Settings
-from ...syncam_core.view_sync.weights import read_weights
 from ...syncam_core.wan.attention import Rope, grid_rope
 from ...syncam_core.wan.geometry import KNOWN_SIZES, Geometry
 from ..shared.errors import sentences_of
@@ -40,28 +38,6 @@ KEY = "syncam_view_sync"
 ONCE = "syncam_once"  # in the transformer_options of one sampling
 GIVEN = "syncam_given"  # a conditioning's clean latents and where they count, (views, channels + 1, ...)
 ROUNDING = 1e-6  # of a noise level in float32
-
-
-def load_view_sync(path: str, disable_dynamic: bool = False) -> comfy.model_patcher.ModelPatcher:
-    """Read a weights file into a module that the host's model management owns.
-
-    ``disable_dynamic`` is the host's own switch when it clones for another device. Raises ``WeightsError``.
-    """
-    weights = read_weights(path)
-    dtype = torch.float32 if weights.dtype == torch.float64 else weights.dtype
-    offload_device = comfy.model_management.unet_offload_device()
-    folded = dtype.itemsize > 1  # a product of matrices kept in 8 bits would not be those matrices
-    module = ViewSync(weights.dim, weights.depth, offload_device, dtype, comfy.ops.manual_cast, folded)
-    comfy.model_management.archive_model_dtypes(module)
-    # The host rebinds CoreModelPatcher at start-up, so it is looked up now.
-    patcher_class = comfy.model_patcher.ModelPatcher if disable_dynamic else comfy.model_patcher.CoreModelPatcher
-    patcher = patcher_class(module, comfy.model_management.get_torch_device(), offload_device)
-    tensors = fold_output(weights.tensors) if folded else weights.tensors
-    tensors = {key: tensor.to(dtype) for key, tensor in tensors.items()}
-    module.load_state_dict(tensors, strict=True, assign=patcher.is_dynamic())
-    module.eval().requires_grad_(False)
-    patcher.cached_patcher_init = (load_view_sync, (path,))
-    return patcher
 
 
 def apply_view_sync(

@@ -256,7 +256,8 @@ def is_sparse(override: object) -> bool:
     that its function or its class is from."""
     while isinstance(override, functools.partial):
         override = override.func
-    return (getattr(override, "__module__", None) or "").rpartition(".")[2] == SPARSE_MODULE
+    # The host names a module of its own by its path, where it loads it as nodes; who imports it, with dots.
+    return (getattr(override, "__module__", None) or "").endswith(SPARSE_MODULE)
 
 
 def is_stock(attention: nn.Module, stock: type) -> bool:

@@ -12,8 +12,9 @@ from ...syncam_core.formats import FORMATS, PICTURES, camera_suffixes, file_name
 from ...syncam_core.formats.words import ASKED_FOR, keys, titles
 from ..host.input_files import camera_files, file_state, input_path
 from ..host.output_files import disk_sentences, normal_prefix, output_place, saved
+from ..shared.inputs import unit_input
 from ..shared.node import SynCamNode
-from .inputs import CATEGORY, cameras_input, rig_given, rig_output, unit_input
+from .inputs import CATEGORY, cameras_input, rig_given, rig_output
 
 
 class SynCamLoadRig(SynCamNode):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from comfy_api.latest import io
 
 from ...syncam_core.cameras.rig import MAX_VIEWS
 from ...syncam_core.cameras.spoken import parse_point
-from ...syncam_core.disk.names import natural
 from ..shared.socket_types import RigType
 
 CATEGORY = "SynCam/Rig"
@@ -74,33 +72,3 @@ def cameras_input(
     default: str = "", tooltip: str = "Which cameras change, like '1, 3-5', 'left' or 'all but 2'. Empty means all."
 ):
     return io.String.Input("cameras", default=default, tooltip=tooltip)
-
-
-def unit_input(tooltip: str, default: float = 1.0, least: float = 0.000001, **options):
-    return io.Float.Input(
-        "unit_m",
-        display_name="metres per unit",
-        default=default,
-        min=least,
-        max=1_000_000,
-        step=0.001,
-        round=0.000001,
-        tooltip=tooltip,
-        **options,
-    )
-
-
-def members_input(name: str, member: io.Input, most: int, tooltip: str):
-    """Sockets that grow with what is connected; `member` is one of them, and `in_order` reads them."""
-    template = io.Autogrow.TemplatePrefix(member, prefix=member.id, min=1, max=most)
-    return io.Autogrow.Input(name, template=template, tooltip=tooltip)
-
-
-def in_order(sockets: Mapping[str, Item | None]) -> list[Item]:
-    """What is connected, by the socket's number: a prompt may name the sockets in any order, and null is nothing."""
-    return [sockets[socket] for socket in sorted(sockets, key=natural) if sockets[socket] is not None]
-
-
-def items_in_order(sockets: Mapping[str, Iterable[Item] | None]) -> list[Item]:
-    """The same for a list node, where a socket holds the items of a list; a node before it may give nothing as one."""
-    return [item for items in in_order(sockets) for item in items]

@@ -7,8 +7,9 @@ from typing import Any
 from comfy_api.latest import io
 
 from ...syncam_core.cameras.rig import MAX_VIEWS, Rig
+from ..shared.inputs import items_in_order, members_input, unit_input
 from ..shared.node import SynCamNode
-from .inputs import CATEGORY, items_in_order, members_input, rig_given, rig_output, unit_input
+from .inputs import CATEGORY, rig_given, rig_output
 
 CameraCtrlPoses = io.Custom("CAMERACTRL_POSES")  # list of rows of 19 numbers
 

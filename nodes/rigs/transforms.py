@@ -6,9 +6,10 @@ from comfy_api.latest import io
 
 from ...syncam_core.cameras import Rig, choose_cameras, parse_numbers, transforms
 from ...syncam_core.errors import UserError
+from ..shared.inputs import in_order, members_input
 from ..shared.node import SynCamNode
 from ..shared.socket_types import RigType
-from .inputs import CATEGORY, cameras_input, in_order, members_input, point_input, point_of, rig_given, rig_output
+from .inputs import CATEGORY, cameras_input, point_input, point_of, rig_given, rig_output
 
 MOST_RIGS = 16
 

@@ -12,7 +12,7 @@ from comfy.model_patcher import ModelPatcher
 from comfy_api.latest import io
 from torch import Tensor
 
-from ...syncam_core.errors import UserError
+from ...syncam_core.errors import UserError, check_number
 from ..host.latents import mask_of, video_latents
 from ..host.view_sync_patch import GIVEN, check_latent, view_sync_of
 from ..shared.errors import sentences_of
@@ -74,9 +74,8 @@ class SynCamDualGuider(io.ComfyNode):
         video_scale: float = 1.8,
     ) -> io.NodeOutput:
         with sentences_of("SynCamDualGuider"):
-            for name, value in (("text_scale", text_scale), ("video_scale", video_scale)):
-                if not 0 <= value <= LARGEST_SCALE:  # a linked value, or NaN
-                    raise UserError(f"'{name}' is {value}; give a number from 0 to {LARGEST_SCALE:g}.", field=name)
+            check_number("text_scale", text_scale, LARGEST_SCALE)
+            check_number("video_scale", video_scale, LARGEST_SCALE)
             synchronization = view_sync_of(model)
             if synchronization is None:
                 raise UserError(

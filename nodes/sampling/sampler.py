@@ -12,8 +12,9 @@ from comfy.model_patcher import ModelPatcher
 from comfy_api.latest import io
 from torch import Tensor
 
-from ...syncam_core.errors import UserError
+from ...syncam_core.errors import check_number
 from ...syncam_core.view_sync.noise import NOISES, noise_of_views, read_noise_order
+from ...syncam_core.wan.geometry import WAN21, Geometry
 from ..host.latents import EMPTY_LATENT_RATIOS, geometry_of_model, given_views
 from ..host.live_preview import all_views_callback
 from ..host.memory import memory_of_sampling
@@ -21,6 +22,7 @@ from ..host.resume import Job, going_on
 from ..host.view_sync_patch import ViewSyncWrapper, check_latent, view_sync_of
 from ..shared.errors import sentences_of, verdict
 
+LARGEST_SCALE = 100.0  # of guidance, and of the shift
 # What weights were trained on, by the width of their model: frames, width and height in pixels.
 TRAINED_ON = {1536: (81, 832, 480), 128: (17, 64, 64)}  # the authors' weights, the demo model
 
@@ -61,7 +63,7 @@ class SynCamSampler(io.ComfyNode):
                     "cfg",
                     default=5.0,
                     min=0.0,
-                    max=100.0,
+                    max=LARGEST_SCALE,
                     step=0.1,
                     round=0.01,
                     tooltip="Guidance scale of the text. 1 skips the negative prompt and halves the time.",
@@ -82,7 +84,7 @@ class SynCamSampler(io.ComfyNode):
                     "shift",
                     default=5.0,
                     min=0.0,
-                    max=100.0,
+                    max=LARGEST_SCALE,
                     step=0.01,
                     tooltip="Shift of the timesteps towards noise; 5 is the authors' value, 0 keeps the model's own.",
                 ),
@@ -153,7 +155,8 @@ class SynCamSampler(io.ComfyNode):
         settings = (seed, steps, cfg, sampler_name, scheduler, shift, denoise, noise, noise_mix, noise_order)
         job = Job(unique_id, model, (positive, negative, latent), settings)
         with sentences_of("SynCamSampler"):
-            check_scales(cfg, shift)
+            check_number("cfg", cfg, LARGEST_SCALE)
+            check_number("shift", shift, LARGEST_SCALE)
         model = shifted(model, shift) if shift > 0 else model
         samples = fitted(latent, model)
         synchronization, cameras = view_sync_of(model), None
@@ -187,12 +190,6 @@ class SynCamSampler(io.ComfyNode):
             read_noise_order(noise_order, None)
 
 
-def check_scales(cfg: float, shift: float) -> None:
-    for name, value in (("cfg", cfg), ("shift", shift)):
-        if not 0 <= value <= 100:  # a linked value, or NaN
-            raise UserError(f"'{name}' is {value}; give a number from 0 to 100.", field=name)
-
-
 class ShiftedFlow(comfy.model_sampling.ModelSamplingDiscreteFlow, comfy.model_sampling.CONST):
     """The noise levels of a flow, as the host's ModelSamplingSD3 makes them."""
 
@@ -221,12 +218,13 @@ def what_to_expect(model: ModelPatcher, synchronization: ViewSyncWrapper, shape:
     Raises UserError for a latent that does not fit the cameras."""
     geometry = geometry_of_model(model.model)
     check_latent(shape, synchronization.cameras.poses, geometry, node="SynCamSampler")
-    size = untrained(geometry.video_size(shape), synchronization.weights.model.dim)
+    size = untrained(shape, synchronization.weights.model.dim, geometry)
     return ". ".join(filter(None, (size, memory_of_sampling(model, synchronization, shape, cfg))))
 
 
-def untrained(given: tuple[int, int, int], dim: int) -> str:
-    """What a video of so many frames, width and height in pixels has that the weights do not know, or ""."""
+def untrained(shape: Sequence[int], dim: int, geometry: Geometry = WAN21) -> str:
+    """What a latent (views, channels, frames, height, width) has that the weights do not know, in one line, or ""."""
+    given = geometry.video_size(shape)
     trained = TRAINED_ON.get(dim, given)
     if given == trained:
         return ""

@@ -30,10 +30,19 @@ from syncam_core.preview.canvas import Canvas  # noqa: E402
 from syncam_core.preview.look import MUTED, PANEL, TEXT  # noqa: E402
 from syncam_core.synthetic import Scene, frame_times, render  # noqa: E402
 from syncam_core.video.auto_cut import cuts_by_motion, motion_of  # noqa: E402
-from syncam_core.video.clip import Clip, ImageClip, MadeClip, in_order  # noqa: E402
+from syncam_core.video.bullet_time import bullet_time, filmed, view_sweep  # noqa: E402
+from syncam_core.video.clip import (  # noqa: E402
+    Clip,
+    ImageClip,
+    MadeClip,
+    in_order,
+    resized,
+)
 from syncam_core.video.edit import Edit, edit_of, edited  # noqa: E402
-from syncam_core.video.layouts import Layout, fitted, laid_out, resized  # noqa: E402
-from syncam_core.video.time_views import bullet_time, filmed, quilt, stereo, view_sweep  # noqa: E402
+from syncam_core.video.layout import Layout, fitted  # noqa: E402
+from syncam_core.video.layout_film import laid_out  # noqa: E402
+from syncam_core.video.quilt import quilt  # noqa: E402
+from syncam_core.video.stereo import stereo  # noqa: E402
 
 PICTURES, WORKFLOWS = ROOT / "web" / "docs" / "pictures", ROOT / "example_workflows"
 FPS = Fraction(15)

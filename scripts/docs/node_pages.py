@@ -27,9 +27,11 @@ from syncam_core.metrics.picture import score_picture
 from syncam_core.preview.canvas import RGB, Canvas, standing_out
 from syncam_core.preview.frusta import draw_arrow_head
 from syncam_core.preview.look import BACKGROUND, GRID, MUTED, PANEL, TEXT, TRAINED
+from syncam_core.video.clip import ImageClip
 from syncam_core.video.labels import draw_plate, label_plates
-from syncam_core.video.layout import compose_frame, plan_grid
-from syncam_core.video.sheet import sheet_picture
+from syncam_core.video.layout import plan_grid
+from syncam_core.video.layout_film import compose_frame
+from syncam_core.video.sheet import sheet_of_clips
 
 
 def encode_example() -> np.ndarray:
@@ -254,7 +256,8 @@ def grid_example() -> np.ndarray:
 def save_views_example() -> np.ndarray:
     """The contact sheet, with fewer moments."""
     rig = around("front", "right", "back", "left")
-    return sheet_picture(film(RED_BALL, rig, 136, 136, (0, 5, 11, 16)), rig.names, rig.colors, FPS / 5.33, moments=4)
+    clips = [ImageClip(view) for view in film(RED_BALL, rig, 136, 136, (0, 5, 11, 16))]
+    return sheet_of_clips(clips, rig.names, rig.colors, FPS / 5.33, moments=4)
 
 
 def score_example() -> np.ndarray:

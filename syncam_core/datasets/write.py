@@ -15,12 +15,12 @@ from ..errors import UserError
 from ..formats import colmap, nerfstudio, syncamvideo
 from ..formats.files import write_text
 from ..video.clip import BITS_8, Clip, in_depth
+from ..video.codecs import DATASET_CRF
 from .scene_file import LAYOUTS, SceneFacts, write_facts
 
 CAPTION = "caption.txt"
 MAX_CAPTION_BYTES = 64 * 2**10  # what readers take
 PNG_COMPRESSION = 4  # as the host's Save Image
-CRF = 12  # of H.264: finer than what is sold as lossless to the eye (18), as nothing is trained on what is looked at
 
 
 def check_take(layout: str, clips: Sequence[Clip], rig: Rig, caption: str) -> None:
@@ -58,7 +58,7 @@ def write_take(
     rig: Rig,  # moving cameras may go on after the last frame
     fps: Fraction,
     caption: str = "",
-    crf: float = CRF,  # of the videos of "syncamvideo"
+    crf: float = DATASET_CRF,  # of the videos of "syncamvideo"
     tags: Mapping[str, str] | None = None,  # metadata of the same
     tick: Callable[[], None] = lambda: None,  # called after each picture, by whose exceptions the work can be ended
 ) -> None:

@@ -94,7 +94,7 @@ def put(stage: Path, place: Path) -> bool:
 
 def flush(path: str | os.PathLike[str]) -> None:
     """Wait until a file's content, or a folder's list of names, is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
+    handle = os.open(path, os.O_RDONLY if os.path.isdir(path) else os.O_RDWR)  # Windows flushes what is open to write
     try:
         os.fsync(handle)
     finally:

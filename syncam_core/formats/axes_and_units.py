@@ -90,6 +90,13 @@ def rig_of(
     return Rig(names=tuple(names), c2w=c2w, lenses=tuple(lenses))
 
 
+def refuse_no_pose(matrix: Tensor, hint: str = "") -> None:
+    """Raises UserError with half a sentence for a matrix (4, 4) that is no rigid pose."""
+    problem = camera_problem(matrix[None])
+    if problem:
+        raise UserError(f"the matrix {problem[1]} {hint}".rstrip())
+
+
 def refuse_inverted(c2w: Sequence[Tensor], forward: Sequence[float], what: str, advice: str) -> None:
     """Raises UserError for matrices that `looks_inverted`: `what` they look like, and what to do about it."""
     if c2w and looks_inverted(torch.stack([*c2w]), forward):

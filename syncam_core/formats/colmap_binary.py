@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import struct
-from io import BufferedReader
 from pathlib import Path
 
 from ..disk.bounded import file_bytes, open_file
@@ -13,6 +11,7 @@ from .colmap_model import AT_REFERENCE, CAMERA_SENSOR, MAX_IMAGES, MODELS, SENSO
 
 LONGEST_NAME = 1024
 MAX_FRAMES_BYTES = 64 * 2**20
+MAX_SENSORS = 1000  # of a rig
 
 
 class _Records:
@@ -63,12 +62,16 @@ def rigs(path: Path) -> dict[int, dict[int, Pose | None]]:
 def frames(path: Path) -> list[Frame]:
     records, found = _Records(file_bytes(path, MAX_FRAMES_BYTES), 68), []
     for _ in range(records.count):
-        key, rig = records.take("<II")
-        pose = records.take_pose(f"frame {key}")
-        (count,) = records.take("<I")
-        data = [records.take("<iIQ") for _ in range(min(count, len(records.content)))]
-        found.append(Frame(key, rig, pose, tuple(one[1:] for one in data if SENSORS.get(one[0]) == CAMERA_SENSOR)))
+        key, rig, *pose, count = records.take("<II7dI")
+        data = records.take(f"<{'iIQ' * count}") if count <= MAX_SENSORS else _refuse_data(key, count)
+        images = zip(data[::3], data[1::3], data[2::3], strict=True)
+        cameras = tuple((camera, image) for kind, camera, image in images if SENSORS.get(kind) == CAMERA_SENSOR)
+        found.append(Frame(key, rig, _usual(tuple(pose), f"the pose of frame {key}"), cameras))
     return found
+
+
+def _refuse_data(frame: int, count: int) -> tuple:
+    raise UserError(f"frame {frame} promises {count} images, but at most {MAX_SENSORS} are possible; copy it again.")
 
 
 def images(path: Path) -> list[Image]:
@@ -80,15 +83,20 @@ def images(path: Path) -> list[Image]:
             raise UserError(
                 f"it promises {count} images in {size} bytes; at most {MAX_IMAGES} are read. Is the file complete?"
             )
-        for place in range(count):
-            number, *pose, camera = _unpack("<I7dI", file.read(64), 0)
-            name = _read_name(file, number)
-            (points,) = _unpack("<Q", file.read(8), 0)
-            if points > (size - file.tell()) // 24:
-                raise UserError(f"it ends within image {place + 1} of {count}; copy it again.")
-            if points:
-                file.seek(24 * points, os.SEEK_CUR)
-            found.append(Image(number, _usual(tuple(pose), f"the pose of image {number}"), camera, name))
+        place = 8
+        for index in range(1, count + 1):
+            file.seek(place)
+            record = file.read(64 + LONGEST_NAME + 9)
+            number, *pose, camera = _unpack("<I7dI", record, 0)
+            name = _name_in(record, number)
+            place += 64 + len(name) + 1
+            (points,) = _unpack("<Q", record, 64 + len(name) + 1)
+            place += 8 + 24 * points
+            if place > size:
+                raise UserError(f"it ends within image {index} of {count}; copy it again.")
+            found.append(
+                Image(number, _usual(tuple(pose), f"the pose of image {number}"), camera, _text_of(name, number))
+            )
     return found
 
 
@@ -123,17 +131,16 @@ def _write_records(path: Path, records: list[bytes]) -> None:
     path.write_bytes(struct.pack("<Q", len(records)) + b"".join(records))
 
 
-def _read_name(file: BufferedReader, image: int) -> str:
-    name = b""
-    while b"\0" not in name and len(name) <= LONGEST_NAME:
-        waiting = file.peek(1)
-        if not waiting:
-            break
-        name += file.read(waiting.find(b"\0") + 1 or min(len(waiting), LONGEST_NAME))
-    if not name.endswith(b"\0") or len(name) > LONGEST_NAME:
+def _name_in(record: bytes, image: int) -> bytes:
+    end = record.find(b"\0", 64, 64 + LONGEST_NAME + 1)
+    if end < 0:
         raise UserError(f"image {image} has a name without an end; is the file complete?")
+    return record[64:end]
+
+
+def _text_of(name: bytes, image: int) -> str:
     try:
-        return name[:-1].decode("utf-8")
+        return name.decode("utf-8")
     except UnicodeDecodeError as problem:
         raise UserError(f"image {image} has a name that is not UTF-8 text.") from problem
 
@@ -146,6 +153,6 @@ def _unpack(form: str, content: bytes, place: int) -> tuple:
 
 
 def _usual(values: tuple[float, ...], what: str) -> tuple[float, ...]:
-    if not all(abs(value) < 1e300 for value in values):  # false for NaN, too
+    if not sum(map(abs, values)) < 1e300:  # false for NaN, too
         raise UserError(f"{what} holds NaN or a far too large number.")
     return values

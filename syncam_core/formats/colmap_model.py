@@ -110,7 +110,10 @@ class Model:
             of_rig.append(frame.pose)
             of_sensor.append(pose)
         poses = _chained(np.array(of_rig), np.array(of_sensor)).tolist()
-        return [image._replace(pose=tuple(pose)) for image, pose in zip(images, poses, strict=True)]
+        return [
+            Image(image.number, tuple(pose), image.camera, image.name)
+            for image, pose in zip(images, poses, strict=True)
+        ]
 
     def taken_together(self, images: list[Image]) -> list[tuple[int, int]]:
         """Camera and frame of each image, where all are of one rig of several cameras; else nothing."""

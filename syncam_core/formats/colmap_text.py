@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 from ..disk.bounded import file_text, open_file
 from ..errors import UserError
 from .colmap_model import AT_REFERENCE, CAMERA_SENSOR, MAX_IMAGES, PARAMETERS, Camera, Frame, Image, Model, Pose
-from .files import LONGEST_LINE, are_numbers, number, rows_of, write_text
+from .files import LONGEST_LINE, are_numbers, number, numbers, rows_of, write_text
 
 MAX_LINES_BYTES = 64 * 2**20  # of frames.txt: one of 100,000 frames is 20 MB
 
@@ -37,7 +37,7 @@ def images(path: Path) -> list[Image]:
             if not line.strip() or line.lstrip().startswith(b"#"):
                 continue
             try:
-                found.append(_image_of(line.decode("utf-8-sig")))
+                found.append(_image_of(line.decode("utf-8")))
             except UnicodeDecodeError as problem:
                 raise UserError(f"line {place} is not UTF-8 text; save it as UTF-8.") from problem
             except UserError as problem:
@@ -97,7 +97,7 @@ def _camera_of(words: list[str]) -> tuple[int, Camera]:
     count = PARAMETERS.get(words[1])
     if count is not None and len(words) != 4 + count:
         raise UserError(f"has {len(words) - 4} parameters, but {words[1]} has {count}.")
-    return whole(words[0]), Camera(words[1][:60], whole(words[2]), whole(words[3]), tuple(map(number, words[4:])))
+    return whole(words[0]), Camera(words[1][:60], whole(words[2]), whole(words[3]), numbers(words[4:]))
 
 
 def _rig_of(words: list[str]) -> tuple[int, dict[int, Pose | None]]:
@@ -124,14 +124,14 @@ def _frame_of(words: list[str]) -> Frame:
     data = [
         (whole(words[at + 1]), whole(words[at + 2])) for at in range(10, len(words), 3) if words[at] == CAMERA_SENSOR
     ]
-    return Frame(whole(words[0]), whole(words[1]), tuple(map(number, words[2:9])), tuple(data))
+    return Frame(whole(words[0]), whole(words[1]), numbers(words[2:9]), tuple(data))
 
 
 def _image_of(line: str) -> Image:
     words = line.split(maxsplit=9)
     if len(words) != 10:
         raise UserError(f"has {len(words)} words, but 10 are needed (number, quaternion, translation, camera, name).")
-    return Image(whole(words[0]), tuple(map(number, words[1:8])), whole(words[8]), words[9].strip())
+    return Image(whole(words[0]), numbers(words[1:8]), whole(words[8]), words[9].strip())
 
 
 def _are_points(line: bytes) -> bool:
@@ -144,6 +144,7 @@ def _are_points(line: bytes) -> bool:
 
 def _short_lines(file: BufferedReader) -> Iterator[bytes]:
     """The lines of a text, cut where they get longer than an image's: points, of which nothing is kept."""
+    file.seek(len(BOM_UTF8) if file.peek(3).startswith(BOM_UTF8) else 0)
     for _ in range(2 * MAX_IMAGES):
         line = file.readline(LONGEST_LINE)
         if not line:
@@ -158,6 +159,6 @@ def _short_lines(file: BufferedReader) -> Iterator[bytes]:
 
 def whole(word: str) -> int:
     """Raises UserError with half a sentence."""
-    if not re.fullmatch("[0-9]{1,18}", word):
+    if not (word.isascii() and word.isdecimal() and len(word) <= 18):
         raise UserError(f"holds {word[:40]!r}, but a whole number is needed.")
     return int(word)

@@ -51,14 +51,16 @@ def first_rows(head: bytes, count: int) -> list[list[str]]:
         return []
 
 
-def every_file_looks(folder: Path, suffixes: Sequence[str], looks_like: Callable[[Path, bytes], bool]) -> bool:
-    """Whether a folder has files with these suffixes, and all of them look like one format."""
+def most_files_look(folder: Path, suffixes: Sequence[str], looks_like: Callable[[Path, bytes], bool]) -> bool:
+    """Whether more than half of a folder's files with these suffixes look like one format.
+
+    Not all of them: one that is broken is refused by its name, and is in nobody's way who chooses others.
+    """
     try:
-        files = files_in(folder, suffixes)
+        files = files_in(folder, suffixes)[:MAX_VIEWS]
     except UserError:
         return False
-    # One that is no camera at all is refused by its name when they are read.
-    return bool(files) and all(looks_like(file, head_of(file)) for file in files[:MAX_VIEWS])
+    return 2 * sum(looks_like(file, head_of(file)) for file in files) > len(files)
 
 
 def printable(text: str) -> str:
@@ -72,6 +74,17 @@ def are_numbers(words: Sequence[str]) -> bool:
         return bool([*map(float, words)])
     except ValueError:
         return False
+
+
+def numbers(words: Sequence[str]) -> tuple[float, ...]:
+    """Finite numbers. Raises UserError with half a sentence as `number` does."""
+    try:
+        values = tuple(map(float, words))
+    except ValueError:
+        values = (math.nan,)
+    if not math.isfinite(sum(map(abs, values))) or "_" in "".join(words):
+        return tuple(map(number, words))  # refuses the first that is none
+    return values
 
 
 def number(word: str) -> float:

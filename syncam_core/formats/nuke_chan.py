@@ -27,8 +27,8 @@ from .files import (
     MAX_FRAMES,
     are_numbers,
     camera_paths,
-    every_file_looks,
     first_rows,
+    most_files_look,
     number,
     read_camera_files,
     rows_of,
@@ -57,7 +57,7 @@ def looks_like(path: Path, head: bytes) -> bool:
     Trajectories of other programs have eight columns, too (a time, a position and a quaternion).
     """
     if not head and path.is_dir():
-        return every_file_looks(path, SUFFIXES, looks_like)
+        return most_files_look(path, SUFFIXES, looks_like)
     rows = first_rows(head, 1)
     if not rows or len(rows[0]) not in (7, 8) or not are_numbers(rows[0]):
         return False

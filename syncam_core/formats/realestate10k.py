@@ -12,7 +12,7 @@ square pixels), a lens that changes over time (the first frame's is kept).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -26,10 +26,10 @@ from .files import (
     MAX_FRAMES,
     are_numbers,
     camera_paths,
-    every_file_looks,
     files_in,
     first_rows,
-    number,
+    most_files_look,
+    numbers,
     read_camera_files,
     rows_of,
     write_text,
@@ -52,9 +52,9 @@ _HINT = "The last 12 numbers of a row are world-to-camera, 3 x 4, in OpenCV axes
 
 
 def looks_like(path: Path, head: bytes) -> bool:
-    """Whether one of the first two lines is a row of poses; for a folder, whether this holds for its .txt files."""
+    """Whether one of the first two lines is a row of poses; for a folder, whether this holds for most of its .txt files."""
     if not head and path.is_dir():
-        return every_file_looks(path, SUFFIXES, looks_like)
+        return most_files_look(path, SUFFIXES, looks_like)
     return any(map(_is_row, first_rows(head, 2)))
 
 
@@ -108,15 +108,27 @@ def write(
         write_text(file, "\n".join(["_".join(name.split()), *lines]) + "\n")
 
 
-def pose_of_row(words: Sequence[str]) -> tuple[float, list[float]]:
-    """fx as a share of the picture's width, and the 12 numbers of world-to-camera.
+def rows_of_text(text: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a file with their lines, without a first line that is the clip's name or address. Raises UserError."""
+    for place, (line, words) in enumerate(rows_of(text)):
+        if place > 0 or len(words) == ROW_NUMBERS or (len(words) > 6 and are_numbers(words)):
+            yield line, words
 
-    Raises UserError with half a sentence for anything else than 19 finite numbers.
+
+def pose_of_row(words: Sequence[str]) -> tuple[float, Tensor]:
+    """fx as a share of the picture's width, and camera-to-world (4, 4) in the file's unit.
+
+    Raises UserError with half a sentence for anything else than 19 finite numbers that hold a rigid pose.
     """
     if len(words) != ROW_NUMBERS:
         raise UserError(f"has {len(words)} numbers, but {ROW_NUMBERS} are needed.")
-    numbers = [*map(number, words)]
-    return numbers[1], numbers[7:]
+    values = numbers(words)
+    w2c = torch.eye(4, dtype=torch.float64)
+    w2c[:3] = torch.tensor(values[7:], dtype=torch.float64).view(3, 4)
+    problem = camera_problem(w2c[None])
+    if problem:
+        raise UserError(f"holds no pose: the matrix {problem[1]} {_HINT}")
+    return values[1], inverse(w2c)
 
 
 def lens_of(focal: float) -> Lens:
@@ -137,35 +149,28 @@ def checked_size(image_size: tuple[int, int]) -> tuple[int, int]:
 
 
 def _read_file(path: Path) -> tuple[Tensor, Lens]:  # c2w (frames, 4, 4) in the file's unit, lens of the first frame
-    rows, lines, first_fx = [], [], None
-    for place, (line, words) in enumerate(rows_of(file_text(path))):
-        if place == 0 and len(words) != ROW_NUMBERS and not (len(words) > 6 and are_numbers(words)):
-            continue  # the clip's name or address
+    rows, lines = [], []
+    for line, words in rows_of_text(file_text(path)):
         try:
-            fx, row = pose_of_row(words)
+            if len(words) != ROW_NUMBERS:
+                raise UserError(f"has {len(words)} numbers, but {ROW_NUMBERS} are needed.")
+            rows.append(numbers(words))
         except UserError as problem:
             raise problem.told(f"line {line} {problem}") from problem
-        first_fx = fx if first_fx is None else first_fx
-        rows.append(row)
         lines.append(line)
         if len(rows) > MAX_FRAMES:
             raise UserError(f"it has more than {MAX_FRAMES} frames; cut it.")
     if not rows:
         raise UserError(f"it holds no poses; a row has {ROW_NUMBERS} numbers (timestamp fx fy cx cy 0 0, then 3 x 4).")
     w2c = torch.eye(4, dtype=torch.float64).repeat(len(rows), 1, 1)
-    w2c[:, :3] = torch.tensor(rows, dtype=torch.float64).view(-1, 3, 4)
+    w2c[:, :3] = torch.tensor(rows, dtype=torch.float64)[:, 7:].view(-1, 3, 4)
     problem = camera_problem(w2c)
     if problem:
         frame, what = problem
         raise UserError(f"line {lines[frame]}: the matrix {what} {_HINT}")
-    return inverse(w2c), lens_of(first_fx)
+    return inverse(w2c), lens_of(rows[0][1])
 
 
 def _first_pose(path: Path) -> Tensor:  # c2w (4, 4)
     """Raises UserError where none of the first two lines is a row of poses."""
-    row = next(filter(_is_row, first_rows(head_of(path), 2)), [])
-    w2c = torch.eye(4, dtype=torch.float64)
-    w2c[:3] = torch.tensor(pose_of_row(row)[1], dtype=torch.float64).view(3, 4)
-    if camera_problem(w2c[None]):
-        raise UserError("holds no rigid pose.")
-    return inverse(w2c)
+    return pose_of_row(next(filter(_is_row, first_rows(head_of(path), 2)), []))[1]

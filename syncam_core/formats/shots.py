@@ -34,6 +34,10 @@ _CARD_FILE = re.compile("(?=[A-Z0-9_]*[A-Z])[A-Z0-9_]{4}[0-9]{4}")
 
 _CAMERA = r"(?:cam(?:era)?|view|c|v)[ _-]?[0-9]{1,9}"
 _TIME = r"(?:frame|time|f|t)?[ _-]?([0-9]{1,15})"
+_CAMERA_NAME = re.compile(_CAMERA, re.IGNORECASE)
+_TIME_NAME = re.compile(_TIME, re.IGNORECASE)
+_ENDING = re.compile(r"(?<=.)\.[A-Za-z][A-Za-z0-9]{0,4}\Z")
+_DIGITS_BEHIND = re.compile("[0-9]{1,15}$")
 _CAMERA_THEN_TIME = re.compile(rf"({_CAMERA})[ _-]+{_TIME}", re.IGNORECASE)
 _TIME_THEN_CAMERA = re.compile(rf"(?:frame|time|f|t)[ _-]?([0-9]{{1,15}})[ _-]+({_CAMERA})", re.IGNORECASE)
 _EVEN = 0.01  # of a step, by which moments may miss their place
@@ -68,10 +72,10 @@ def choose_shots(listed: Listed, cameras: str | Sequence[str], pictures: str = "
     that lack moments which others have; also for cameras that are not there.
     """
     found = cameras_of(listed, pictures)
+    if pictures == "auto" and isinstance(cameras, str) and cameras.strip() and not _are_named(cameras, found):
+        stills = _stills(_parts_of(listed.paths))
+        found = stills if _are_named(cameras, stills) else found  # whoever names pictures wants these
     names = [*found]
-    stills = _stills(_parts_of(listed.paths)) if pictures == "auto" and isinstance(cameras, str) else {}
-    if len(stills) != len(found) and _are_named(cameras, [*stills]) and not _are_named(cameras, names):
-        found, names = stills, [*stills]  # whoever names pictures wants these
     too_many = " If they are the frames of moving cameras, set 'pictures' to moving." if pictures == "auto" else ""
     chosen = {names[index]: found[names[index]] for index in chosen_of(cameras, names, too_many)}
     _check_moments(chosen, listed.said, "" if pictures == "moving" else f"; {_STILLS_HINT}")
@@ -129,20 +133,22 @@ def _parts_of(paths: Sequence[str]) -> list[list[str]]:
 def _split(path: str) -> list[str]:
     parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".", "..")]
     if parts:
-        parts[-1] = re.sub(r"(?<=.)\.[A-Za-z][A-Za-z0-9]{0,4}\Z", "", parts[-1])
+        parts[-1] = _ENDING.sub("", parts[-1])
     return parts
 
 
 def _number_behind(stem: str) -> tuple[str, float | None]:
     """What stands before the digits at the end of a name, and their number."""
-    digits = re.search("[0-9]{1,15}$", stem[-64:])
+    digits = _DIGITS_BEHIND.search(stem[-64:])
     return (stem[: -len(digits[0])], float(digits[0])) if digits else (stem, None)
 
 
 def _of_words(parts: list[list[str]], listed: Listed) -> Cameras | None:
-    told = [_words(one) for one in parts]
-    if None in told:
-        return None
+    told = []
+    for one in parts:
+        if (shot := _words(one)) is None:
+            return None
+        told.append(shot)
     places: dict[tuple[str, float], list[str]] = {}
     for shot, (*folders, _) in zip(told, parts, strict=True):
         if places.setdefault(shot, folders) != folders:
@@ -157,9 +163,9 @@ def _words(parts: list[str]) -> tuple[str, float] | None:
         return found[1], float(found[2])
     if found := _TIME_THEN_CAMERA.fullmatch(stem):
         return found[2], float(found[1])
-    if re.fullmatch(_CAMERA, folder, re.IGNORECASE) and (moment := _number_behind(stem)[1]) is not None:
+    if _CAMERA_NAME.fullmatch(folder) and (moment := _number_behind(stem)[1]) is not None:
         return folder, moment
-    if re.fullmatch(_CAMERA, stem, re.IGNORECASE) and (found := re.fullmatch(_TIME, folder, re.IGNORECASE)):
+    if _CAMERA_NAME.fullmatch(stem) and (found := _TIME_NAME.fullmatch(folder)):
         return stem, float(found[1])
     return None
 
@@ -178,7 +184,7 @@ def _of_folders(parts: list[list[str]], listed: Listed) -> Cameras | None:
 
 def _of_moment_folders(parts: list[list[str]], listed: Listed) -> Cameras | None:
     """A folder per moment, in which every camera's picture has the camera's name."""
-    found = [re.fullmatch(_TIME, one[-2], re.IGNORECASE) if len(one) > 1 else None for one in parts]
+    found = [_TIME_NAME.fullmatch(one[-2]) if len(one) > 1 else None for one in parts]
     if None in found or len({one[-2] for one in parts}) < 2:
         return None
     names, moments = [one[-1] for one in parts], [float(match[1]) for match in found]
@@ -321,7 +327,7 @@ def _is_likely(found: Cameras, parts: list[list[str]], listed: Listed) -> bool:
             and _are_even(moments)
             and max(moments) - min(moments) < len(moments)
         )
-    bare = all(re.fullmatch(_TIME, one[-1], re.IGNORECASE) for one in parts)
+    bare = all(_TIME_NAME.fullmatch(one[-1]) for one in parts)
     return bare and not {one.lower() for one in last_folders} & _PLAIN_FOLDERS and _are_even(moments)
 
 
@@ -355,10 +361,9 @@ def _lenses_tell_apart(found: Cameras, lenses: Sequence[Hashable]) -> bool:
     )
 
 
-def _are_named(cameras: str | Sequence[str], names: Sequence[str]) -> bool:
-    """Whether a text asks for cameras of these names, and not just for numbers."""
-    words = re.split(r"[,;\s]+", cameras.strip()) if isinstance(cameras, str) else [""]
-    return any(words) and {*filter(None, words)} <= {*names}
+def _are_named(cameras: str, names: Iterable[str]) -> bool:
+    """Whether a text asks for cameras by these names, and not just by numbers."""
+    return {*filter(None, re.split(r"[,;\s]+", cameras))} <= {*names}
 
 
 def _check_moments(cameras: Cameras, said: Callable[[int], str], hint: str) -> None:

@@ -13,7 +13,8 @@ from ..cameras.rig import Rig
 from ..errors import UserError
 from ..synthetic import Scene, render
 from ..video.labels import draw_plate, label_plates
-from ..video.layout import compose_frame, plan_grid
+from ..video.layout import plan_grid
+from ..video.layout_film import compose_frame
 from .rig_picture import check_figure_scale
 from .stage import Stage
 

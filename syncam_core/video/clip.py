@@ -9,8 +9,10 @@ from itertools import accumulate
 from typing import Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from ..errors import UserError
 from .frames import clean_rgb, rgb_to_uint8
 
 BITS_8, BITS_16, FLOAT = np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32)
@@ -116,3 +118,30 @@ def blended(
         return above if share >= 1 else below
     mixed = below.astype(np.float32) * (1 - share) + above.astype(np.float32) * share
     return mixed if below.dtype == FLOAT else (mixed + 0.5).astype(below.dtype)
+
+
+def resized(
+    picture: np.ndarray,  # (any height, any width, 3) uint8, uint16, or float32 in 0..1
+    height: int,
+    width: int,
+) -> np.ndarray:  # (height, width, 3), the same dtype
+    """The picture in another size, smoothed where it shrinks; as it is where it has this size."""
+    if picture.shape[:2] == (height, width):
+        return picture
+    planes = torch.from_numpy(np.moveaxis(picture, 2, 0)[None].astype(np.float32))
+    scaled = torch.nn.functional.interpolate(planes, (height, width), mode="bicubic", antialias=True)
+    white = WHITE[picture.dtype]
+    pixels = np.ascontiguousarray(np.moveaxis(scaled[0].clamp(0, white).numpy(), 0, 2))
+    return pixels if picture.dtype == FLOAT else (pixels + 0.5).astype(picture.dtype)
+
+
+def check_same_size(clips: Sequence[Clip], names: Sequence[str]) -> None:
+    """Raise UserError with a sentence where views of different sizes cannot stand for one another."""
+    first = clips[0]
+    for clip, name in zip(clips, names, strict=True):
+        if (clip.height, clip.width) != (first.height, first.width):
+            raise UserError(
+                f"'views' must all have the same size, but {names[0]!r} is {first.width} x {first.height} pixels and "
+                f"{name!r} {clip.width} x {clip.height}; scale them to one size first.",
+                field="views",
+            )

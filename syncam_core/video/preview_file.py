@@ -12,10 +12,10 @@ import numpy as np
 
 from ..errors import UserError
 from .clip import BITS_8, Clip, in_depth, in_order
+from .codecs import PREVIEW_CRF
 from .read import open_video, video_frames
 from .write import VideoWriter
 
-PREVIEW_CRF = 20
 FASTER_PRESET = "veryfast"  # half the time of x264's default for files of the same size, with key frames only
 # What Chromium, Firefox and Safari play of what this pack writes; all of it 8 bit and 4:2:0.
 PLAYED_CODECS = {".mp4": ("h264", "av1", "vp9"), ".webm": ("vp8", "vp9", "av1")}

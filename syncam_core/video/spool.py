@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -106,6 +107,12 @@ class SpooledClip:
                 f"a frame is {frame.shape} {frame.dtype}, but the clip is {(self.height, self.width, 3)} {self.dtype}."
             )
         self.begins.append(self.spool.write(_bytes_of(np.ascontiguousarray(frame))))
+
+    def keeping(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """The same frames; each one is appended as it passes."""
+        for frame in frames:
+            self.append(frame)
+            yield frame
 
     def __len__(self) -> int:
         return len(self.begins)

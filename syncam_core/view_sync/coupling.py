@@ -18,7 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..errors import UserError
+from ..errors import check_choice
 
 
 class Group(NamedTuple):
@@ -154,7 +154,6 @@ def groups_of(coupling: str, poses: Tensor, size: int = 2, step: int = 0, seed: 
     group where the coupling asks for one; ``step`` and ``seed`` count where its groups change. Raises UserError for
     another coupling.
     """
-    if coupling not in COUPLINGS:
-        raise UserError(f"'coupling' is '{coupling}'; choose {', '.join(COUPLINGS)}.", field="coupling")
+    check_choice("coupling", coupling, COUPLINGS)
     views = len(poses)
     return joint(views) if views <= 2 else COUPLINGS[coupling].groups(Moment(poses, size, step, seed))

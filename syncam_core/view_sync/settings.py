@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..cameras.rig import MAX_VIEWS
-from ..errors import UserError
+from ..errors import UserError, check_choice, check_number
 from .control import STRONGEST, ViewControl
 from .coupling import COUPLINGS
 from .memory import MEMORY_CHOICES
@@ -35,17 +34,14 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name, largest in (("strength", STRONGEST), ("start_percent", 1.0), ("end_percent", 1.0)):
-            value = getattr(self, name)
-            # Linked values bypass the limits of the widgets, and NaN passes them.
-            if not 0 <= value <= largest:
-                raise UserError(f"'{name}' is {value}; give a number from 0 to {largest:g}.", field=name)
+            check_number(name, getattr(self, name), largest)
         if self.start_percent > self.end_percent:
             raise UserError(
                 f"'start_percent' is {self.start_percent}, after 'end_percent' {self.end_percent}; "
                 "set it to a smaller number.",
                 field="start_percent",
             )
-        check_choice("coupling", self.coupling, tuple(COUPLINGS))
+        check_choice("coupling", self.coupling, COUPLINGS)
         check_choice("memory", self.memory, MEMORY_CHOICES)
         if not 2 <= self.group_size <= MAX_VIEWS:
             raise UserError(
@@ -61,8 +57,3 @@ class Settings:
             return self
         control = self.control.spread(views, depth)
         return replace(self, control=None if control.changes_nothing else control)
-
-
-def check_choice(name: str, given: str, possible: Sequence[str]) -> None:
-    if given not in possible:
-        raise UserError(f"'{name}' is '{given}'; choose {', '.join(possible)}.", field=name)

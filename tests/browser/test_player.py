@@ -371,6 +371,25 @@ def test_wipe_solo_loop_speed_and_downloads(page, server, request, tmp_path_fact
     page.mouse.wheel(0, 300)
     assert in_app(page, "return [...app.canvas.ds.offset, app.canvas.ds.scale]") == where
 
+    # previews that somebody has deleted come back with the next run of the unchanged graph
+    previews = list((server.folder / "temp").glob("syncam_player_*.mp4"))
+    assert len(previews) >= VIEWS
+    for file in previews:
+        file.unlink()
+    in_app(
+        page,
+        """
+        const node = app.graph._nodes.find(n => n.type == 'SynCamPlayer');
+        const said = node.properties.syncam_film;
+        node.onExecuted({ syncam_player: [{ ...said, frames: said.frames - 1 }] }); // as after a reload: read anew
+        """,
+    )
+    page.locator(".sp-player [role=alert]:visible").wait_for()
+    in_app(page, "await app.queuePrompt(0, 1)")
+    all_there(page)
+    assert page.locator(".sp-player [role=alert]:visible").count() == 0
+    assert all(file.is_file() for file in previews[:VIEWS])
+
     # a node that is removed keeps no decoder, no pictures
     left_over = page.evaluate(
         f"""() => {{

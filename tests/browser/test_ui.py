@@ -95,6 +95,22 @@ def test_the_demo_is_in_the_template_browser_loads_without_red_nodes_runs_and_sh
     )
     page.wait_for_timeout(500)
     picture(page, tmp_path_factory, f"demo_{renderer}")
+
+    # The host's own preview on the node is no input, so that an unchanged graph is not run, and written, once more.
+    written = sorted(path.name for path in (server.folder / "output").rglob("*") if path.is_file())
+    prompt = in_app(page, "return (await app.graphToPrompt()).output")
+    (saving,) = (node for node in prompt.values() if node["class_type"] == "SynCamSaveViews")
+    assert "video-preview" not in saving["inputs"]
+    in_app(
+        page,
+        """
+        const { api } = window.comfyAPI.api;
+        const over = new Promise(resolve => api.addEventListener('execution_success', resolve, { once: true }));
+        await app.queuePrompt(0, 1);
+        await over;
+        """,
+    )
+    assert sorted(path.name for path in (server.folder / "output").rglob("*") if path.is_file()) == written
     assert page.ours == []
 
 

@@ -81,6 +81,7 @@ def test_a_name_in_other_letters_is_not_free(tmp_path):
     assert free_stem(tmp_path, "views_edit") == "views_edit_00002"
     (tmp_path / "views_edit_00002.EDL").touch()
     assert free_stem(tmp_path, "views_edit") == "views_edit_00003"
+    assert free_stem(tmp_path, "VIEWS_edit") == "VIEWS_edit_00003"
     assert is_taken(tmp_path, "views_edit.OTIO")
     assert not is_taken(tmp_path, "views_edit")
     assert not is_taken(tmp_path / "absent", "a")

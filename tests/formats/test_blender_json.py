@@ -162,35 +162,64 @@ class Matrix(list):
         return Matrix(unscaled.tolist())
 
 
-def test_the_script_of_the_help_page_exports_a_file_that_is_read(path, monkeypatch):
+class BlenderCamera(SimpleNamespace):
+    """A camera with a 50 mm lens and Blender's own projection, as Blender 5.0.1 gives it for each sensor fit."""
+
+    def calc_matrix_camera(self, depsgraph, x, y, scale_x, scale_y):
+        assert depsgraph == "graph"
+        across, up = x * scale_x, y * scale_y
+        fit = self.data.sensor_fit
+        is_upright = fit == "VERTICAL" or (fit == "AUTO" and up > across)
+        sensor = self.data.sensor_height if fit == "VERTICAL" else self.data.sensor_width
+        width = sensor * across / up if is_upright else sensor
+        return [[2 * self.data.lens / width, 0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("size", "angles_deg"),  # what Blender 5.0.1 shows across: sensor fit auto, vertical, horizontal
+    [((832, 480), (39.60, 45.17, 39.60)), ((480, 832), (23.47, 15.77, 39.60))],
+    ids=["landscape", "portrait"],
+)
+def test_the_script_of_the_help_page_exports_a_file_that_is_read(path, monkeypatch, size, angles_deg):
     """A Blender scene of a moving and a scaled camera, by the attributes that the script reads."""
     script = next(code for code in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.S) if "json.dump" in code)
-    assert len(script.strip().splitlines()) == 12
-    lens = SimpleNamespace(lens=35.0, sensor_width=36.0)
-    moving = SimpleNamespace(name="Dolly", type="CAMERA", data=lens, matrix_world=None)
-    scaled = SimpleNamespace(name="Scaled", type="CAMERA", data=lens, matrix_world=None)
+    moving, scaled, wide = (
+        BlenderCamera(
+            name=name,
+            type="CAMERA",
+            data=SimpleNamespace(lens=50.0, sensor_fit=fit, sensor_width=36.0, sensor_height=24.0),
+            matrix_world=None,
+        )
+        for name, fit in (("Dolly", "AUTO"), ("Scaled", "VERTICAL"), ("Wide", "HORIZONTAL"))
+    )
     light = SimpleNamespace(name="Light", type="LIGHT", data=None, matrix_world=None)
 
     def frame_set(frame):
         moving.matrix_world = Matrix(orbit_with_z_up(5 * frame, 10, 3).tolist())
         scaled.matrix_world = Matrix((orbit_with_z_up(0, 0, 3) @ np.diag([2, 2, 2, 1])).tolist())
+        wide.matrix_world = scaled.matrix_world
 
     scene = SimpleNamespace(
-        objects=[moving, light, scaled],
+        objects=[moving, light, scaled, wide],
         frame_start=1,
         frame_end=4,
         frame_set=frame_set,
         unit_settings=SimpleNamespace(scale_length=0.1),
+        render=SimpleNamespace(resolution_x=size[0], resolution_y=size[1], pixel_aspect_x=1.0, pixel_aspect_y=1.0),
     )
     bpy = SimpleNamespace(
-        context=SimpleNamespace(scene=scene), path=SimpleNamespace(abspath=lambda name: str(path.parent / name[2:]))
+        context=SimpleNamespace(scene=scene, evaluated_depsgraph_get=lambda: "graph"),
+        path=SimpleNamespace(abspath=lambda name: str(path.parent / name[2:])),
     )
     monkeypatch.setitem(sys.modules, "bpy", bpy)
     exec(compile(script, "script", "exec"), {})  # noqa: S102
     rig = read_rig_file(path)
-    assert rig.names == ("Dolly", "Scaled")
+    assert rig.names == ("Dolly", "Scaled", "Wide")
     assert rig.frames == 4
     expected = orbit_in_the_rig(20, 10, 0.3)
     np.testing.assert_allclose(rig.c2w[0, 3], expected, atol=1e-12)
     np.testing.assert_allclose(rig.c2w[1, 0], orbit_in_the_rig(0, 0, 0.3), atol=1e-12)
-    assert rig.lenses[0].focal_mm == 35
+    for lens, angle_deg in zip(rig.lenses, angles_deg, strict=True):
+        assert np.degrees(2 * np.arctan(lens.sensor_width_mm / 2 / lens.focal_mm)) == pytest.approx(
+            angle_deg, abs=0.005
+        )

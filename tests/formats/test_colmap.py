@@ -6,6 +6,7 @@ import itertools
 import logging
 import math
 import os
+import re
 import struct
 import time
 import tracemalloc
@@ -278,6 +279,256 @@ def test_cameras_that_colmap_holds_together_as_a_rig_are_where_colmap_puts_them(
     assert read.names == ("cam1", "cam2")
     np.testing.assert_allclose(read.c2w[0], c2w, atol=1e-9)
     np.testing.assert_allclose(read.c2w[1], c2w @ np.linalg.inv(second_from_first), atol=1e-9)
+
+
+# -- rigs and frames -------------------------------------------------------------------------------------------------
+
+
+def rig_carried(views: int = 3, frames: int = 4) -> Rig:
+    """Cameras fixed to each other, carried along a path."""
+    carrier = c2w_matrices(np.random.default_rng(5), 1, frames)[0]
+    mounted = c2w_matrices(np.random.default_rng(6), views, 1)[:, 0]
+    return Rig(("left", "middle", "right")[:views], carrier[None] @ mounted[:, None])
+
+
+@pytest.mark.parametrize("binary", [True, False])
+@pytest.mark.parametrize("frames", [1, 4])
+def test_cameras_that_keep_their_places_are_one_rig_whose_frames_colmap_reads(tmp_path, binary, frames):
+    rig = rig_carried(3, frames)
+    write_rig_file(rig, tmp_path / "model", "colmap", unit_m=0.5, binary=binary)
+    model = pycolmap.Reconstruction(tmp_path / "model")
+    assert [len(one.sensor_ids()) for one in model.rigs.values()] == [3]
+    assert len(model.frames) == frames
+    wanted = rig.c2w[..., :3, :].clone()
+    wanted[..., 3] /= 0.5
+    for number, frame in model.frames.items():
+        images = [model.images[data.id] for data in frame.data_ids]
+        assert sorted(image.name for image in images) == [f"{name}/{number:06d}.png" for name in rig.names]
+        for view, name in enumerate(rig.names):
+            image = next(image for image in images if image.name.startswith(name))
+            pose = image.cam_from_world().inverse().matrix()
+            np.testing.assert_allclose(pose, wanted[view, number - 1], atol=1e-9)
+    (model.write_binary if binary else model.write_text)(tmp_path / "model")  # as COLMAP writes them itself
+    same_cameras(read_rig_file(tmp_path / "model", unit_m=0.5), rig)
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_cameras_that_move_against_each_other_are_a_rig_each(tmp_path, binary):
+    rig = Rig(("left", "right"), c2w_matrices(np.random.default_rng(7), 2, 3))
+    write_rig_file(rig, tmp_path / "model", "colmap", binary=binary)
+    model = pycolmap.Reconstruction(tmp_path / "model")
+    assert [len(one.sensor_ids()) for one in model.rigs.values()] == [1, 1]
+    assert len(model.frames) == 6
+    poses = poses_by_colmap(tmp_path / "model")
+    for view, name in enumerate(rig.names):
+        for frame in range(3):
+            np.testing.assert_allclose(poses[f"{name}/{frame + 1:06d}.png"], rig.c2w[view, frame, :3], atol=1e-9)
+    same_cameras(read_rig_file(tmp_path / "model", unit_m=1.0), rig)
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_beside_frames_the_poses_of_images_are_not_looked_at_as_colmap_does_not(tmp_path, binary):
+    rig = rig_carried()
+    for place, cameras in (("model", rig), ("other", orbit_rig([0, 20, 40], [0], [3]))):
+        write_rig_file(cameras, tmp_path / place, "colmap", binary=binary)
+    kind = "bin" if binary else "txt"
+    content = (tmp_path / "model" / f"images.{kind}").read_bytes()
+    if binary:
+        moved, place = bytearray(content), 8
+        while place < len(content):
+            struct.pack_into("<7d", moved, place + 4, 0.5, 0.5, 0.5, 0.5, 9, 9, 9)
+            place = content.index(b"\0", place + 64) + 9
+    else:
+        pose = rb"\g<1> 0.5 0.5 0.5 0.5 9 9 9 "
+        moved = re.sub(rb"(?m)^([0-9]+) (?:\S+ ){7}", pose, content)
+    (tmp_path / "model" / f"images.{kind}").write_bytes(moved)
+    by_colmap = poses_by_colmap(tmp_path / "model")
+    np.testing.assert_allclose(by_colmap["left/000001.png"], rig.c2w[0, 0, :3], atol=1e-9)
+    same_cameras(read_rig_file(tmp_path / "model", unit_m=1.0), rig)
+    (tmp_path / "model" / f"frames.{kind}").unlink()
+    back = read_rig_file(tmp_path / "model", unit_m=1.0)
+    assert float((back.c2w - back.c2w[:1, :1]).abs().max()) == 0
+
+
+@pytest.mark.parametrize("names", [["{s}_{n:04d}.png", "{n:04d}_{s}.png"], ["{n:05d}/{s}.png", "x{n}{s}.png"]])
+def test_frames_of_a_rig_tell_cameras_and_moments_whatever_the_pictures_are_called(tmp_path, names):
+    rig = rig_carried(2)
+    for form in names:
+        folder = tmp_path / str(names.index(form))
+        write_rig_file(rig, folder, "colmap")
+        text = (folder / "images.txt").read_text()
+        for side, word in (("left", "p"), ("middle", "q")):
+            for number in range(1, 5):
+                text = text.replace(f"{side}/{number:06d}.png", form.format(s=word, n=number))
+        (folder / "images.txt").write_text(text)
+        back = read_rig_file(folder, unit_m=1.0)
+        same_cameras(Rig(rig.names[:2], back.c2w), rig)
+        stills = read_rig_file(folder, unit_m=1.0, pictures="stills")
+        assert (stills.views, stills.frames) == (8, 1)
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "said"),
+    [
+        ("rigs", "1 2 CAMERA 1 CAMERA 2 0", "rig 1 has no pose for camera 2, of which image 'middle/000001.png' is"),
+        ("rigs", "1 2 CAMERA 1 CAMERA 2", "'rigs.txt': line 1 has 6 words, which are too few for its sensors"),
+        ("rigs", "1 2 CAMERA 1 CAMERA 2 1 x 0 0 0 0 0 0", "'rigs.txt': line 1 holds 'x'"),
+        ("frames", "1 1 1 0 0 0 0 0 0 2 CAMERA 1 1", "'frames.txt': line 1 has 13 words"),
+        ("frames", "1 1 1 0 0 0 0 0 0 1 CAMERA 1 1", "image 'left/000002.png' is in none of the model's frames"),
+        ("frames", "1 1 0 0 0 0 0 0 0 8" + "".join(f" CAMERA {1 + n // 4} {n + 1}" for n in range(8)), "quaternion of length 0"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_rigs_and_frames_is_said(tmp_path, file, line, said):
+    write_rig_file(rig_carried(2), tmp_path / "model", "colmap")
+    (tmp_path / "model" / f"{file}.txt").write_text(f"{line}\n")
+    with pytest.raises(UserError, match=f"^folder 'model': .*{said}"):
+        read_rig_file(tmp_path / "model", unit_m=1.0)
+
+
+def test_a_frame_whose_quaternion_is_none_is_refused(tmp_path):
+    write_rig_file(rig_carried(2), tmp_path / "model", "colmap")
+    text = (tmp_path / "model" / "frames.txt").read_text()
+    (tmp_path / "model" / "frames.txt").write_text(re.sub(r"(?m)^1 1 (\S+ ){4}", "1 1 2 0 0 0 ", text))
+    with pytest.raises(UserError, match=r"image 'left/000001.png' has a quaternion of length 2"):
+        read_rig_file(tmp_path / "model", unit_m=1.0)
+
+
+@pytest.mark.parametrize("file", ["rigs.bin", "frames.bin"])
+def test_rigs_and_frames_cut_anywhere_are_refused(tmp_path, file):
+    write_rig_file(rig_carried(2, 2), tmp_path / "model", "colmap", binary=True)
+    content = (tmp_path / "model" / file).read_bytes()
+    for length in range(len(content)):
+        (tmp_path / "model" / file).write_bytes(content[:length])
+        with pytest.raises(UserError, match=f"^folder 'model': '{file}': "):
+            read_rig_file(tmp_path / "model", unit_m=1.0)
+
+
+def test_more_images_of_a_frame_than_cameras_can_be_are_refused_unread(tmp_path):
+    write_rig_file(rig_carried(2, 2), tmp_path / "model", "colmap", binary=True)
+    content = bytearray((tmp_path / "model" / "frames.bin").read_bytes())
+    struct.pack_into("<I", content, 8 + 64, 2**32 - 1)
+    (tmp_path / "model" / "frames.bin").write_bytes(content)
+    with pytest.raises(UserError, match="frame 1 promises 4294967295 images"):
+        read_rig_file(tmp_path / "model", unit_m=1.0)
+
+
+# -- evidence beside the names ---------------------------------------------------------------------------------------
+
+
+def test_every_camera_has_its_own_lens_and_not_that_of_another_image(tmp_path):
+    lenses = "".join(f"{n} PINHOLE 640 480 {200 * n} {200 * n} 320 240\n" for n in (1, 2, 3))
+    images = "".join(f"{n} 1 0 0 0 {n} 0 3 {n} {name}.png\n\n" for n, name in ((1, "a"), (2, "b"), (3, "c")))
+    rig = read_rig_file(text_model(tmp_path / "m", lenses, images), unit_m=1.0)
+    assert [round(lens.focal_mm / lens.sensor_width_mm * 640) for lens in rig.lenses] == [200, 400, 600]
+    rig = read_rig_file(tmp_path / "m", "c, a", unit_m=1.0)
+    assert [round(lens.focal_mm / lens.sensor_width_mm * 640) for lens in rig.lenses] == [600, 200]
+
+
+def walked(folder, count: int, lens: str = "1", form: str = "frame_{n:05d}.png", dropped: int = -1):
+    cameras = "".join(f"{n} PINHOLE 640 480 500 500 320 240\n" for n in range(1, count + 1))
+    rows = [(n, lens if lens == "1" else str(n + 1)) for n in range(count) if n != dropped]
+    images = "".join(f"{n + 1} 1 0 0 0 {n} 0 3 {camera} {form.format(n=n)}\n\n" for n, camera in rows)
+    return text_model(folder, cameras, images)
+
+
+def test_a_walked_video_of_2000_frames_is_one_moving_camera(tmp_path):
+    rig = read_rig_file(walked(tmp_path / "m", 2000), unit_m=1.0)
+    assert (rig.names, rig.frames) == (("cam01",), 2000)
+    assert rig.c2w[0, :, 0, 3].tolist() == [-n for n in range(2000)]
+    rig = read_rig_file(walked(tmp_path / "own", 2000, lens="own"), unit_m=1.0)
+    assert rig.frames == 2000
+
+
+def test_whoever_names_pictures_of_a_walk_gets_still_cameras(tmp_path):
+    folder = walked(tmp_path / "m", 100)
+    rig = read_rig_file(folder, "frame_00090, frame_00007", unit_m=1.0)
+    assert (rig.names, rig.frames) == (("frame_00090", "frame_00007"), 1)
+    with pytest.raises(UserError, match="asks for '3', but the cameras are cam01"):
+        read_rig_file(folder, "1, 3", unit_m=1.0)
+    assert read_rig_file(folder, "1, 3", unit_m=1.0, pictures="stills").names == ("frame_00000", "frame_00002")
+
+
+def test_a_walk_that_lacks_a_frame_is_still_cameras_and_names_the_frame_when_it_is_said_to_move(tmp_path):
+    folder = walked(tmp_path / "m", 10, dropped=4)
+    assert read_rig_file(folder, unit_m=1.0).views == 9
+    with pytest.raises(UserError, match="frame 4 is missing in all cameras"):
+        read_rig_file(folder, unit_m=1.0, pictures="moving")
+
+
+def test_few_frames_of_a_lens_each_are_photos_unless_they_are_said_to_move(tmp_path):
+    folder = walked(tmp_path / "m", 5, lens="own")
+    assert read_rig_file(folder, unit_m=1.0).views == 5
+    rig = read_rig_file(folder, unit_m=1.0, pictures="moving")
+    assert (rig.views, rig.frames) == (1, 5)
+
+
+def test_too_many_photos_say_that_they_may_be_frames(tmp_path):
+    folder = walked(tmp_path / "m", 70, form="P{n:03d}.png")
+    with pytest.raises(UserError, match=r"70 cameras, but at most 64.* set 'pictures' to moving"):
+        read_rig_file(folder, unit_m=1.0)
+    assert read_rig_file(folder, unit_m=1.0, pictures="moving").frames == 70
+
+
+@pytest.mark.parametrize(
+    ("names", "lenses", "cameras"),
+    [
+        # which of two numbers is the camera, only the lenses tell
+        (["000/00.png", "000/01.png", "001/00.png", "001/01.png"], [1, 2, 1, 2], {"00": [0, 2], "01": [1, 3]}),
+        (["000/00.png", "000/01.png", "001/00.png", "001/01.png"], [1, 1, 2, 2], {"000": [0, 1], "001": [2, 3]}),
+        (["000/00.png", "000/01.png", "001/00.png", "001/01.png"], [1, 1, 1, 1], {"000": [0, 1], "001": [2, 3]}),
+        # folders of photos, as cards have them, whose lenses are theirs
+        (["100MEDIA/DJI_0001.JPG", "100MEDIA/DJI_0002.JPG", "101MEDIA/DJI_0001.JPG", "101MEDIA/DJI_0002.JPG"], [1, 1, 2, 2], {"100MEDIA": [0, 1], "101MEDIA": [2, 3]}),
+        (["100MEDIA/DJI_0001.JPG", "100MEDIA/DJI_0002.JPG", "101MEDIA/DJI_0001.JPG"], [1, 1, 1], {"100MEDIA/DJI_0001": [0], "100MEDIA/DJI_0002": [1], "101MEDIA/DJI_0001": [2]}),
+        # a lens that changes within a folder: these are no cameras
+        (["a/1.png", "a/2.png", "b/1.png", "b/2.png"], [1, 2, 2, 2], {"a/1": [0], "a/2": [1], "b/1": [2], "b/2": [3]}),
+    ],
+)  # fmt: skip
+def test_lenses_are_evidence(tmp_path, names, lenses, cameras):
+    models = "".join(f"{n} PINHOLE 640 480 500 500 320 240\n" for n in (1, 2))
+    rows = enumerate(zip(names, lenses, strict=True))
+    images = "".join(f"{n + 1} 1 0 0 0 {-n} 0 0 {lens} {name}\n\n" for n, (name, lens) in rows)
+    rig = read_rig_file(text_model(tmp_path / "m", models, images), unit_m=1.0)
+    found = {name: [round(x) for x in rig.c2w[view, :, 0, 3].tolist()] for view, name in enumerate(rig.names)}
+    assert found == cameras
+
+
+def test_folders_whose_lenses_say_cameras_are_refused_where_one_lacks_a_frame(tmp_path):
+    names = ["left/1.png", "left/2.png", "left/3.png", "right/1.png", "right/3.png"]
+    models = "".join(f"{n} PINHOLE 640 480 500 500 320 240\n" for n in (1, 2))
+    images = "".join(f"{n + 1} 1 0 0 0 {-n} 0 0 {1 + name.startswith('r')} {name}\n\n" for n, name in enumerate(names))
+    folder = text_model(tmp_path / "m", models, images)
+    with pytest.raises(UserError, match=r"camera 'right' has 2 frames, and frame 2, which .*set 'pictures' to stills"):
+        read_rig_file(folder, unit_m=1.0)
+    assert read_rig_file(folder, "left", unit_m=1.0).frames == 3
+    assert read_rig_file(folder, unit_m=1.0, pictures="stills").views == 5
+
+
+@pytest.mark.parametrize(
+    "names", [["left/1.png", "left/2.png", "left/4.png"], ["IMG_0001.JPG", "IMG_0002.JPG", "IMG_0004.JPG"]]
+)
+def test_what_is_said_to_move_needs_every_frame(tmp_path, names):
+    images = "".join(f"{n} 1 0 0 0 {n} 0 0 1 {name}\n\n" for n, name in enumerate(names, start=1))
+    folder = text_model(tmp_path / "m", images=images)
+    assert read_rig_file(folder, unit_m=1.0).views == 3
+    with pytest.raises(UserError, match="frame 3 is missing in all cameras"):
+        read_rig_file(folder, unit_m=1.0, pictures="moving")
+
+
+def test_names_without_numbers_cannot_move(tmp_path):
+    images = "1 1 0 0 0 1 0 0 1 a.png\n\n2 1 0 0 0 2 0 0 1 b.png\n\n"
+    with pytest.raises(UserError, match=r"do not end in the numbers of frames.* set 'pictures' to stills"):
+        read_rig_file(text_model(tmp_path / "m", images=images), unit_m=1.0, pictures="moving")
+
+
+@pytest.mark.parametrize(
+    "behind", ["2 1 0 0 0 0 0 4 1 b.png", "2 1 0 0 0 0 0 4 1 my nice b.png", "2 1 0 0 0 0 0 4 1 0002", "1 2", "x y z"]
+)
+def test_a_line_that_is_no_points_line_is_named(tmp_path, behind):
+    folder = text_model(tmp_path / "m", images=f"# images\n1 1 0 0 0 0 0 3 1 a.png\n{behind}\n")
+    with pytest.raises(UserError, match=r"'images.txt': line 3 holds no points of the image in line 2"):
+        read_rig_file(folder, unit_m=1.0)
+    text_model(tmp_path / "m", images="1 1 0 0 0 0 0 3 1 a.png\n10.5 20.5 -1 3 4 17\n2 1 0 0 0 0 0 4 1 b.png\n\n")
+    assert read_rig_file(folder, unit_m=1.0).views == 2
 
 
 # -- what is wrong ---------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from mp4_bytes import show_only, turn
 
 from syncam_core.video import write_video
 from syncam_core.video.clip import BITS_8, BITS_16, FLOAT
@@ -140,19 +141,8 @@ def test_a_crop_of_a_film_in_memory_and_all_kinds_beside_each_other(footage, vid
         assert np.abs(clip[5].astype(int) - clips[0][5]).max() <= 1
 
 
-def turned(file):
-    """Write into an mp4 that it was filmed upright: shown a quarter turn clockwise."""
-    content = bytearray(file.read_bytes())
-    matrix = content.index(b"tkhd") + 4 + 4 + 5 * 4 + 2 * 4 + 4 * 2  # after version, times, id, layer, volume
-    number = {what: round(what * 65536).to_bytes(4, "big", signed=True) for what in (-1, 0, 1)}
-    content[matrix : matrix + 8] = number[0] + number[1]
-    content[matrix + 12 : matrix + 20] = number[-1] + number[0]
-    file.write_bytes(content)
-    return file
-
-
 def test_a_turned_film_stands_as_in_the_host(footage, video, cropped, tmp_path):
-    file = turned(as_file(tmp_path / "a.mp4", ramp(0), "h264", 8))
+    file = turn(as_file(tmp_path / "a.mp4", ramp(0), "h264", 8))
     (clip,) = footage.clips_of([video(file)], ["a"])
     host = video(file).get_components().images
     assert (clip.height, clip.width) == tuple(host.shape[1:3]) == (128, 96)
@@ -187,20 +177,8 @@ def test_a_joined_film_goes_through_the_disk_part_by_part(footage, video, croppe
             footage.clips_of([Joined(video(parts[0]), other)], ["a"])
 
 
-def with_edit_list(file, first, frames, fps=15):
-    """Write into an mp4 that only some of its frames are shown; its index goes on counting all of them."""
-    content = bytearray(file.read_bytes())
-    timescale = int.from_bytes(content[(at := content.index(b"mdhd") + 4 + 12) : at + 4], "big")
-    movie = int.from_bytes(content[(at := content.index(b"mvhd") + 4 + 12) : at + 4], "big")
-    entry = content.index(b"elst") + 4 + 4 + 4
-    begin = int.from_bytes(content[entry + 4 : entry + 8], "big") + first * timescale // fps
-    content[entry : entry + 8] = (frames * movie // fps).to_bytes(4, "big") + begin.to_bytes(4, "big")
-    file.write_bytes(content)
-    return file
-
-
 def test_frames_that_an_edit_list_leaves_out_are_neither_seen_nor_counted(footage, video, tmp_path, monkeypatch):
-    file = with_edit_list(as_file(tmp_path / "a.mp4", ramp(0, frames=30), "h264", 8), 6, 15)
+    file = show_only(as_file(tmp_path / "a.mp4", ramp(0, frames=30), "h264", 8), 6, 15, 15)
     host = video(file)
     assert host.get_frame_count() == 30, "what the header says"
     # Room for what is there, and not for what the header says.

@@ -27,19 +27,19 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from ...cameras.json_text import parse_json
-from ...cameras.rig import camera_problem, inverse
 from ...disk.names import natural
 from ...errors import UserError
-from ...formats.realestate10k import ROW_NUMBERS, pose_of_row
+from ...formats import nerfstudio, realestate10k
+from ...formats.axes_and_units import FLIP_YZ, in_metres, refuse_no_pose
+from ...formats.json_values import read_json
 from ..files import (
     MAX_CAPTION_BYTES,
     broken,
     caption_table,
     data_folder,
+    entries_of,
     entry_path,
     fingerprint,
     read_text,
@@ -49,7 +49,6 @@ from ..footage import Footage, Kind, Scene
 from ..pictures import PICTURE_SUFFIXES, PictureFile, check_size
 
 MAX_POSE_BYTES = 16 * 2**20
-MOST_POSES = 100_000  # in one file: an hour at 28 frames a second
 
 
 @dataclass(frozen=True)
@@ -82,17 +81,12 @@ def read_realestate10k(
     picture_root = root if frames is None else data_folder(frames)
     _check_options(size, pictures, gap, metres_per_unit)
     captions = caption_table(root)
-    files = [
-        file
-        for place in walk(root)
-        for file in place.iterdir()
-        if file.suffix == ".txt" and file.name != "caption.txt" and not file.name.startswith(".")
-    ]
+    files = [file for place in walk(root) for file in entries_of(place, (".txt",)) if file.name != "caption.txt"]
     if not files:
         raise UserError(f"{str(poses)!r} holds no pose files (.txt).")
     scenes = []
     for file in files:
-        name = PurePosixPath(file.relative_to(root).as_posix().removesuffix(".txt"))
+        name = PurePosixPath(file.relative_to(root).with_suffix("").as_posix())
         folder = picture_root / name
         try:
             clip = _realestate_frames(file, folder, name, metres_per_unit)
@@ -125,14 +119,14 @@ def read_dl3dv(
     captions = caption_table(root)
     scenes = []
     for place in walk(root):
-        if not (place / "transforms.json").is_file():
+        if not (place / nerfstudio.FILE).is_file():
             continue
         name = PurePosixPath(place.relative_to(root).as_posix() if place != root else root.name)
         try:
             clip = _nerfstudio_frames(place, name, images, metres_per_unit)
         except UserError as problem:
             clip = [_Frame("poses", None, None, "", str(problem))]
-        texts = [captions.get(key) for key in (name, name / "transforms.json")]
+        texts = [captions.get(key) for key in (name, name / nerfstudio.FILE)]
         scenes.append(_scene(str(name), place, clip, texts, caption, size, pictures, gap))
     if not scenes:
         raise UserError(f"{str(folder)!r} holds no scenes; they look like scene/transforms.json.")
@@ -153,30 +147,27 @@ def _check_options(size: tuple[int, int], pictures: int, gap: int, metres_per_un
 
 def _realestate_frames(file: Path, folder: Path, name: PurePosixPath, metres_per_unit: float) -> list[_Frame]:
     shown = f"{name}.txt"
-    lines = [line for line in read_text(file, MAX_POSE_BYTES, shown).splitlines() if line.strip()]
-    if lines and len(lines[0].split()) != ROW_NUMBERS:
-        lines = lines[1:]  # the video's address
-    if not lines or len(lines) > MOST_POSES:
-        raise UserError(f"'{shown}' holds {len(lines)} poses; 1 to {MOST_POSES} are possible.")
-    found = [path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES] if folder.is_dir() else []
+    rows = [*realestate10k.rows_of_text(read_text(file, MAX_POSE_BYTES, shown))]
+    if not rows:
+        raise UserError(f"'{shown}' holds no poses.")
+    found = entries_of(folder, PICTURE_SUFFIXES) if folder.is_dir() else []
     if not found:
         raise UserError(f"'{shown}' has no pictures in '{name}'.")
-    stamps = [line.split()[0] for line in lines]
+    stamps = [words[0] for _, words in rows]
     by_stamp = {path.stem: path for path in found}
-    if not by_stamp.keys() & set(stamps):
-        if len(found) != len(lines):
-            raise UserError(f"'{shown}' has {len(lines)} poses, but there are {len(found)} pictures in '{name}'.")
-        found.sort(key=lambda path: natural(path.name))
+    if not by_stamp.keys() & {*stamps}:
+        if len(found) != len(rows):
+            raise UserError(f"'{shown}' has {len(rows)} poses, but there are {len(found)} pictures in '{name}'.")
         by_stamp = dict(zip(stamps, found, strict=True))
     stamp, times = Counter(stamps).most_common(1)[0]
     if times > 1:
         raise UserError(f"'{shown}' has the timestamp {stamp[:40]} {times} times.")
     frames = []
-    for stamp, line in zip(stamps, lines, strict=True):
+    for stamp, (_, words) in zip(stamps, rows, strict=True):
         path = by_stamp.pop(stamp, None)
         picture = f"{name}/{path.name if path else stamp[:40] + '.png'}"
         try:
-            c2w, why = _c2w_of_row(line, metres_per_unit), None
+            c2w, why = in_metres(realestate10k.pose_of_row(words)[1], metres_per_unit), None
         except UserError as problem:
             c2w, why = None, f"'{shown}', the row of '{picture}', {problem}"
         if path is None:
@@ -188,36 +179,12 @@ def _realestate_frames(file: Path, folder: Path, name: PurePosixPath, metres_per
     return frames
 
 
-def _c2w_of_row(line: str, metres_per_unit: float) -> Tensor:  # (4, 4) float64
-    """Raises UserError with half a sentence."""
-    _, numbers = pose_of_row(line.split())
-    w2c = torch.eye(4, dtype=torch.float64)
-    w2c[:3] = torch.tensor(numbers, dtype=torch.float64).view(3, 4)
-    c2w = inverse(_checked(w2c))
-    c2w[:3, 3] *= metres_per_unit
-    return _checked(c2w)
-
-
-def _checked(pose: Tensor) -> Tensor:
-    """Raises UserError with half a sentence about a pose that is none."""
-    problem = camera_problem(pose[None])
-    if problem:
-        raise UserError(problem[1])
-    return pose
-
-
 def _nerfstudio_frames(place: Path, name: PurePosixPath, images: str, metres_per_unit: float) -> list[_Frame]:
-    shown = f"{name}/transforms.json"
-    text = read_text(place / "transforms.json", MAX_POSE_BYTES, shown)
+    shown = f"{name}/{nerfstudio.FILE}"
     try:
-        document = parse_json(text, MAX_POSE_BYTES)
+        entries = nerfstudio.frames_of(read_json(place / nerfstudio.FILE))
     except UserError as problem:
         raise problem.told(f"'{shown}': {problem}") from problem
-    entries = document.get("frames") if isinstance(document, dict) else None
-    if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
-        raise UserError(f"'{shown}' has no list of 'frames'.")
-    if len(entries) > MOST_POSES:
-        raise UserError(f"'{shown}' holds {len(entries)} frames; at most {MOST_POSES} are possible.")
     frames: dict[PurePosixPath, _Frame] = {}
     for index, entry in enumerate(entries):
         try:
@@ -228,18 +195,18 @@ def _nerfstudio_frames(place: Path, name: PurePosixPath, images: str, metres_per
             continue
         if file in frames:
             raise UserError(f"'{shown}' lists '{file}' twice.")
-        c2w, why = None, None
         try:
-            c2w = _c2w_of_opengl(entry.get("transform_matrix"), metres_per_unit)
+            opengl = nerfstudio.pose_of(entry, index)
+            refuse_no_pose(opengl)
+            c2w, why = in_metres(opengl @ FLIP_YZ, metres_per_unit), None
         except UserError as problem:
-            why = f"'{shown}': the pose of '{file}' {problem}"
+            c2w, why = None, f"'{shown}': the pose of '{file}': {problem}"
         frames[file] = _Frame(str(file), c2w, place / file, f"{name}/{file}", why)
     there = {
         PurePosixPath(path.relative_to(place).as_posix()): path
         for folder in {frame.path.parent for frame in frames.values() if frame.path}
         if folder.is_dir()
-        for path in folder.iterdir()
-        if path.suffix.lower() in PICTURE_SUFFIXES
+        for path in entries_of(folder, PICTURE_SUFFIXES)
     }
     for file, frame in frames.items():
         if frame.path and file not in there:
@@ -256,21 +223,6 @@ def _file_of(entry: dict[str, Any], images: str) -> PurePosixPath:
         raise UserError("it has no 'file_path'.")
     file = entry_path(entry["file_path"])
     return entry_path(images) / file.name if images else file
-
-
-def _c2w_of_opengl(matrix: Any, metres_per_unit: float) -> Tensor:  # (4, 4) float64
-    """OpenGL cameras look along -z, with y up. Raises UserError with half a sentence."""
-    try:
-        c2w = torch.tensor(matrix, dtype=torch.float64)
-    except (TypeError, ValueError, RuntimeError, OverflowError) as problem:
-        raise UserError("is not a matrix of 4 x 4 numbers.") from problem
-    if c2w.shape not in ((4, 4), (3, 4)):
-        raise UserError(f"has the shape {tuple(c2w.shape)}, but 4 x 4 numbers are needed.")
-    if len(c2w) == 3:
-        c2w = torch.cat([c2w, torch.eye(4, dtype=torch.float64)[3:]])
-    c2w = c2w * torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64)
-    c2w[:3, 3] *= metres_per_unit
-    return _checked(c2w)
 
 
 def _scene(

@@ -201,7 +201,7 @@ BREAKS = {
     ("realestate10k", "words"): (lambda f: numbers(f, 3, lambda n: [*n[:9], "x", *n[10:]]), 5, "not a number"),
     ("realestate10k", "a number less"): (lambda f: numbers(f, 3, lambda n: n[:-1]), 5, "has 18 numbers, but 19"),
     ("realestate10k", "twice the same time"): (lambda f: lines(f, lambda rows: [*rows, rows[1]]), 0, "2 times"),
-    ("realestate10k", "no rows"): (lambda f: (f / "clip2.txt").write_text("https://example.invalid\n"), 0, "0 poses"),
+    ("realestate10k", "no rows"): (lambda f: (f / "clip2.txt").write_text("https://example.invalid\n"), 0, "holds no poses"),
     ("realestate10k", "no pictures"): (lambda f: shutil.rmtree(f / "clip2"), 0, "has no pictures in 'clip2'"),
     ("realestate10k", "cut short"): (lambda f: third(f).write_bytes(third(f).read_bytes()[:300]), 5, "cannot be read"),
     ("realestate10k", "zero bytes"): (lambda f: third(f).write_bytes(b""), 5, "is empty (0 bytes)"),
@@ -211,7 +211,7 @@ BREAKS = {
     ("dl3dv", "NaN"): (
         lambda f: transforms(f, lambda frames: frames[1]["transform_matrix"][0].__setitem__(0, float("nan"))),
         5,
-        "holds NaN",
+        "row 0[0] is NaN",
     ),
     ("dl3dv", "mirrored"): (
         lambda f: transforms(f, lambda frames: [row.__setitem__(0, -row[0]) for row in frames[1]["transform_matrix"]]),
@@ -221,12 +221,12 @@ BREAKS = {
     ("dl3dv", "no matrix"): (
         lambda f: transforms(f, lambda frames: frames[1].update(transform_matrix=[[1, 2], [3]])),
         5,
-        "is not a matrix of 4 x 4 numbers",
+        "but a matrix of 3 or 4 rows of 4 numbers is needed",
     ),
     ("dl3dv", "matrix of words"): (
         lambda f: transforms(f, lambda frames: frames[1].update(transform_matrix="rm -r")),
         5,
-        "is not a matrix of 4 x 4 numbers",
+        "the text 'rm -r', but a matrix of 3 or 4 rows of 4 numbers is needed",
     ),
     ("dl3dv", "no path"): (lambda f: transforms(f, lambda frames: frames[1].pop("file_path")), 5, "has no 'file_path'"),
     ("dl3dv", "a path out of the folder"): (
@@ -244,7 +244,7 @@ BREAKS = {
         0,
         "twice",
     ),
-    ("dl3dv", "no frames"): (lambda f: (f / "scene2/transforms.json").write_text("{}"), 0, "has no list of 'frames'"),
+    ("dl3dv", "no frames"): (lambda f: (f / "scene2/transforms.json").write_text("{}"), 0, "without 'frames'"),
     ("dl3dv", "no JSON"): (lambda f: (f / "scene2/transforms.json").write_text("frames:"), 0, "is not JSON"),
     ("dl3dv", "empty caption"): (lambda f: (f / "scene2/caption.txt").write_text(" "), 0, "no caption"),
     ("dl3dv", "a caption that is no text"): (lambda f: (f / "scene2/caption.txt").write_bytes(b"\xff"), 0, "not UTF-8"),

@@ -793,5 +793,6 @@ export class Player {
     this.reel = null;
     this.film = null;
     this.canvas.width = this.canvas.height = 0;
+    this.element.replaceChildren();
   }
 }

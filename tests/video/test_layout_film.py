@@ -13,19 +13,10 @@ from hypothesis import strategies as st
 
 from syncam_core.cameras import PALETTE, Rig, orbit_rig
 from syncam_core.errors import UserError
-from syncam_core.video import grid_frames, label_plates, plan_grid
-from syncam_core.video.clip import BITS_8, BITS_16, FLOAT, ImageClip, MadeClip, in_order
-from syncam_core.video.layouts import (
-    CORNERS,
-    KINDS,
-    STRIPS,
-    Layout,
-    angle_captions,
-    fitted,
-    laid_out,
-    plan_layout,
-    resized,
-)
+from syncam_core.video.clip import BITS_8, BITS_16, FLOAT, ImageClip, MadeClip, in_order, resized
+from syncam_core.video.labels import label_plates
+from syncam_core.video.layout import CORNERS, KINDS, STRIPS, Layout, fitted, plan_grid, plan_layout
+from syncam_core.video.layout_film import angle_captions, compose_frame, laid_out
 
 FPS = Fraction(15)
 BARE = Layout(names=False)
@@ -67,7 +58,8 @@ def test_without_a_layout_the_picture_is_the_grid_of_the_first_releases_bit_for_
     clips = [noise(3, 90 + view, 121, view, dtype) for view in range(5)]
     sizes = [(clip.height, clip.width) for clip in clips]
     plates = label_plates(names_of(5), PALETTE[:5], sizes) if names else ()
-    expected = list(grid_frames([in_order(clip) for clip in clips], plan_grid(sizes, columns), plates))
+    plan = plan_grid(sizes, columns)
+    expected = [compose_frame([clip[frame] for clip in clips], plan, plates) for frame in range(3)]
     layout = Layout(names=names, columns=columns)
     made = film(clips, layout)
     assert (len(made), made.height, made.width, made.dtype) == (3, *expected[0].shape[:2], dtype)

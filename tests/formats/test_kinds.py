@@ -1,0 +1,329 @@
+"""Every reader of cameras and scenes against the same things that happen to files: one table of what comes out.
+
+what happens            what comes out
+missing                 all cameras: refused, naming the camera; without it: the others, as they were
+extra                   the same cameras (a further camera of a JSON file: one more)
+chosen                  these cameras, in this order, as they were
+leftovers               the same cameras: what macOS, Windows and NAS boxes leave behind is not there
+order                   the same poses under the same names
+crlf_bom                the same cameras
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from random_rigs import c2w_matrices
+from takes import stored, waves
+from tiny_datasets import SIZE, write_dl3dv, write_plain_videos, write_realestate10k, write_syncamvideo
+
+from syncam_core.cameras import Rig
+from syncam_core.datasets import open_scene, scenes_in
+from syncam_core.datasets.collections.plain_videos import read_plain_videos
+from syncam_core.datasets.collections.pose_files import read_dl3dv, read_realestate10k
+from syncam_core.datasets.collections.syncamvideo import read_syncamvideo
+from syncam_core.datasets.problems import check
+from syncam_core.errors import UserError
+from syncam_core.formats import FORMATS, file_name, read_rig_file, write_rig_file
+
+NAMES = ("cam01", "cam02", "cam10")  # in natural order
+FRAMES = 3
+APPLE_DOUBLE = bytes.fromhex("0005160700020000") + b"Mac OS X        " + bytes(200)
+TEXTS = (".json", ".txt", ".chan", ".csv")
+
+
+def rig(frames: int = FRAMES) -> Rig:
+    return Rig(NAMES, c2w_matrices(np.random.default_rng(11), 3, frames))
+
+
+@dataclass(frozen=True)
+class Reader:
+    write: Callable[[Path], Path]  # below a folder; the file or folder to read
+    read: Callable[[Path, str], Rig]
+    lose: Callable[[Path], None]  # something of the last camera
+    turn: Callable[[Path], None]  # the order of the cameras in the file
+
+
+def edited(change: Callable[[dict], None]) -> Callable[[Path], None]:
+    def edit(path: Path) -> None:
+        document = json.loads(path.read_text())
+        change(document)
+        path.write_text(json.dumps(document))
+
+    return edit
+
+
+def turned(document: dict, key: str) -> None:
+    document[key] = document[key][::-1]
+
+
+def turned_frames(document: dict) -> None:
+    for frame in list(document):
+        document[frame] = dict(reversed(document[frame].items()))
+
+
+def turned_whole(document: dict) -> None:
+    for name in reversed(list(document)):
+        document[name] = document.pop(name)
+
+
+def without_last_image(path: Path) -> None:
+    lines = (path / "images.txt").read_text().splitlines()
+    last = max(number for number, line in enumerate(lines) if "cam10/" in line)
+    (path / "images.txt").write_text("\n".join([*lines[:last], *lines[last + 2 :]]) + "\n")
+
+
+def turned_images(path: Path) -> None:
+    lines = (path / "images.txt").read_text().splitlines()[1:]
+    pairs = [lines[at : at + 2] for at in range(0, len(lines), 2)]
+    (path / "images.txt").write_text("\n".join(line for pair in reversed(pairs) for line in pair) + "\n")
+
+
+def copied_backwards(path: Path) -> None:
+    """The files of a folder made anew, the last one first: the order that a disk lists them in."""
+    for file in sorted(path.iterdir(), reverse=True):
+        content = file.read_bytes()
+        file.unlink()
+        file.write_bytes(content)
+
+
+def camera_file(key: str, lose: Callable[[Path], None], turn: Callable[[Path], None], frames: int = FRAMES) -> Reader:
+    def write(folder: Path) -> Path:
+        path = folder / file_name(rig(frames), "rig", key)
+        write_rig_file(rig(frames), path, key)
+        return path
+
+    unit_m = 1.0 if FORMATS[key].UNIT == "asked for" else None
+    return Reader(write, lambda path, cameras: read_rig_file(path, cameras, unit_m), lose, turn)
+
+
+def scene_of(layout: str, lose: str, turn: Callable[[Path], None]) -> Reader:
+    def write(folder: Path) -> Path:
+        return stored(folder, layout, waves(3, FRAMES, 16, 16), rig())
+
+    return Reader(write, lambda path, cameras: open_scene(path, cameras).rig, lambda path: (path / lose).unlink(), turn)
+
+
+def turned_moments(file: str, change: Callable[[Path], None]) -> Callable[[Path], None]:
+    return lambda path: change(path / "frame_00001" / file)
+
+
+READERS = {
+    "rig_json": camera_file(
+        "rig_json", edited(lambda doc: doc["cameras"][2].pop("c2w")), edited(lambda doc: turned(doc, "cameras"))
+    ),
+    "syncamvideo": camera_file(
+        "syncamvideo", edited(lambda doc: doc["frame1"].pop("cam10")), edited(turned_frames)
+    ),
+    "first_release": camera_file(
+        "first_release", edited(lambda doc: doc.update(cam10="[1 0 0 0]")), edited(turned_whole), frames=1
+    ),
+    "blender": camera_file(
+        "blender", edited(lambda doc: doc["cameras"][2].pop("matrix_world")), edited(lambda doc: turned(doc, "cameras"))
+    ),
+    "opencv": camera_file(
+        "opencv", edited(lambda doc: doc["cameras"][2].pop("R")), edited(lambda doc: turned(doc, "cameras"))
+    ),
+    "nerfstudio": camera_file(
+        "nerfstudio", edited(lambda doc: doc["frames"].pop()), edited(lambda doc: turned(doc, "frames"))
+    ),
+    "colmap": camera_file("colmap", without_last_image, turned_images),
+    "realestate10k": camera_file("realestate10k", lambda path: (path / "03_cam10.txt").write_text(""), copied_backwards),
+    "nuke_chan": camera_file("nuke_chan", lambda path: (path / "03_cam10.chan").write_text("1 2\n"), copied_backwards),
+    "scene syncamvideo": scene_of(
+        "syncamvideo", "videos/cam10.mp4", lambda path: edited(turned_frames)(path / "cameras/camera_extrinsics.json")
+    ),
+    "scene nerfstudio": scene_of(
+        "nerfstudio",
+        "frame_00001/images/cam10.png",
+        turned_moments("transforms.json", edited(lambda doc: turned(doc, "frames"))),
+    ),
+    "scene colmap": scene_of(
+        "colmap", "frame_00001/images/cam10.png", turned_moments("sparse/0", turned_images)
+    ),
+}  # fmt: skip
+FOLDERS = [key for key in READERS if key in ("colmap", "realestate10k", "nuke_chan") or key.startswith("scene")]
+
+
+def test_every_format_is_in_the_table():
+    assert {*FORMATS} <= {*READERS}
+
+
+@pytest.fixture
+def case(request, tmp_path):
+    reader = READERS[request.param]
+    path = reader.write(tmp_path)
+    whole = reader.read(path, "")
+    assert whole.names == NAMES
+    return reader, path, whole
+
+
+every_reader = pytest.mark.parametrize("case", READERS, indirect=True)
+
+
+def same(found: Rig, whole: Rig, names=NAMES) -> None:
+    assert found.names == tuple(names)
+    torch.testing.assert_close(found.c2w, whole.c2w[[NAMES.index(name) for name in names]], atol=1e-9, rtol=0)
+
+
+@every_reader
+def test_missing(case):
+    reader, path, whole = case
+    reader.lose(path)
+    with pytest.raises(UserError, match=r"cam10|cameras\[2\]"):
+        reader.read(path, "")
+    same(reader.read(path, "2, 1"), whole, ("cam02", "cam01"))
+
+
+@every_reader
+def test_chosen(case):
+    reader, path, whole = case
+    same(reader.read(path, "10, 1"), whole, ("cam10", "cam01"))
+    same(reader.read(path, "cam02"), whole, ("cam02",))
+    with pytest.raises(UserError, match="'cameras' asks for 'cam03', but the cameras are cam01, cam02, cam10"):
+        reader.read(path, "cam03")
+
+
+@every_reader
+def test_order(case):
+    reader, path, whole = case
+    reader.turn(path)
+    found = reader.read(path, "")
+    same(found.select([found.names.index(name) for name in NAMES]), whole)
+    same(reader.read(path, "cam01, cam02, cam10"), whole)
+
+
+@every_reader
+def test_crlf_bom(case):
+    reader, path, whole = case
+    for file in [path] if path.is_file() else [one for one in path.rglob("*") if one.suffix in TEXTS]:
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+    same(reader.read(path, ""), whole)
+
+
+@every_reader
+def test_extra(case):
+    reader, path, whole = case
+    beside = path if path.is_dir() else path.parent
+    (beside / "README.md").write_text("read me")
+    (beside / "notes").mkdir()
+    (beside / "notes" / "notes.doc").write_bytes(b"\0")
+    same(reader.read(path, ""), whole)
+
+
+@pytest.mark.parametrize("key", ["rig_json", "first_release", "blender", "opencv", "syncamvideo"])
+def test_extra_camera(tmp_path, key):
+    reader = READERS[key]
+    path = reader.write(tmp_path)
+    whole, document = reader.read(path, ""), json.loads(path.read_text())
+    if "cameras" in document:
+        document["cameras"].append({**document["cameras"][0], "name": "more"})
+    else:
+        for frame in [document] if key == "first_release" else document.values():
+            frame["more"] = frame["cam01"]
+    path.write_text(json.dumps(document))
+    found = reader.read(path, "")
+    assert found.names == (*NAMES, "more")
+    same(found.select([0, 1, 2]), whole)
+    assert torch.equal(found.c2w[3], found.c2w[0])
+
+
+def test_a_camera_that_only_later_frames_have_is_named_unless_others_are_chosen(tmp_path):
+    reader = READERS["syncamvideo"]
+    path = reader.write(tmp_path)
+    whole, document = reader.read(path, ""), json.loads(path.read_text())
+    document["frame1"]["late"] = document["frame1"]["cam01"]
+    path.write_text(json.dumps(document))
+    with pytest.raises(UserError, match="frame1 has the camera 'late', which the first frame does not have"):
+        reader.read(path, "")
+    same(reader.read(path, "1, 2"), whole, ("cam01", "cam02"))
+
+
+def leave_behind(root: Path) -> None:
+    """What comes with a folder that was on a Mac, on Windows and on a NAS."""
+    for file in [one for one in root.rglob("*") if one.is_file()]:
+        file.with_name(f"._{file.name}").write_bytes(APPLE_DOUBLE)
+    for folder in [root, *(one for one in root.rglob("*") if one.is_dir())]:
+        for name in (".DS_Store", "Thumbs.db", "desktop.ini"):
+            (folder / name).write_bytes(b"\0\0\0\1Bud1")
+    for name in ("__MACOSX", "@eaDir", ".Spotlight-V100"):
+        shutil.copytree(root, root / name, ignore=shutil.ignore_patterns("__MACOSX", "@eaDir", ".Spot*", "[!.]*.*"))
+        for file in [one for one in root.rglob("*") if one.is_file() and one.suffix and not one.name.startswith(".")][
+            :4
+        ]:
+            (root / name / file.name).write_bytes(APPLE_DOUBLE)
+
+
+@every_reader
+def test_leftovers(case):
+    reader, path, whole = case
+    leave_behind(path if path.is_dir() else path.parent)
+    same(reader.read(path, ""), whole)
+    same(reader.read(path, "2, 1"), whole, ("cam02", "cam01"))
+
+
+def test_leftovers_are_no_scenes(tmp_path):
+    for layout in ("syncamvideo", "nerfstudio", "colmap"):
+        stored(tmp_path / layout, layout, waves(2, 2, 16, 16), Rig(NAMES[:2], rig().c2w[:2, :2]), name="one")
+    leave_behind(tmp_path)
+    found = [path.relative_to(tmp_path).as_posix() for path in scenes_in(tmp_path)]
+    assert found == ["colmap/one", "nerfstudio/one", "syncamvideo/one"]
+
+
+# -- collections, whose readers name what is broken and keep the rest -------------------------------------------------
+
+COLLECTIONS = {
+    "syncamvideo": (write_syncamvideo, read_syncamvideo, "scene2/videos/cam03.mp4", "cam03"),
+    "realestate10k": (write_realestate10k, read_realestate10k, "clip2/1033333.png", "1033333"),
+    "dl3dv": (write_dl3dv, read_dl3dv, "scene2/images/frame_00003.png", "images/frame_00003.png"),
+    "videos": (write_plain_videos, read_plain_videos, "b.txt", "video"),
+}
+
+
+def collected(read, folder: Path) -> tuple[dict[str, list[str]], tuple]:
+    scenes, report = check(read(folder, size=SIZE), decode=False)
+    return {scene.name: [footage.name for footage in scene.footage] for scene in scenes}, report.problems
+
+
+@pytest.mark.parametrize("key", COLLECTIONS)
+@pytest.mark.parametrize("kind", ["missing", "extra", "leftovers", "order", "crlf_bom"])
+def test_collections(tmp_path, key, kind):
+    write, read, lost, name = COLLECTIONS[key]
+    folder = write(tmp_path / "data")
+    whole, problems = collected(read, folder)
+    assert len(whole) == 2
+    assert not problems
+    if kind == "missing":
+        (folder / lost).unlink()
+        found, problems = collected(read, folder)
+        assert name in {problem.footage for problem in problems}
+        first, last = whole
+        rest = [footage for footage in whole[last] if footage != name]
+        assert found == ({**whole, last: rest} if rest else {first: whole[first]})
+        return
+    if kind == "extra":
+        (folder / "README.md").write_text("read me")
+        (folder / "papers").mkdir()
+    elif kind == "leftovers":
+        leave_behind(folder)
+    elif kind == "order":
+        for below in [folder, *sorted(folder.rglob("*"))]:
+            if below.is_dir() and all(one.is_file() for one in below.iterdir()):
+                copied_backwards(below)
+    else:
+        for file in [one for one in folder.rglob("*") if one.suffix in TEXTS]:
+            file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+    assert collected(read, folder) == (whole, ())
+
+
+def test_a_table_of_captions_that_lists_leftovers_lists_no_clips_of_them(tmp_path):
+    folder = write_plain_videos(tmp_path / "data")
+    (folder / "metadata.csv").write_text("file_name,text\na.mp4,a\n._a.mp4,a\n__MACOSX/b.mp4,b\n")
+    assert [scene.name for scene in read_plain_videos(folder)] == ["a.mp4", "b.mp4"]
