@@ -96,6 +96,6 @@ def in_order(sockets: Mapping[str, Item | None]) -> list[Item]:
     return [sockets[socket] for socket in sorted(sockets, key=natural) if sockets[socket] is not None]
 
 
-def items_in_order(sockets: Mapping[str, Iterable[Item] | None]) -> list[Item]:
-    """The same for a list node, where a socket holds the items of a list; one of nothing is its node's mistake."""
-    return [item for items in in_order(sockets) for item in items]
+def items_in_order(sockets: Mapping[str, Iterable[Item | None] | None]) -> list[Item]:
+    """The same for a list node, where a socket holds the items of a list."""
+    return [item for items in in_order(sockets) for item in items if item is not None]
