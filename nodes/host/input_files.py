@@ -15,6 +15,7 @@ from ...syncam_core.formats.files import is_leftover
 State = tuple[int, int, int]  # time of the last change in nanoseconds, size, inode
 MODEL_PLACES = ("sparse", "0", "sparse/0", "colmap/sparse/0")  # below a folder, of a COLMAP model
 TEXT = ".txt"  # may hold anything; what has another ending of a camera file is offered by its name
+LOOKED_INTO = (TEXT, *video_tag.SUFFIXES)
 
 # Texts, videos and folders are looked into, as an input folder has thousands that hold something else. The host asks for
 # the list on every page and several times for every prompt, so what was found is kept for as long as a file is the same.
@@ -37,8 +38,9 @@ def camera_files() -> list[str]:
             # A folder within a model, "sparse", is the same model again.
             if not (holds and inner.is_dir()) and _holds_cameras(inner):
                 offered.append(f"{entry.name}/{inner.name}")
-    for path in _found.keys() - seen:
-        _found.pop(path, None)
+    for path in list(_found):  # a copy: the server's thread and that of the prompts may list at once
+        if path not in seen:
+            _found.pop(path, None)
     return sorted(offered)
 
 
@@ -58,7 +60,7 @@ def _holds_cameras(entry: os.DirEntry[str], below: list[os.DirEntry[str]] | None
             state = hash(_folder_state(entry.path, _entries(Path(entry.path)) if below is None else below))
         elif suffix in camera_suffixes() and suffix != TEXT:
             return entry.is_file()
-        elif suffix in (TEXT, *video_tag.SUFFIXES) and entry.is_file():
+        elif suffix in LOOKED_INTO and entry.is_file():
             state = _state(entry.stat())
         else:
             return False
