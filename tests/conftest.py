@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import workers
 from hypothesis import HealthCheck, settings
 
 # The same examples on every machine: what a run finds, the next one finds. scripts/fuzz_formats.py looks for new ones.
@@ -19,6 +20,12 @@ settings.register_profile("repeatable", derandomize=True, suppress_health_check=
 settings.load_profile("repeatable")
 
 PACK = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(workers.Workers())
+    if workers.is_worker(config):
+        workers.share_cores(config)
 
 
 def comfyui_path() -> Path:
@@ -51,7 +58,8 @@ def comfy(tmp_path_factory):
 
     import nodes as host_nodes
 
-    torch.set_num_threads(2)
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(2)
     for folder in (folder_paths.get_input_directory(), folder_paths.get_output_directory(), folder_paths.models_dir):
         os.makedirs(folder, exist_ok=True)
     asyncio.run(host_nodes.init_builtin_extra_nodes())
@@ -121,23 +129,25 @@ def browser():
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def library_page(browser):
-    """A blank page without a server, on which `import("/name.mjs")` loads web/lib/name.mjs."""
+@pytest.fixture(scope="session")
+def node():
+    """The program of Node.js; without one that starts the test is skipped."""
+    from javascript import find_node
 
-    def answer(route):
-        name = route.request.url.rsplit("/", 1)[1]
-        if name.endswith(".mjs"):
-            source = (PACK / "web" / "lib" / name).read_text(encoding="utf-8")
-            route.fulfill(body=source, content_type="text/javascript")
-        else:
-            route.fulfill(body="<!doctype html><title>blank</title>", content_type="text/html")
+    program = find_node()
+    if not program:
+        pytest.skip("no Node.js starts on this machine; install one (Debian, Ubuntu: libatomic1 for Playwright's)")
+    return program
 
-    page = browser.new_page()
-    page.route("**/*", answer)
-    page.goto("http://blank.test/")
-    yield page
-    page.close()
+
+@pytest.fixture(scope="session")
+def javascript(node):
+    """Evaluates JavaScript: ``javascript.evaluate("async (x) => ...", x)``, with web/lib at hand."""
+    from javascript import JavaScript
+
+    process = JavaScript(node)
+    yield process
+    process.close()
 
 
 @pytest.fixture(scope="session")

@@ -46,13 +46,14 @@ class Server:
     """``main.py --cpu`` on a free loopback port, with folders of its own."""
 
     def __init__(self, comfyui: Path, folder: Path, *flags: str):
-        self.folder, self.log_path = folder, folder / "server.log"
-        for name in ("custom_nodes", "models", "input", "output", "user"):
+        self.folder, self.log_path, self.temporary = folder, folder / "server.log", folder / "tmp"
+        for name in ("custom_nodes", "models", "input", "output", "user", "tmp"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / "custom_nodes" / "ComfyUI-SynCam").symlink_to(PACK)
         command = [sys.executable, "main.py", "--cpu", "--base-directory", str(folder)]
         command += ["--database-url", "sqlite:///:memory:", "--disable-auto-launch", *flags]
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        environment["TMPDIR"] = str(self.temporary)  # what is left behind there is this server's
         self.log_file = self.log_path.open("wb")
         for attempt in range(3):
             self.port = free_port()
