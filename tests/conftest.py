@@ -20,6 +20,7 @@ settings.register_profile("repeatable", derandomize=True, suppress_health_check=
 settings.load_profile("repeatable")
 
 PACK = Path(__file__).resolve().parent.parent
+FAILED = pytest.StashKey[bool]()
 
 
 def pytest_configure(config):
@@ -86,6 +87,15 @@ def comfy(tmp_path_factory):
     )
 
 
+@pytest.fixture
+def outputs(comfy, tmp_path):
+    """An output folder of its own for each test."""
+    before = comfy.folders.get_output_directory()
+    comfy.folders.set_output_directory(str(tmp_path))
+    yield tmp_path
+    comfy.folders.set_output_directory(before)
+
+
 @contextmanager
 def network_calls():
     """What Python itself reports of connections and name look-ups in the block, as a list of (event, address)."""
@@ -124,9 +134,49 @@ def browser():
 
     with sync_playwright() as playwright:
         flags = ["--no-sandbox", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
+        flags += ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]  # nothing but this machine is asked
         browser = playwright.chromium.launch(executable_path=path, args=flags)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def frontend(browser, server):
+    """Pages of the server's frontend: frontend.Frontend."""
+    from frontend import Frontend
+
+    return Frontend(browser, server)
+
+
+@pytest.fixture
+def open_page(frontend):
+    """A function that opens a fresh page of the frontend for this test: Frontend.open."""
+    yield frontend.open
+    frontend.close_others()
+
+
+@pytest.fixture
+def page_again(frontend, request):
+    """A function that gives the page of an earlier test with a blank workflow, if that one passed: Frontend.again."""
+    given = []
+
+    def again(*key):
+        given.append((frontend.again(*key), *key))
+        return given[-1][0]
+
+    yield again
+    for page, *key in given:
+        if not request.node.stash.get(FAILED, False):
+            frontend.give_back(page, *key)
+    frontend.close_others()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -119,8 +119,17 @@ class Server:
 
     def forget(self) -> None:
         """Unload all models and drop all cached results; the server does so when its queue is idle."""
+        blank = {"width": 16, "height": 16, "batch_size": 1, "color": 0}
+        probe = {
+            "1": {"class_type": "EmptyImage", "inputs": blank},
+            "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}},
+        }
+        self.run(probe)
         self.post("/free", {"unload_models": True, "free_memory": True})
-        time.sleep(2)
+        for _ in range(100):
+            if not [data for kind, data in self.run(probe).events if kind == "execution_cached" and data["nodes"]]:
+                return
+        raise RuntimeError("ComfyUI still answers from its cache.")
 
     def memory_mb(self) -> float:
         status = Path(f"/proc/{self.process.pid}/status").read_text()

@@ -9,14 +9,21 @@ from xdist.scheduler import LoadScopeScheduling
 
 # Tests that share a server or a browser, each one unit of work; every other file is a unit of its own.
 SHARED = ("tests/browser/", "tests/server/")
+ALONE = ("tests/server/test_two_checkouts.py",)  # starts its own servers
 # The costliest units begin first, so that no long one is left for the end when the other processes have run dry.
-COSTLIEST = (*SHARED,)
+COSTLIEST = (
+    *SHARED,
+    "tests/nodes/test_company.py",
+    "tests/training/test_loop.py",
+    "tests/dev_script/test_set_up.py",
+    *ALONE,
+)
 
 
 def unit_of(nodeid: str) -> str:
     """The unit of work that a test belongs to."""
     file = nodeid.partition("::")[0]
-    return next((folder for folder in SHARED if file.startswith(folder)), file)
+    return next((folder for folder in SHARED if file.startswith(folder) and file not in ALONE), file)
 
 
 def rank(nodeid: str) -> int:
