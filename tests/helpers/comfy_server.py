@@ -19,7 +19,9 @@ from pathlib import Path
 import aiohttp
 
 PACK = Path(__file__).resolve().parents[2]
+sys.path.append(str(PACK / "scripts"))
 
+from dev_server import LAUNCHER  # noqa: E402
 
 TEXT_EVENT = b"\0\0\0\3"  # the host's number for words shown on a node
 
@@ -50,7 +52,7 @@ class Server:
         for name in ("custom_nodes", "models", "input", "output", "user", "tmp"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / "custom_nodes" / "ComfyUI-SynCam").symlink_to(PACK)
-        command = [sys.executable, "main.py", "--cpu", "--base-directory", str(folder)]
+        command = [sys.executable, "-c", LAUNCHER, str(comfyui / "main.py"), "--cpu", "--base-directory", str(folder)]
         command += ["--database-url", "sqlite:///:memory:", "--disable-auto-launch", *flags]
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         environment["TMPDIR"] = str(self.temporary)  # what is left behind there is this server's
@@ -61,6 +63,7 @@ class Server:
             self.process = subprocess.Popen(
                 [*command, "--port", str(self.port)],
                 cwd=comfyui,
+                stdin=subprocess.PIPE,  # it ends with us, however we end
                 stdout=self.log_file,
                 stderr=subprocess.STDOUT,
                 env=environment,
@@ -93,6 +96,7 @@ class Server:
             self.process.wait(20)
         except subprocess.TimeoutExpired:
             self.process.kill()
+        self.process.stdin.close()
         self.log_file.close()
 
     def log(self) -> str:
