@@ -8,11 +8,8 @@ from pathlib import Path
 import folder_paths
 
 from ...syncam_core.errors import UserError
-from ...syncam_core.formats import camera_suffixes, format_of, video_tag
+from ...syncam_core.formats import ANY_TEXT, camera_suffixes, format_of, video_tag
 from ...syncam_core.formats.files import is_leftover
-
-TEXT = ".txt"
-
 
 def camera_files() -> list[str]:
     """The camera files and folders of the input folder and of the folders directly below it, with forward slashes."""
@@ -39,11 +36,11 @@ def _entries(folder: Path) -> list[os.DirEntry]:
 def _is_camera_file(entry: os.DirEntry) -> bool:
     """Texts and folders are looked into: an input folder has many that hold something else."""
     suffix = os.path.splitext(entry.name)[1].lower()
-    if suffix in camera_suffixes() and suffix != TEXT:
+    if suffix in camera_suffixes() and suffix != ANY_TEXT:
         return entry.is_file()
     if suffix in video_tag.SUFFIXES:
         return entry.is_file() and video_tag.has_rig(Path(entry.path))
-    return (entry.is_dir() or (suffix == TEXT and entry.is_file())) and format_of(entry.path) is not None
+    return (entry.is_dir() or (suffix == ANY_TEXT and entry.is_file())) and format_of(entry.path) is not None
 
 
 def file_state(path: str) -> str:
