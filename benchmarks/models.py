@@ -108,15 +108,16 @@ class Pair:
 
     def options(self, inputs: SimpleNamespace, once=None, **settings: Any) -> dict:
         """The transformer options with which the host's model runs our blocks, as in one sampling."""
-        patched = self.patch.apply_view_sync(self.base, self.weights, inputs.poses, **settings)
+        core = "syncam_pack.syncam_core"
+        cameras = sys.modules[f"{core}.cameras"].CameraEncoding(inputs.poses)
+        settings = sys.modules[f"{core}.view_sync.settings"].Settings(**settings)
+        patched = self.patch.apply_view_sync(self.base, self.weights, cameras, settings)
         options = patched.model_options["transformer_options"].copy()
         if once is not None:
             options[self.patch.ONCE] = once
         wrapper = self.patch.view_sync_of(patched)
         views = len(inputs.x)
-        step = wrapper.prepare(
-            patched.model, inputs.x, torch.tensor([0.7]), inputs.poses, 1, [1.0] * views, options, None
-        )
+        step = wrapper.prepare(patched.model, inputs.x, torch.tensor([0.7]), [1.0] * views, options, None)
         options[self.patch.KEY] = step
         return options
 

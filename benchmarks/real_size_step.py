@@ -22,14 +22,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from syncam_core.cameras import orbit_rig
 from syncam_core.cameras.encoding import encode_poses
 from syncam_core.datasets.footage import Kind
-from syncam_core.training import layers
 from syncam_core.training.batches import Batch
 from syncam_core.training.config import Mix, Objective, OptimizerConfig, TrainConfig
 from syncam_core.training.loop import one_step
 from syncam_core.training.optimizers import build_optimizers
-from syncam_core.training.trainee import Trainee
-from syncam_core.training.wan import Views, Wan, WanConfig, initialize_view_sync
-from syncam_core.view_sync.module import ViewSync, scaled_dot_product, view_rope
+from syncam_core.training.trainee import Trainee, initialize_view_sync
+from syncam_core.view_sync.module import ViewSync
+from syncam_core.wan import layers
+from syncam_core.wan.attention import grid_rope, scaled_dot_product
+from syncam_core.wan.transformer import Views, Wan, WanConfig
 
 
 def random_model(config: WanConfig) -> Trainee:
@@ -76,7 +77,7 @@ def kept_bytes_per_token(trainee: Trainee, size: int = 16, frames: int = 2, view
     time_modulation = torch.randn(views, 1, 6, config.dim, dtype=torch.bfloat16)
     words = torch.randn(views, 512, config.dim, dtype=torch.bfloat16)
     head_dim = config.dim // config.num_heads
-    ropes = [view_rope(n, height, width, head_dim) for n in (frames, views)]
+    ropes = [grid_rope(n, height, width, head_dim) for n in (frames, views)]
     poses = torch.randn(1, views, frames, 12)
     beside = Views(trainee.view_sync.blocks, poses, (frames, height, width), ropes[1], scaled_dot_product)
     weights = {p.untyped_storage().data_ptr() for p in trainee.parameters()}

@@ -216,14 +216,14 @@ def once(options: argparse.Namespace, run: Callable) -> Lines:
         for block in cameras:
             count(block.cam_encoder, f"{who}: cameras")
     module = sys.modules["syncam_pack.nodes.host.view_sync_patch"]
-    own_rope, ropes = module.view_rope, []
-    module.view_rope = lambda *arguments: ropes.append(arguments) or own_rope(*arguments)
+    own_rope, ropes = module.grid_rope, []
+    module.grid_rope = lambda *arguments: ropes.append(arguments) or own_rope(*arguments)
     try:
         for _ in range(5):
             plain(inputs.x, inputs.timestep, inputs.text, inputs.poses)
             pair.ours(inputs, pair.options(inputs, kept[pair.patch.ONCE]))
     finally:
-        module.view_rope = own_rope
+        module.grid_rope = own_rope
     for name, times in counts.items():
         yield f"- {name}: {times}"
     yield f"- ours: rotary code of the views: {len(ropes)} more times after the first"

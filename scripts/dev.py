@@ -11,7 +11,8 @@ pinned release, set up once in a per-user cache folder. Into the first two nothi
 """
 
 # Only the standard library, here and in the dev_*.py files: dev_host.py finds the ComfyUI, dev_install.py sets the
-# pinned one up, dev_server.py starts it and runs a job on it, dev_terminal.py talks to the person.
+# pinned one up, dev_pack.py shows it this checkout, dev_server.py starts it and runs a job on it, dev_terminal.py talks
+# to the person.
 
 from __future__ import annotations
 
@@ -29,6 +30,7 @@ from pathlib import Path
 
 from dev_host import environment_for_tests, find_comfy
 from dev_install import DEFAULT_HOST, HOSTS, PACK, PYTHON_MIN, ROOT, cache_folder, find_python
+from dev_pack import show_pack
 from dev_server import (
     answers,
     device_flags,
@@ -70,7 +72,7 @@ def demo(options: argparse.Namespace, extra: list[str]) -> int:
     run = new_run_folder()
     try:
         say(f"Starting ComfyUI {comfy.version} ...")
-        with headless_server(comfy, run, device_flags(comfy)) as server:
+        with headless_server(comfy, show_pack(comfy), run, device_flags(comfy)) as server:
             if DEMO_INPUTS.is_dir():
                 shutil.copytree(DEMO_INPUTS, run / "input", dirs_exist_ok=True)
             queued = time.monotonic()
@@ -119,14 +121,21 @@ def new_run_folder() -> Path:
 
 
 def serve(options: argparse.Namespace, extra: list[str]) -> int:
-    """The server with its web UI, with ComfyUI's own folders, until Ctrl-C."""
+    """The server with its web UI, with ComfyUI's own folders, until Ctrl-C.
+
+    Servers of several checkouts may run on the same ComfyUI: what each would take from the other is its own.
+    """
     if not port_is_free(options.port):
         raise Problem(
             f"Port {options.port} is in use or not allowed; choose another, for example --port {free_port()}."
         )
     comfy = find_comfy(options.host)
-    log = new_run_folder() / "server.log"
-    server = start_server(comfy, options.port, [*device_flags(comfy), *extra], log)
+    run = new_run_folder()
+    log = run / "server.log"
+    flags = [*show_pack(comfy).flags, "--temp-directory", str(run)]  # a starting server empties its temp folder
+    if comfy.ours:
+        flags += ["--database-url", "sqlite:///:memory:"]  # the file is locked by the first
+    server = start_server(comfy, options.port, [*flags, *device_flags(comfy), *extra], log)
     try:
         with log.open("rb") as output:
             ready = False

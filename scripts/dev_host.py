@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 import sys
@@ -12,14 +10,12 @@ from pathlib import Path
 
 from dev_install import (
     DEFAULT_HOST,
-    PACK,
     ROOT,
     cache_folder,
     comfyui_version,
     discard,
     is_done,
     isolated_environment,
-    link_pack,
     locked,
     pip,
     requirements_key,
@@ -37,8 +33,6 @@ class Comfy:
     folder: Path
     python: Path
     version: str
-    pack_name: str  # how the pack is called in the custom_nodes folder that holds it
-    flags: tuple[str, ...] = ()  # command line options that make this ComfyUI see the pack
     ours: bool = False  # stands in our cache folder
 
 
@@ -50,7 +44,7 @@ def find_comfy(version: str | None, with_tests: bool = False) -> Comfy:
         say(f"Using ComfyUI {comfy.version} in {comfy.folder} with {comfy.python}.")
         return comfy
     version = version or DEFAULT_HOST
-    return Comfy(*set_up(version, with_tests), version, PACK, ours=True)
+    return Comfy(*set_up(version, with_tests), version, ours=True)
 
 
 def someones_comfyui() -> Path | None:
@@ -80,7 +74,7 @@ def adopt(folder: Path) -> Comfy:
     python = python_of(folder)
     if run_quietly([str(python), "-c", "import torch"]).returncode != 0:
         raise Problem(f"{python} cannot import torch, so it does not run {folder}; name its Python in COMFYUI_PYTHON.")
-    return Comfy(folder, python, comfyui_version(folder), *way_to_the_pack(folder))
+    return Comfy(folder, python, comfyui_version(folder))
 
 
 def python_of(folder: Path) -> Path:
@@ -94,24 +88,6 @@ def python_of(folder: Path) -> Path:
     environments = [folder / ".venv", folder / "venv", folder.parent / "venv"]
     candidates = [*map(venv_python, environments), folder.parent / "python_embeded" / "python.exe"]
     return next((python for python in candidates if python.is_file()), Path(sys.executable))
-
-
-def way_to_the_pack(folder: Path) -> tuple[str, tuple[str, ...]]:
-    """The pack's name in custom_nodes and the options that make the server look there."""
-    custom_nodes = folder / "custom_nodes"
-    for entry in custom_nodes.iterdir() if custom_nodes.is_dir() else ():
-        if entry.is_dir() and entry.resolve() == ROOT:
-            return entry.name, ()
-    # Not in there, and not ours to put there: a folder of our own that holds only a link to this checkout.
-    key = hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]
-    search_path = cache_folder() / "search-paths" / key
-    link_pack(search_path / "custom_nodes" / PACK, ROOT)
-    config = search_path / "extra_model_paths.yaml"
-    # A JSON string is a YAML string too, so a path with quotes or colons needs no YAML writer.
-    write_atomically(
-        config, f"syncam:\n  custom_nodes: {json.dumps(str(search_path / 'custom_nodes'), ensure_ascii=False)}\n"
-    )
-    return PACK, ("--extra-model-paths-config", str(config))
 
 
 def environment_for_tests(comfy: Comfy) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The pinned ComfyUI in a per-user cache folder: its sources, its virtual environment, its packages, the pack's link."""
+"""The pinned ComfyUI in a per-user cache folder: its sources, its virtual environment, its packages."""
 
 from __future__ import annotations
 
@@ -104,7 +104,6 @@ def set_up(version: str, with_tests: bool) -> tuple[Path, Path]:
         install_file(place, python, "pack", "the requirements of the pack", ROOT / "requirements.txt")
         if with_tests:
             install_file(place, python, "tests", "the test tools", ROOT / "tests" / "requirements.txt")
-        link_pack(comfyui / "custom_nodes" / PACK, ROOT)
     return comfyui, python
 
 
@@ -460,33 +459,3 @@ def drop_half_installed(venv: Path) -> None:
                 shutil.rmtree(info, ignore_errors=True)
         for aside in site_packages.glob("~*"):
             shutil.rmtree(aside, ignore_errors=True)
-
-
-def link_pack(link: Path, target: Path) -> None:
-    """Make `link` lead to this checkout; one that leads to another checkout (which shares the cache) is turned over."""
-    if link.exists() and link.resolve() == target:
-        return
-    link.parent.mkdir(parents=True, exist_ok=True)
-    if is_link(link):
-        say(f"Linking {target} instead of {os.path.realpath(link)}.")
-    elif link.exists():
-        raise Problem(f"{link} is a folder of its own, not our link to {target}; move it away.")
-    if WINDOWS:
-        # Links need a privilege there, junctions do not; a junction cannot be replaced in one step.
-        if is_link(link):
-            os.rmdir(link)
-        made = run_quietly(["cmd", "/c", "mklink", "/J", str(link), str(target)])
-        if made.returncode != 0:
-            raise Problem(f"Windows could not link {link} to {target}: {made.stderr.strip()}")
-    else:
-        fresh = link.parent.parent / f".{link.name}.{os.getpid()}"  # in custom_nodes it would count as a pack
-        fresh.unlink(missing_ok=True)
-        fresh.symlink_to(target, target_is_directory=True)
-        os.replace(fresh, link)
-
-
-def is_link(path: Path) -> bool:
-    """Whether a path is a symbolic link or a Windows junction (which also may lead nowhere)."""
-    if path.is_symlink():
-        return True
-    return WINDOWS and os.path.lexists(path) and os.path.realpath(path) != os.path.abspath(path)

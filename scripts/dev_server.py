@@ -25,6 +25,7 @@ from typing import BinaryIO
 
 from dev_host import Comfy
 from dev_install import isolated_environment
+from dev_pack import ShownPack
 from dev_terminal import WINDOWS, Problem, StatusLine, duration, last_lines, run_quietly
 
 # Runs main.py and ends with us even if we are killed: our end of its stdin closes whatever happens to us.
@@ -77,7 +78,7 @@ def device_flags(comfy: Comfy) -> list[str]:
 def start_server(comfy: Comfy, port: int, flags: list[str], log: Path) -> Server:
     """Start ComfyUI in a process group of its own, so that it and its children can be ended together."""
     command = [str(comfy.python), "-c", LAUNCHER, str(comfy.folder / "main.py")]
-    command += ["--listen", "127.0.0.1", "--port", str(port), "--disable-auto-launch", *comfy.flags, *flags]
+    command += ["--listen", "127.0.0.1", "--port", str(port), "--disable-auto-launch", *flags]
     group = {"creationflags": 0x200} if WINDOWS else {"start_new_session": True}  # 0x200: CREATE_NEW_PROCESS_GROUP
     environment = isolated_environment() if comfy.ours else dict(os.environ)
     with log.open("wb") as output:
@@ -145,13 +146,13 @@ def wait_until_ready(server: Server, argument: str, limit_s: float) -> None:
 
 
 @contextlib.contextmanager
-def headless_server(comfy: Comfy, run: Path, flags: list[str]) -> Iterator[Server]:
+def headless_server(comfy: Comfy, pack: ShownPack, run: Path, flags: list[str]) -> Iterator[Server]:
     """A server for one run, whose every file lies in the folder `run`; ended when the block is left, however."""
     for name in ("input", "output", "temp", "user"):
         (run / name).mkdir(parents=True)
         flags = [*flags, f"--{name}-directory", str(run / name)]
     flags += ["--database-url", "sqlite:///:memory:", "--disable-api-nodes"]
-    flags += ["--disable-all-custom-nodes", "--whitelist-custom-nodes", comfy.pack_name]
+    flags += [*pack.flags, "--disable-all-custom-nodes", "--whitelist-custom-nodes", pack.name]
     for attempt in range(3):
         server = start_server(comfy, free_port(), flags, run / "server.log")
         try:

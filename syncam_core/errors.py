@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class UserError(ValueError):
     """Something given cannot be used; the message is one sentence that says what it was, and what to change.
@@ -18,3 +20,14 @@ class UserError(ValueError):
     def told(self, sentence: str, *, field: str | None = None, place: str | None = None) -> UserError:
         """The same mistake in a longer sentence: what is known of its field and place stays."""
         return UserError(sentence, field=field or self.field, place=place or self.place)
+
+
+def check_number(name: str, value: float, largest: float) -> None:
+    """Raise UserError unless ``value`` is from 0 to ``largest``. Linked values bypass widgets' limits, and NaN passes them."""
+    if not 0 <= value <= largest:
+        raise UserError(f"'{name}' is {value}; give a number from 0 to {largest:g}.", field=name)
+
+
+def check_choice(name: str, given: str, possible: Iterable[str]) -> None:
+    if given not in possible:
+        raise UserError(f"'{name}' is '{given}'; choose {', '.join(possible)}.", field=name)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from comfy_api.latest import io
+from comfy_api.latest import Input, io
+from torch import Tensor
 
+from ...syncam_core.cameras import Rig
+from ...syncam_core.cameras.spoken import view_of
 from ...syncam_core.errors import UserError
-from ...syncam_core.video import FASTEST_FPS, SLOWEST_FPS, frame_rate
-from ...syncam_core.video.clip import Clip
-from ...syncam_core.video.cut_list import view_of
-from ...syncam_core.video.time_views import (
+from ...syncam_core.video import frame_rate
+from ...syncam_core.video.bullet_time import (
     AFTERWARDS,
     BETWEEN,
     BY_AZIMUTH,
@@ -20,39 +21,35 @@ from ...syncam_core.video.time_views import (
     IN_RIG_ORDER,
     MODEL,
     ORDERS,
-    STEREO,
     Between,
     azimuths_of,
     bullet_time,
-    check_left_to_right,
-    check_same_size,
-    check_sides,
     filmed,
     from_left_to_right,
     interpolated,
-    quilt,
-    quilt_shape,
-    quilt_suffix,
     steps_between,
-    stereo,
     view_sweep,
     way_through,
 )
+from ...syncam_core.video.clip import Clip, check_same_size
+from ...syncam_core.video.quilt import check_left_to_right, quilt, quilt_shape, quilt_suffix
+from ...syncam_core.video.stereo import STEREO, check_sides, stereo
 from ..host.frame_interpolation import run_interpolation
 from ..host.video import clips_of, film_out
 from ..shared.checks import names_and_colors
-from ..shared.errors import sentences_of
-from ..shared.inputs import film_outputs, footage_input
-from ..shared.socket_types import RigType
+from ..shared.inputs import film_outputs, footage_input, fps_input, rig_input
+from ..shared.node import SynCamNode
+from ..shared.socket_types import InterpolationType
 from .layout import CATEGORY, WHICH_VIEW
 
 LONGEST_FREEZE = 1000  # frames
-
-
 MOST_PLACES = 64
+WHERE_THEY_STAND = "The cameras of the views: tells their names and where they stand. It must have a camera per view."
+
+Views = list[Tensor | Input.Video]
 
 
-class SynCamBulletTime(io.ComfyNode):
+class SynCamBulletTime(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -107,9 +104,9 @@ class SynCamBulletTime(io.ComfyNode):
                     default=AFTERWARDS[0],
                     tooltip="'continue': time runs on in the camera that was reached. 'end': the film ends frozen.",
                 ),
-                fps_input(),
-                rig_input(),
-                io.Custom("INTERP_MODEL").Input(
+                fps_input("Frames per second of the video output."),
+                rig_input(WHERE_THEY_STAND),
+                InterpolationType.Input(
                     "interp_model",
                     optional=True,
                     tooltip="From Load Frame Interpolation Model, where 'between' is 'interpolation model'.",
@@ -121,51 +118,50 @@ class SynCamBulletTime(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        views,
-        freeze_frame,
-        from_view,
-        to_view,
-        order,
-        frames_per_view,
-        hold,
-        between,
-        ease,
-        ping_pong,
-        then,
-        fps,
-        rig=None,
-        interp_model=None,
+        views: Views,
+        freeze_frame: list[int],
+        from_view: list[str],
+        to_view: list[str],
+        order: list[str],
+        frames_per_view: list[int],
+        hold: list[int],
+        between: list[str],
+        ease: list[str],
+        ping_pong: list[bool],
+        then: list[str],
+        fps: list[float],
+        rig: list[Rig] | None = None,
+        interp_model: list[object] | None = None,
     ) -> io.NodeOutput:
-        with sentences_of("SynCamBulletTime"):
-            rate = frame_rate(fps[0])
-            if between[0] == MODEL and not interp_model:
-                raise UserError(
-                    f"'between' is {MODEL!r}, but 'interp_model' is not connected; connect Load Frame Interpolation "
-                    f"Model, or use {CROSS_FADE!r}.",
-                    field="between",
-                )
-            names, clips = same_sized(views, rig)
-            frozen = freeze_frame[0] if freeze_frame[0] >= 0 else len(clips[0]) - 1
-            way = way_through(names, from_view[0], to_view[0], azimuths(order[0], rig, frozen))
-            looks = bullet_time(
-                len(clips[0]),
-                freeze_frame[0],
-                way,
-                frames_per_view[0],
-                hold[0],
-                between[0] == CUTS,
-                ease[0],
-                ping_pong[0],
-                then[0],
+        rate = frame_rate(fps[0])
+        if between[0] == MODEL and not interp_model:
+            raise UserError(
+                f"'between' is {MODEL!r}, but 'interp_model' is not connected; connect Load Frame Interpolation "
+                f"Model, or use {CROSS_FADE!r}.",
+                field="between",
             )
-            made: Between | None = None
-            if between[0] == MODEL:
-                steps = steps_between(frames_per_view[0], ease[0])
-                made = interpolated(clips, partial(run_interpolation, interp_model[0]), steps)
-            return io.NodeOutput(*film_out(filmed(clips, looks, made), rate))
+        names, clips = same_sized(views, rig)
+        frozen = freeze_frame[0] if freeze_frame[0] >= 0 else len(clips[0]) - 1
+        way = way_through(names, from_view[0], to_view[0], azimuths(order[0], rig, frozen))
+        looks = bullet_time(
+            len(clips[0]),
+            freeze_frame[0],
+            way,
+            frames_per_view[0],
+            hold[0],
+            between[0] == CUTS,
+            ease[0],
+            ping_pong[0],
+            then[0],
+        )
+        made: Between | None = None
+        if between[0] == MODEL:
+            steps = steps_between(frames_per_view[0], ease[0])
+            made = interpolated(clips, partial(run_interpolation, interp_model[0]), steps)
+        return io.NodeOutput(*film_out(filmed(clips, looks, made), rate))
 
 
-class SynCamViewSweep(io.ComfyNode):
+class SynCamViewSweep(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -191,23 +187,33 @@ class SynCamViewSweep(io.ComfyNode):
                 ),
                 ease_input(),
                 ping_pong_input(),
-                fps_input(),
-                rig_input(),
+                fps_input("Frames per second of the video output."),
+                rig_input(WHERE_THEY_STAND),
             ],
             outputs=film_outputs(),
         )
 
     @classmethod
-    def execute(cls, views, from_view, to_view, order, cross_fade, ease, ping_pong, fps, rig=None) -> io.NodeOutput:
-        with sentences_of("SynCamViewSweep"):
-            rate = frame_rate(fps[0])
-            names, clips = same_sized(views, rig)
-            way = way_through(names, from_view[0], to_view[0], azimuths(order[0], rig))
-            looks = view_sweep(len(clips[0]), way, cross_fade[0], ease[0], ping_pong[0])
-            return io.NodeOutput(*film_out(filmed(clips, looks), rate))
+    def execute(
+        cls,
+        views: Views,
+        from_view: list[str],
+        to_view: list[str],
+        order: list[str],
+        cross_fade: list[float],
+        ease: list[str],
+        ping_pong: list[bool],
+        fps: list[float],
+        rig: list[Rig] | None = None,
+    ) -> io.NodeOutput:
+        rate = frame_rate(fps[0])
+        names, clips = same_sized(views, rig)
+        way = way_through(names, from_view[0], to_view[0], azimuths(order[0], rig))
+        looks = view_sweep(len(clips[0]), way, cross_fade[0], ease[0], ping_pong[0])
+        return io.NodeOutput(*film_out(filmed(clips, looks), rate))
 
 
-class SynCamStereo(io.ComfyNode):
+class SynCamStereo(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -242,28 +248,36 @@ class SynCamStereo(io.ComfyNode):
                     default=False,
                     tooltip="Exchanges the two pictures, for viewing side by side with crossed eyes and no glasses.",
                 ),
-                fps_input(),
-                rig_input(),
+                fps_input("Frames per second of the video output."),
+                rig_input(WHERE_THEY_STAND),
             ],
             outputs=film_outputs(),
         )
 
     @classmethod
-    def execute(cls, views, left, right, format, cross_eyed, fps, rig=None) -> io.NodeOutput:
-        with sentences_of("SynCamStereo"):
-            rate = frame_rate(fps[0])
-            names, _ = names_and_colors(rig, len(views))
-            clips = clips_of(views, names)
-            eyes = [view_of(text[0].strip(), names, f"'{what}'") for text, what in ((left, "left"), (right, "right"))]
-            if eyes[0] == eyes[1]:
-                raise UserError(f"'left' and 'right' are both {names[eyes[0]]!r}; two different views are needed.")
-            check_same_size([clips[eye] for eye in eyes], [names[eye] for eye in eyes])
-            if rig:
-                check_sides(rig[0], *eyes)
-            return io.NodeOutput(*film_out(stereo(clips[eyes[0]], clips[eyes[1]], format[0], cross_eyed[0]), rate))
+    def execute(
+        cls,
+        views: Views,
+        left: list[str],
+        right: list[str],
+        format: list[str],
+        cross_eyed: list[bool],
+        fps: list[float],
+        rig: list[Rig] | None = None,
+    ) -> io.NodeOutput:
+        rate = frame_rate(fps[0])
+        names, _ = names_and_colors(rig, len(views))
+        clips = clips_of(views, names)
+        eyes = [view_of(text[0].strip(), names, f"'{what}'") for text, what in ((left, "left"), (right, "right"))]
+        if eyes[0] == eyes[1]:
+            raise UserError(f"'left' and 'right' are both {names[eyes[0]]!r}; two different views are needed.")
+        check_same_size([clips[eye] for eye in eyes], [names[eye] for eye in eyes])
+        if rig:
+            check_sides(rig[0], *eyes)
+        return io.NodeOutput(*film_out(stereo(clips[eyes[0]], clips[eyes[1]], format[0], cross_eyed[0]), rate))
 
 
-class SynCamQuilt(io.ComfyNode):
+class SynCamQuilt(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -295,8 +309,8 @@ class SynCamQuilt(io.ComfyNode):
                         "cameras' azimuths; needs the rig."
                     ),
                 ),
-                fps_input(),
-                rig_input(),
+                fps_input("Frames per second of the video output."),
+                rig_input(WHERE_THEY_STAND),
             ],
             outputs=[
                 *film_outputs(),
@@ -308,18 +322,25 @@ class SynCamQuilt(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, views, columns, rows, order, fps, rig=None) -> io.NodeOutput:
-        with sentences_of("SynCamQuilt"):
-            rate = frame_rate(fps[0])
-            _, clips = same_sized(views, rig)
-            angles = azimuths(order[0], rig)
-            if angles is not None:
-                clips = [clips[view] for view in from_left_to_right(angles)]
-            elif rig:
-                check_left_to_right(rig[0])
-            shape = quilt_places(len(clips), columns[0], rows[0])
-            suffix = quilt_suffix(*shape, clips[0].height, clips[0].width)
-            return io.NodeOutput(*film_out(quilt(clips, *shape), rate), suffix)
+    def execute(
+        cls,
+        views: Views,
+        columns: list[int],
+        rows: list[int],
+        order: list[str],
+        fps: list[float],
+        rig: list[Rig] | None = None,
+    ) -> io.NodeOutput:
+        rate = frame_rate(fps[0])
+        _, clips = same_sized(views, rig)
+        angles = azimuths(order[0], rig)
+        if angles is not None:
+            clips = [clips[view] for view in from_left_to_right(angles)]
+        elif rig:
+            check_left_to_right(rig[0])
+        shape = quilt_places(len(clips), columns[0], rows[0])
+        suffix = quilt_suffix(*shape, clips[0].height, clips[0].width)
+        return io.NodeOutput(*film_out(quilt(clips, *shape), rate), suffix)
 
 
 # ---- inputs that several nodes share
@@ -363,36 +384,17 @@ def ping_pong_input() -> io.Boolean.Input:
     return io.Boolean.Input("ping_pong", default=False, tooltip="Goes the way back as well, to the view it came from.")
 
 
-def fps_input() -> io.Float.Input:
-    return io.Float.Input(
-        "fps",
-        default=15.0,
-        min=SLOWEST_FPS,
-        max=FASTEST_FPS,
-        step=0.01,
-        tooltip="Frames per second of the video output. The SynCam weights were trained on videos of 15.",
-    )
-
-
-def rig_input() -> io.Input:
-    return RigType.Input(
-        "rig",
-        optional=True,
-        tooltip="The cameras of the views: tells their names and where they stand. It must have a camera per view.",
-    )
-
-
 # ---- judging what was given
 
 
-def same_sized(views: list, rig: list | None) -> tuple[list[str], list[Clip]]:
+def same_sized(views: Views, rig: list[Rig] | None) -> tuple[list[str], list[Clip]]:
     names, _ = names_and_colors(rig, len(views))
     clips = clips_of(views, names)
     check_same_size(clips, names)
     return names, clips
 
 
-def azimuths(order: str, rig: list | None, frame: int = 0) -> list[float] | None:
+def azimuths(order: str, rig: list[Rig] | None, frame: int = 0) -> list[float] | None:
     if order != BY_AZIMUTH:
         return None
     if not rig:

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import comfy.model_management
 import comfy.utils
 import folder_paths
 import torch
-from comfy_api.latest import io, ui
+from comfy_api.latest import Input, io, ui
 from torch import Tensor
 
+from ...syncam_core.cameras import Rig
+from ...syncam_core.disk.names import checked_folder, checked_name, is_taken
 from ...syncam_core.errors import UserError
 from ...syncam_core.formats.files import is_leftover
-from ...syncam_core.video import FASTEST_FPS, SLOWEST_FPS, frame_rate
+from ...syncam_core.video import frame_rate
 from ...syncam_core.video.clip import BITS_8
-from ..host.output_files import disk_sentences, workflow_tags
+from ...syncam_core.video.codecs import DATASET_CRF
+from ..host.output_files import disk_sentences, ticking, workflow_tags
 from ..host.video import check_memory, clips_of
 from ..shared.checks import counted_noun, names_and_colors
 from ..shared.errors import refusal, sentences_of
+from ..shared.inputs import fps_input, unit_input
+from ..shared.node import SynCamNode
 from ..shared.socket_types import RigType
+
+if TYPE_CHECKING:
+    from ...syncam_core.datasets import StoredScene
 
 CATEGORY = "SynCam/Footage"
 LAYOUTS = ("syncamvideo", "nerfstudio", "colmap")  # the keys of syncam_core.datasets.LAYOUTS, which is slow to import
@@ -28,7 +37,7 @@ IN_USE = ("refuse", "keep it")
 UNKNOWN_FPS = 15  # the training data's
 
 
-class SynCamExportDataset(io.ComfyNode):
+class SynCamExportDataset(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -71,14 +80,7 @@ class SynCamExportDataset(io.ComfyNode):
                     tooltip="syncamvideo: an mp4 per camera and one camera file. nerfstudio, colmap: a folder per frame "
                     "with PNGs and transforms.json, or a text model.",
                 ),
-                io.Float.Input(
-                    "fps",
-                    default=15.0,
-                    min=SLOWEST_FPS,
-                    max=FASTEST_FPS,
-                    step=0.01,
-                    tooltip="Frames per second. The SynCam weights were trained on videos of 15.",
-                ),
+                fps_input("Frames per second."),
                 io.String.Input(
                     "split",
                     default="",
@@ -99,11 +101,11 @@ class SynCamExportDataset(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "crf",
-                    default=12,
+                    default=DATASET_CRF,
                     min=0,
                     max=40,
                     tooltip="Quality of the videos in the layout syncamvideo, H.264: 0 loses nothing but colour "
-                    "resolution, 12 next to nothing, 23 is common. PNGs are exact.",
+                    f"resolution, {DATASET_CRF} next to nothing, 23 is common. PNGs are exact.",
                 ),
             ],
             outputs=[
@@ -115,11 +117,13 @@ class SynCamExportDataset(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, dataset):
+    def validate_inputs(cls, dataset: list[str | None]) -> bool | str:
         return refusal("SynCamExportDataset", dataset_name, dataset, str)
 
     @classmethod
-    def check_lazy_status(cls, dataset, split, scene, name_in_use, **others):
+    def check_lazy_status(
+        cls, dataset: list[str], split: list[str], scene: list[str], name_in_use: list[str], **others: object
+    ) -> list[str]:
         with sentences_of("SynCamExportDataset"):
             below, name = scene_place(dataset[0], split[0], scene[0])
             return [] if is_there(below, name, name_in_use[0]) else ["views"]
@@ -127,50 +131,45 @@ class SynCamExportDataset(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        rig,
-        views=(None,),
-        caption=("",),
-        dataset=("syncam/dataset",),
-        layout=LAYOUTS[:1],
-        fps=(15.0,),
-        split=("",),
-        scene=("",),
-        name_in_use=IN_USE[:1],
-        crf=(12,),
+        rig: list[Rig],
+        views: Sequence[Tensor | Input.Video | None] = (None,),
+        caption: Sequence[str] = ("",),
+        dataset: Sequence[str] = ("syncam/dataset",),
+        layout: Sequence[str] = LAYOUTS[:1],
+        fps: Sequence[float] = (15.0,),
+        split: Sequence[str] = ("",),
+        scene: Sequence[str] = ("",),
+        name_in_use: Sequence[str] = IN_USE[:1],
+        crf: Sequence[int] = (DATASET_CRF,),
     ) -> io.NodeOutput:
         from ...syncam_core.datasets import append_scene, check_take, write_take
 
-        with sentences_of("SynCamExportDataset"):
-            below, name = scene_place(dataset[0], split[0], scene[0])
-            if is_there(below, name, name_in_use[0]):
-                return io.NodeOutput(f"{below}/{name}", ui=ui.PreviewText(f"{below}/{name}\nwas there and was kept"))
-            rate = frame_rate(fps[0])
-            names, _ = names_and_colors(rig, len(views))
-            clips = clips_of(views, names, BITS_8)
-            check_take(layout[0], clips, rig[0], caption[0])
-            progress = comfy.utils.ProgressBar(len(clips[0]) * len(clips))
+        below, name = scene_place(dataset[0], split[0], scene[0])
+        if is_there(below, name, name_in_use[0]):
+            return io.NodeOutput(f"{below}/{name}", ui=ui.PreviewText(f"{below}/{name}\nwas there and was kept"))
+        rate = frame_rate(fps[0])
+        names, _ = names_and_colors(rig, len(views))
+        clips = clips_of(views, names, BITS_8)
+        check_take(layout[0], clips, rig[0], caption[0])
+        tick = ticking(comfy.utils.ProgressBar(len(clips[0]) * len(clips)))
 
-            def tick() -> None:
-                comfy.model_management.throw_exception_if_processing_interrupted()
-                progress.update(1)
+        def fill(folder: Path) -> None:
+            tags = workflow_tags(cls.hidden)
+            write_take(folder, layout[0], clips, rig[0], rate, caption[0], crf[0], tags, tick)
 
-            def fill(folder: Path) -> None:
-                tags = workflow_tags(cls.hidden)
-                write_take(folder, layout[0], clips, rig[0], rate, caption[0], crf[0], tags, tick)
-
-            try:
-                with disk_sentences(below):
-                    made = append_scene(Path(folder_paths.get_output_directory(), below), fill, name)
-            except UserError as problem:
-                if name and isinstance(problem.__cause__, FileExistsError):
-                    raise problem.told(in_use(below, name)) from problem
-                raise
+        try:
+            with disk_sentences(below):
+                made = append_scene(Path(folder_paths.get_output_directory(), below), fill, name)
+        except UserError as problem:
+            if name and isinstance(problem.__cause__, FileExistsError):
+                raise problem.told(in_use(below, name)) from problem
+            raise
         done = f"{below}/{made.name}"
         about = f"{layout[0]}: {counted_noun(len(clips), 'camera')}, {counted_noun(len(clips[0]), 'frame')}"
         return io.NodeOutput(done, ui=ui.PreviewText(f"{done}\n{about}"))
 
 
-class SynCamLoadDataset(io.ComfyNode):
+class SynCamLoadDataset(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -227,16 +226,11 @@ class SynCamLoadDataset(io.ComfyNode):
                     default="auto",
                     tooltip="What the scene must be; 'auto' takes any.",
                 ),
-                io.Float.Input(
-                    "unit_m",
-                    display_name="metres per unit",
+                unit_input(
+                    "Metres in one unit of nerfstudio's or COLMAP's files, where another program wrote them: these "
+                    "formats do not say it. 0 is for scenes of SynCam Export Dataset, and for SynCamVideo.",
                     default=0.0,
-                    min=0.0,
-                    max=1e6,
-                    step=0.001,
-                    round=0.000001,
-                    tooltip="Metres in one unit of nerfstudio's or COLMAP's files, where another program wrote them: "
-                    "these formats do not say it. 0 is for scenes of SynCam Export Dataset, and for SynCamVideo.",
+                    least=0.0,
                 ),
             ],
             outputs=[
@@ -258,32 +252,38 @@ class SynCamLoadDataset(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, dataset=None, below=None, scene=None, **others):
+    def fingerprint_inputs(
+        cls, dataset: str | None = None, below: str | None = None, scene: int | None = None, **others: object
+    ) -> str:
         if None in (dataset, below, scene):  # linked: what is linked says when it changes
             return ""
-        return files_state(cls.scene_of(dataset, below, scene))
+        with sentences_of("SynCamLoadDataset"):
+            return files_state(cls.scene_of(dataset, below, scene))
 
     @classmethod
     def execute(
-        cls, dataset, below="output", scene=1, cameras="", first_frame=0, frames=0, layout="auto", unit_m=0.0
+        cls,
+        dataset: str,
+        below: str = "output",
+        scene: int = 1,
+        cameras: str = "",
+        first_frame: int = 0,
+        frames: int = 0,
+        layout: str = "auto",
+        unit_m: float = 0.0,
     ) -> io.NodeOutput:
-        from ...syncam_core.cameras import Rig
         from ...syncam_core.datasets import open_scene
 
         path = cls.scene_of(dataset, below, scene)
-        with sentences_of("SynCamLoadDataset"):
-            found = open_scene(path, cameras, layout, unit_m or None)
-            count = frames_wanted(found, first_frame, frames)
-            rig = found.rig
-            about = (
-                f"{counted_noun(rig.views, 'camera')}, {counted_noun(count, 'frame')} of {found.width} x {found.height}"
-            )
-            remedy = "load fewer with 'cameras' or 'frames'"
-            check_memory(f"scene {found.name!r}", about, rig.views * count, found.height, found.width, remedy)
-            if rig.frames > 1:
-                rig = Rig(rig.names, rig.c2w[:, first_frame : first_frame + count], rig.colors, rig.lenses)
-            progress = comfy.utils.ProgressBar(count * rig.views)
-            views = [loaded(found, view, first_frame, count, progress) for view in range(rig.views)]
+        found = open_scene(path, cameras, layout, unit_m or None)
+        count = frames_wanted(found, first_frame, frames)
+        rig = found.rig
+        about = f"{counted_noun(rig.views, 'camera')}, {counted_noun(count, 'frame')} of {found.width} x {found.height}"
+        remedy = "load fewer with 'cameras' or 'frames'"
+        check_memory(f"scene {found.name!r}", about, rig.views * count, found.height, found.width, remedy)
+        rig = rig.cut(first_frame, count)
+        tick = ticking(comfy.utils.ProgressBar(count * rig.views))
+        views = [loaded(found, view, first_frame, count, tick) for view in range(rig.views)]
         name = path.relative_to(root_of(below)).as_posix()
         return io.NodeOutput(views, rig, found.caption, float(found.fps or UNKNOWN_FPS), name)
 
@@ -291,48 +291,41 @@ class SynCamLoadDataset(io.ComfyNode):
     def scene_of(cls, dataset: str, below: str, scene: int) -> Path:
         from ...syncam_core.datasets import scenes_in
 
-        with sentences_of("SynCamLoadDataset"):
-            folder = folder_of(dataset, below)
-            scenes = scenes_in(folder)
-            if not scenes:
-                raise UserError(
-                    f"'dataset' is {dataset[:100]!r}, but this folder holds no scenes; they have videos/, frame_00000/, "
-                    "transforms.json or a COLMAP model in them.",
-                    field="dataset",
-                )
-            if not 1 <= scene <= len(scenes):
-                raise UserError(
-                    f"'scene' is {scene}, but the dataset has {counted_noun(len(scenes), 'scene')}; use 1 to {len(scenes)}.",
-                    field="scene",
-                )
-            return scenes[scene - 1]
+        folder = folder_of(dataset, below)
+        scenes = scenes_in(folder)
+        if not scenes:
+            raise UserError(
+                f"'dataset' is {dataset[:100]!r}, but this folder holds no scenes; they have videos/, frame_00000/, "
+                "transforms.json or a COLMAP model in them.",
+                field="dataset",
+            )
+        if not 1 <= scene <= len(scenes):
+            raise UserError(
+                f"'scene' is {scene}, but the dataset has {counted_noun(len(scenes), 'scene')}; use 1 to {len(scenes)}.",
+                field="scene",
+            )
+        return scenes[scene - 1]
 
 
 # ---- places
 
 
 def dataset_name(dataset: str) -> str:
-    from ...syncam_core.datasets.place import checked_folder
-
     return checked_folder(dataset, "'dataset'")
 
 
 def scene_place(dataset: str, split: str, scene: str) -> tuple[str, str]:
     """The folder below the output folder that the scene goes into, and the scene's name. Raises UserError."""
-    from ...syncam_core.datasets.place import checked_name
-
     below, part = dataset_name(dataset), checked_name(split, "'split'")
     return f"{below}/{part}" if part else below, checked_name(scene, "'scene'")
 
 
 def is_there(below: str, name: str, in_use_means: str) -> bool:
     """Whether the scene is there and is to be kept. Raises UserError where it is there and is not."""
-    from ...syncam_core.datasets.place import has_scene
-
     if not name:
         return False
     with disk_sentences(below):
-        there = has_scene(Path(folder_paths.get_output_directory(), below), name)
+        there = is_taken(Path(folder_paths.get_output_directory(), below), name)
     if there and in_use_means != IN_USE[1]:
         raise UserError(in_use(below, name))
     return there
@@ -385,7 +378,7 @@ def files_state(folder: Path) -> str:
 # ---- loading
 
 
-def frames_wanted(found, first_frame: int, frames: int) -> int:
+def frames_wanted(found: StoredScene, first_frame: int, frames: int) -> int:
     left = found.frames - first_frame
     if left < max(1, frames):
         raise UserError(
@@ -396,12 +389,11 @@ def frames_wanted(found, first_frame: int, frames: int) -> int:
     return frames or left
 
 
-def loaded(found, view: int, first: int, count: int, progress: comfy.utils.ProgressBar) -> Tensor:
+def loaded(found: StoredScene, view: int, first: int, count: int, tick: Callable[[], None]) -> Tensor:
     images = torch.empty(count, found.height, found.width, 3)
     for image, picture in zip(images, found.pictures(view, first, count), strict=True):
-        comfy.model_management.throw_exception_if_processing_interrupted()
         image.copy_(torch.from_numpy(picture.copy())).div_(255)
-        progress.update(1)
+        tick()
     return images
 
 

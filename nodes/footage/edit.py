@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import comfy.model_management
 import comfy.utils
 import numpy as np
-from comfy_api.latest import io, ui
+from comfy_api.latest import Input, io, ui
+from torch import Tensor
 
+from ...syncam_core.cameras import Rig
+from ...syncam_core.disk.names import free_stem
+from ...syncam_core.disk.staged import staged_files
 from ...syncam_core.errors import UserError
-from ...syncam_core.video import FASTEST_FPS, SLOWEST_FPS, frame_rate, staged_files
+from ...syncam_core.video import frame_rate
 from ...syncam_core.video.auto_cut import (
     EVERY,
     METHODS,
@@ -26,18 +27,19 @@ from ...syncam_core.video.clip import BITS_8, Clip
 from ...syncam_core.video.cut_list import entries_of, text_of
 from ...syncam_core.video.edit import Edit, edit_of, edited
 from ...syncam_core.video.otio_export import edl_text, file_stem, otio_text
-from ...syncam_core.video.saved import SavedViews
+from ...syncam_core.video.view_files import SavedViews
 from ..host.output_files import disk_sentences
 from ..host.video import clips_of, film_out
 from ..shared.checks import names_and_colors
-from ..shared.errors import refusal, sentences_of
-from ..shared.inputs import film_outputs, footage_input, rig_input
+from ..shared.errors import refusal
+from ..shared.inputs import film_outputs, footage_input, fps_input, rig_input
+from ..shared.node import SynCamNode
 from ..shared.socket_types import EditType, FilesType
 
 LONGEST_SHOT = 10_000
 
 
-class SynCamEdit(io.ComfyNode):
+class SynCamEdit(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -63,17 +65,7 @@ class SynCamEdit(io.ComfyNode):
                         "frames. Empty: the first view from beginning to end."
                     ),
                 ),
-                io.Float.Input(
-                    "fps",
-                    default=15.0,
-                    min=SLOWEST_FPS,
-                    max=FASTEST_FPS,
-                    step=0.01,
-                    tooltip=(
-                        "Frames per second of the film; seconds and timecode in the list count by it. The SynCam weights "
-                        "were trained on videos of 15."
-                    ),
-                ),
+                fps_input("Frames per second of the film; seconds and timecode in the list count by it."),
                 io.Boolean.Input(
                     "timecode",
                     default=False,
@@ -91,21 +83,27 @@ class SynCamEdit(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, cuts):
+    def validate_inputs(cls, cuts: list[str | None]) -> bool | str:
         return refusal("SynCamEdit", entries_of, cuts, str)
 
     @classmethod
-    def execute(cls, views, cuts, fps, timecode, rig=None) -> io.NodeOutput:
-        with sentences_of("SynCamEdit"):
-            rate = frame_rate(fps[0])
-            names, _ = names_and_colors(rig, len(views))
-            clips = clips_of(views, names)
-            edit = edit_of(cuts[0], len(clips[0]), rate, names)
-            film = film_out(edited(clips, edit, timecode[0]), rate)
+    def execute(
+        cls,
+        views: list[Tensor | Input.Video],
+        cuts: list[str],
+        fps: list[float],
+        timecode: list[bool],
+        rig: list[Rig] | None = None,
+    ) -> io.NodeOutput:
+        rate = frame_rate(fps[0])
+        names, _ = names_and_colors(rig, len(views))
+        clips = clips_of(views, names)
+        edit = edit_of(cuts[0], len(clips[0]), rate, names)
+        film = film_out(edited(clips, edit, timecode[0]), rate)
         return io.NodeOutput(*film, edit, edit.text)
 
 
-class SynCamAutoCut(io.ComfyNode):
+class SynCamAutoCut(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -155,21 +153,27 @@ class SynCamAutoCut(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, views, method, shot_length, order, rig=None) -> io.NodeOutput:
-        with sentences_of("SynCamAutoCut"):
-            names, _ = names_and_colors(rig, len(views))
-            clips, wanted = clips_of(views, names, BITS_8), order_of(order[0], names)
-            frames = len(clips[0])
-            if method[0] == MOTION:
-                cuts = cuts_by_motion(motion_in(clips), shot_length[0], wanted)
-            elif method[0] == EVERY:
-                cuts = cuts_every(frames, shot_length[0], wanted)
-            else:
-                cuts = cuts_in_shares(frames, wanted)
+    def execute(
+        cls,
+        views: list[Tensor | Input.Video],
+        method: list[str],
+        shot_length: list[int],
+        order: list[str],
+        rig: list[Rig] | None = None,
+    ) -> io.NodeOutput:
+        names, _ = names_and_colors(rig, len(views))
+        clips, wanted = clips_of(views, names, BITS_8), order_of(order[0], names)
+        frames = len(clips[0])
+        if method[0] == MOTION:
+            cuts = cuts_by_motion(motion_in(clips), shot_length[0], wanted)
+        elif method[0] == EVERY:
+            cuts = cuts_every(frames, shot_length[0], wanted)
+        else:
+            cuts = cuts_in_shares(frames, wanted)
         return io.NodeOutput(text_of(cuts, names))
 
 
-class SynCamSaveEdit(io.ComfyNode):
+class SynCamSaveEdit(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -198,15 +202,14 @@ class SynCamSaveEdit(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, edit, files) -> io.NodeOutput:
-        with sentences_of("SynCamSaveEdit"):
-            check_files_are_there(files)
-            texts, note = texts_of(edit, files)
-            with disk_sentences(str(files.folder)):
-                stem = free_stem(files.folder, f"{file_stem(files)}_edit")
-                with staged_files(files.folder) as stage:
-                    for suffix, text in texts.items():
-                        (stage / f"{stem}{suffix}").write_text(text, encoding="utf-8", newline="\n")
+    def execute(cls, edit: Edit, files: SavedViews) -> io.NodeOutput:
+        check_files_are_there(files)
+        texts, note = texts_of(edit, files)
+        with disk_sentences(str(files.folder)):
+            stem = free_stem(files.folder, f"{file_stem(files)}_edit")
+            with staged_files(files.folder) as stage:
+                for suffix, text in texts.items():
+                    (stage / f"{stem}{suffix}").write_text(text, encoding="utf-8", newline="\n")
         names = [f"{stem}{suffix}" for suffix in texts]
         words = "\n".join([*(f"{files.subfolder}/{name}".lstrip("/") for name in names), *note])
         # web/js/node_words.js shows the words on the node.
@@ -249,16 +252,6 @@ def texts_of(edit: Edit, files: SavedViews) -> tuple[dict[str, str], list[str]]:
     except UserError as problem:
         note = [f"no .edl: {problem}"]
     return texts, note
-
-
-def free_stem(folder: Path, stem: str) -> str:
-    """The stem itself for the first edit of a run's files; "<stem>_00002" and so on for the ones after it."""
-    present = {Path(file).stem.casefold() for file in os.listdir(folder)}
-    number, free = 1, stem
-    while free.casefold() in present:
-        number += 1
-        free = f"{stem}_{number:05}"
-    return free
 
 
 NODES = (SynCamEdit, SynCamAutoCut, SynCamSaveEdit)

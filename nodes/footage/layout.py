@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from comfy_api.latest import io
 
 from ...syncam_core.errors import UserError
-from ...syncam_core.video.layout import MAX_COLUMNS
-from ...syncam_core.video.layouts import (
+from ...syncam_core.video.layout import (
     CORNERS,
     GRID,
     HERO,
     LARGEST_SHARE,
+    MAX_COLUMNS,
     PICTURE_IN_PICTURE,
     SIDE_BY_SIDE,
     SMALLEST_SHARE,
@@ -20,7 +22,7 @@ from ...syncam_core.video.layouts import (
     Layout,
     check_color,
 )
-from ..shared.errors import sentences_of, verdict
+from ..shared.node import SynCamNode
 from ..shared.socket_types import LayoutType
 
 CATEGORY = "SynCam/Footage"
@@ -29,7 +31,7 @@ NODE_KINDS = (AUTO, ROWS_AND_COLUMNS, HERO, SIDE_BY_SIDE, STACKED, PICTURE_IN_PI
 WHICH_VIEW = "a camera's name, its letter (A is the first view), or its number (1 is the first)"
 
 
-class SynCamLayout(io.ComfyNode):
+class SynCamLayout(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -104,25 +106,29 @@ class SynCamLayout(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, background, *, kind=None):
+    def validate_inputs(cls, background: str | None, *, kind: object = None) -> bool | str:
         # The host hands over what depends on another input as well; named behind the star it is not judged here.
         if not isinstance(background, str):
             return True  # a link; it is judged when the node runs
-        with_id = sentences_of("SynCamLayout")(check_color)
-        return verdict(with_id, background)
+        return cls.judged(check_color, background)
 
     @classmethod
-    def execute(cls, gap, background, names, angles, timecode, kind=None) -> io.NodeOutput:
-        with sentences_of("SynCamLayout"):
-            if kind is None:  # the host leaves out what it does not know
-                raise UserError(
-                    f"'kind' is none of {', '.join(map(repr, NODE_KINDS))}; use one of these.", field="kind"
-                )
-            chosen = dict(kind)
-            name = chosen.pop("kind")
-            chosen["kind"] = GRID if name in (AUTO, ROWS_AND_COLUMNS) else name
-            look = {"gap": gap, "background": background, "names": names, "angles": angles, "timecode": timecode}
-            return io.NodeOutput(Layout(**chosen, **look))
+    def execute(
+        cls,
+        gap: int,
+        background: str,
+        names: bool,
+        angles: bool,
+        timecode: bool,
+        kind: dict[str, Any] | None = None,
+    ) -> io.NodeOutput:
+        if kind is None:  # the host leaves out what it does not know
+            raise UserError(f"'kind' is none of {', '.join(map(repr, NODE_KINDS))}; use one of these.", field="kind")
+        chosen = dict(kind)
+        name = chosen.pop("kind")
+        chosen["kind"] = GRID if name in (AUTO, ROWS_AND_COLUMNS) else name
+        look = {"gap": gap, "background": background, "names": names, "angles": angles, "timecode": timecode}
+        return io.NodeOutput(Layout(**chosen, **look))
 
 
 # ---- inputs of the kinds

@@ -4,33 +4,56 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import comfy.utils
 import folder_paths
 import numpy as np
-from comfy_api.latest import io
+from comfy_api.latest import Input, io
+from torch import Tensor
 
+from ...syncam_core.cameras import Rig
+from ...syncam_core.disk.names import file_slugs
 from ...syncam_core.errors import UserError
-from ...syncam_core.video import FASTEST_FPS, SLOWEST_FPS, check_video_size, file_slugs, frame_rate
+from ...syncam_core.video import check_video_size, frame_rate
 from ...syncam_core.video.clip import BITS_8, Clip, in_order
 from ...syncam_core.video.cut_list import cuts_of, entries_of
-from ...syncam_core.video.layouts import angle_captions
+from ...syncam_core.video.layout_film import angle_captions
 from ...syncam_core.video.preview_file import PreviewWriter, digest_of, frames_of_file, plays_in_browsers
-from ...syncam_core.video.saved import SavedViews
-from ..host.output_files import counted, disk_sentences
+from ...syncam_core.video.view_files import SavedViews
+from ..host.output_files import disk_sentences, temp_folder, ticking
 from ..host.video import clips_of
 from ..shared.checks import names_and_colors
-from ..shared.errors import refusal, sentences_of
-from ..shared.inputs import footage_input, rig_input
+from ..shared.errors import refusal
+from ..shared.inputs import footage_input, fps_input, rig_input
+from ..shared.node import SynCamNode
 from ..shared.socket_types import FilesType
 
 PREFIX = "syncam_player"
 
 
-class SynCamPlayer(io.ComfyNode):
+class Shown:
+    """The files that players have been told to play, in this run of the host."""
+
+    def __init__(self) -> None:
+        self.paths: set[Path] = set()
+        self.losses = 0
+
+    def count_losses(self) -> int:
+        """How often some of the files have been found gone: a new number each time, so that players run again."""
+        gone = {path for path in self.paths if not path.is_file()}
+        self.paths -= gone
+        self.losses += bool(gone)
+        return self.losses
+
+
+SHOWN = Shown()
+
+
+class SynCamPlayer(SynCamNode):
     @classmethod
     def define_schema(cls):
         views = footage_input()
@@ -54,15 +77,7 @@ class SynCamPlayer(io.ComfyNode):
                     tooltip="The files that SynCam Save Views or SynCam Render Views wrote; they are played instead of "
                     "'views'.",
                 ),
-                io.Float.Input(
-                    "fps",
-                    default=15.0,
-                    min=SLOWEST_FPS,
-                    max=FASTEST_FPS,
-                    step=0.01,
-                    tooltip="Frames per second of 'views'; files have their own. The SynCam weights were trained on "
-                    "videos of 15.",
-                ),
+                fps_input("Frames per second of 'views'; files have their own."),
                 io.String.Input(
                     "cuts",
                     default="",
@@ -76,30 +91,42 @@ class SynCamPlayer(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, cuts=("",)):
+    def validate_inputs(cls, cuts: Sequence[str | None] = ("",)) -> bool | str:
         return refusal("SynCamPlayer", entries_of, cuts, str)
 
     @classmethod
-    def execute(cls, fps, cuts, views=None, files=None, rig=None) -> io.NodeOutput:
-        with sentences_of("SynCamPlayer"):
-            if files:
-                shown = of_files(files, rig)
-            elif views:
-                shown = of_views(views, frame_rate(fps[0]), rig)
-            else:
-                raise UserError(
-                    "there is nothing to play; connect the views of SynCam Decode Views to 'views', or the files of "
-                    "SynCam Save Views to 'files'."
-                )
-            # A list that was made for other views does not keep anybody from looking at these; the edit refuses it.
-            shown |= {"cuts": cuts[0], "problem": problem_of(cuts[0], shown)}
+    def fingerprint_inputs(cls, **_) -> int:
+        # The host would answer an unchanged run from its cache, whose files may have been deleted or moved since.
+        return SHOWN.count_losses()
+
+    @classmethod
+    def execute(
+        cls,
+        fps: list[float],
+        cuts: list[str],
+        views: list[Tensor | Input.Video] | None = None,
+        files: list[SavedViews] | None = None,
+        rig: list[Rig] | None = None,
+    ) -> io.NodeOutput:
+        if files:
+            shown = of_files(files, rig)
+        elif views:
+            shown = of_views(views, frame_rate(fps[0]), rig)
+        else:
+            raise UserError(
+                "there is nothing to play; connect the views of SynCam Decode Views to 'views', or the files of "
+                "SynCam Save Views to 'files'."
+            )
+        # A list that was made for other views does not keep anybody from looking at these; the edit refuses it.
+        SHOWN.paths.update(path_of(view["file"]) for view in shown["views"])
+        shown |= {"cuts": cuts[0], "problem": problem_of(cuts[0], shown)}
         return io.NodeOutput(cuts[0], ui={"syncam_player": [shown]})
 
 
 # ---- what the widget plays, as JSON: see web/js/player/player.mjs
 
 
-def of_views(views: list, rate: Fraction, rig: list | None) -> dict:
+def of_views(views: list[Tensor | Input.Video], rate: Fraction, rig: list[Rig] | None) -> dict[str, Any]:
     names, colors = names_and_colors(rig, len(views))
     clips = clips_of(views, names, BITS_8)
     for clip in clips:
@@ -110,7 +137,7 @@ def of_views(views: list, rate: Fraction, rig: list | None) -> dict:
     return playable(names, colors, sizes, played, played, len(clips[0]), rate, rig)
 
 
-def of_files(files: list[SavedViews], rig: list | None) -> dict:
+def of_files(files: list[SavedViews], rig: list[Rig] | None) -> dict[str, Any]:
     if len(files) > 1:
         raise UserError(f"'files' holds {len(files)} runs; connect the files of one.", field="files")
     (saved,) = files
@@ -138,8 +165,8 @@ def playable(
     downloads: list[dict],
     frames: int,
     rate: Fraction,
-    rig: list | None,
-) -> dict:
+    rig: list[Rig] | None,
+) -> dict[str, Any]:
     angles = angle_captions(rig[0]) if rig else [""] * len(names)
     return {
         "frames": frames,
@@ -161,7 +188,7 @@ def playable(
     }
 
 
-def problem_of(cuts: str, shown: dict) -> str:
+def problem_of(cuts: str, shown: dict[str, Any]) -> str:
     """What keeps a cut list from being a film of these views, in a sentence, or ""."""
     try:
         names = [view["name"] for view in shown["views"]]
@@ -190,22 +217,26 @@ def preview_of_file(path: Path, slug: str, rate: Fraction, progress: comfy.utils
 def temporary_file(
     name: str, frames: Iterable[np.ndarray], count: int, rate: Fraction, progress: comfy.utils.ProgressBar
 ) -> dict:
-    folder = Path(folder_paths.get_temp_directory())
-    file = f"{PREFIX}_{name}.mp4"
-    with disk_sentences(str(folder)):
-        folder.mkdir(parents=True, exist_ok=True)
-        if (folder / file).is_file():
+    file, tick = f"{PREFIX}_{name}.mp4", ticking(progress)
+    with disk_sentences(folder_paths.get_temp_directory()):
+        path = temp_folder() / file
+        if path.is_file():
             progress.update(count)
         else:
-            with PreviewWriter(folder / file, rate) as video:
-                for frame in counted(frames, progress):
+            with PreviewWriter(path, rate) as video:
+                for frame in frames:
                     video.write(frame)
+                    tick()
     return place(file, "", "temp")
 
 
 def place(file: str, subfolder: str, kind: str) -> dict[str, str]:
     """Where the host's /view route finds a file."""
     return {"filename": file, "subfolder": subfolder, "type": kind}
+
+
+def path_of(place: dict[str, str]) -> Path:
+    return Path(folder_paths.get_directory_by_type(place["type"]), place["subfolder"], place["filename"])
 
 
 NODES = (SynCamPlayer,)

@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from comfy_api.latest import io
+from comfy_api.latest import Input, io
 from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor
 
-from ...syncam_core.cameras.rig import MAX_VIEWS
-from ...syncam_core.cameras.selection import choose_cameras
+from ...syncam_core.cameras.rig import MAX_VIEWS, Rig
+from ...syncam_core.cameras.spoken import choose_cameras
 from ...syncam_core.errors import UserError
-from ...syncam_core.formats.files import natural
 from ..host.latents import view_latents
 from ..shared.checks import check_views, counted_noun, names_and_colors
-from ..shared.errors import sentences_of
+from ..shared.inputs import items_in_order, members_input, rig_input, views_input
+from ..shared.node import SynCamNode
 from ..shared.socket_types import RigType
 
 CATEGORY = "SynCam/Footage"
+CALLED_BY_NAME = "The cameras of the views: lets them be called by their names."
 LIST_HINT = "A list: one batch of frames per view. Nodes that take no lists run once for each."
 
 
-class SynCamJoinViews(io.ComfyNode):
+class SynCamJoinViews(SynCamNode):
     @classmethod
     def define_schema(cls):
-        views = io.Autogrow.TemplatePrefix(
-            io.Image.Input("view", tooltip="The frames of one view, or a list of views."),
-            prefix="view",
-            min=1,
-            max=MAX_VIEWS,
-        )
         return io.Schema(
             node_id="SynCamJoinViews",
             display_name="SynCam Join Views",
@@ -40,22 +34,24 @@ class SynCamJoinViews(io.ComfyNode):
             search_aliases=["image list", "make list", "merge views", "combine views"],
             is_input_list=True,
             inputs=[
-                io.Autogrow.Input(
-                    "views", template=views, tooltip="The views, in order; a new socket appears with each."
+                members_input(
+                    "views",
+                    io.Image.Input("view", tooltip="The frames of one view, or a list of views."),
+                    MAX_VIEWS,
+                    "The views, in order; a new socket appears with each.",
                 )
             ],
             outputs=[views_output()],
         )
 
     @classmethod
-    def execute(cls, views) -> io.NodeOutput:
-        with sentences_of("SynCamJoinViews"):
-            joined = members_of(views)
-            check_views(joined)
+    def execute(cls, views: dict[str, list[Tensor] | None]) -> io.NodeOutput:
+        joined = items_in_order(views)
+        check_views(joined)
         return io.NodeOutput(joined)
 
 
-class SynCamPickViews(io.ComfyNode):
+class SynCamPickViews(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -73,7 +69,7 @@ class SynCamPickViews(io.ComfyNode):
                     tooltip="Views in the new order, by number from 1 or, with a rig, by name: '3, 1' or 'cam03, left'. "
                     "Empty means all.",
                 ),
-                rig_input(),
+                rig_input(CALLED_BY_NAME),
             ],
             outputs=[
                 views_output(),
@@ -84,16 +80,15 @@ class SynCamPickViews(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, views, cameras, rig=None) -> io.NodeOutput:
-        with sentences_of("SynCamPickViews"):
-            check_views(views)
-            names, _ = names_and_colors(rig, len(views))
-            chosen = choose_cameras(cameras[0], names)
+    def execute(cls, views: list[Tensor], cameras: list[str], rig: list[Rig] | None = None) -> io.NodeOutput:
+        check_views(views)
+        names, _ = names_and_colors(rig, len(views))
+        chosen = choose_cameras(cameras[0], names)
         nothing = ExecutionBlocker("SynCamPickViews: its output 'rig' is used, but no rig is connected to it.")
         return io.NodeOutput([views[index] for index in chosen], rig[0].select(chosen) if rig else nothing)
 
 
-class SynCamReplaceView(io.ComfyNode):
+class SynCamReplaceView(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -111,28 +106,29 @@ class SynCamReplaceView(io.ComfyNode):
                     default="1",
                     tooltip="The view that it takes the place of: a number from 1 or, with a rig, a name.",
                 ),
-                rig_input(),
+                rig_input(CALLED_BY_NAME),
             ],
             outputs=[views_output()],
         )
 
     @classmethod
-    def execute(cls, views, view, camera, rig=None) -> io.NodeOutput:
-        with sentences_of("SynCamReplaceView"):
-            check_views(views)
-            names, _ = names_and_colors(rig, len(views))
-            chosen = choose_cameras(camera[0], names)
-            if not camera[0].strip() or len(chosen) != 1 or len(view) != 1:
-                raise UserError(
-                    f"'camera' is {camera[0][:40]!r} and 'view' holds {counted_noun(len(view), 'video')}, but one view takes "
-                    "the place of one; name one camera, and connect one video.",
-                    field="camera",
-                )
-            check_views(view)
-            return io.NodeOutput([view[0] if index == chosen[0] else old for index, old in enumerate(views)])
+    def execute(
+        cls, views: list[Tensor], view: list[Tensor], camera: list[str], rig: list[Rig] | None = None
+    ) -> io.NodeOutput:
+        check_views(views)
+        names, _ = names_and_colors(rig, len(views))
+        chosen = choose_cameras(camera[0], names)
+        if not camera[0].strip() or len(chosen) != 1 or len(view) != 1:
+            raise UserError(
+                f"'camera' is {camera[0][:40]!r} and 'view' holds {counted_noun(len(view), 'video')}, but one view takes "
+                "the place of one; name one camera, and connect one video.",
+                field="camera",
+            )
+        check_views(view)
+        return io.NodeOutput([view[0] if index == chosen[0] else old for index, old in enumerate(views)])
 
 
-class SynCamViewsToBatch(io.ComfyNode):
+class SynCamViewsToBatch(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -153,14 +149,13 @@ class SynCamViewsToBatch(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, views) -> io.NodeOutput:
-        with sentences_of("SynCamViewsToBatch"):
-            check_views(views)
-            refuse_mixed("views", [tuple(view.shape) for view in views], "frames x height x width x channels")
+    def execute(cls, views: list[Tensor]) -> io.NodeOutput:
+        check_views(views)
+        refuse_mixed("views", [tuple(view.shape) for view in views], "frames x height x width x channels")
         return io.NodeOutput(together(views), len(views))
 
 
-class SynCamBatchToViews(io.ComfyNode):
+class SynCamBatchToViews(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -177,19 +172,18 @@ class SynCamBatchToViews(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, images, count) -> io.NodeOutput:
-        with sentences_of("SynCamBatchToViews"):
-            check_views([images])
-            if len(images) % count:
-                raise UserError(
-                    f"'images' has {counted_noun(len(images), 'frame')}, which {count} views cannot share equally; set "
-                    "'count' to the number of views.",
-                    field="images",
-                )
+    def execute(cls, images: Tensor, count: int) -> io.NodeOutput:
+        check_views([images])
+        if len(images) % count:
+            raise UserError(
+                f"'images' has {counted_noun(len(images), 'frame')}, which {count} views cannot share equally; set "
+                "'count' to the number of views.",
+                field="images",
+            )
         return io.NodeOutput(list(images.split(len(images) // count)))
 
 
-class SynCamSplitLatent(io.ComfyNode):
+class SynCamSplitLatent(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -212,21 +206,14 @@ class SynCamSplitLatent(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, latent) -> io.NodeOutput:
-        with sentences_of("SynCamSplitLatent"):
-            view_latents(latent)
+    def execute(cls, latent: Input.Latent) -> io.NodeOutput:
+        view_latents(latent)
         return io.NodeOutput(split_latent(latent))
 
 
-class SynCamJoinLatents(io.ComfyNode):
+class SynCamJoinLatents(SynCamNode):
     @classmethod
     def define_schema(cls):
-        latents = io.Autogrow.TemplatePrefix(
-            io.Latent.Input("latent", tooltip="A latent of one view or of several, or a list of latents."),
-            prefix="latent",
-            min=1,
-            max=MAX_VIEWS,
-        )
         return io.Schema(
             node_id="SynCamJoinLatents",
             display_name="SynCam Join Latents",
@@ -235,38 +222,26 @@ class SynCamJoinLatents(io.ComfyNode):
             search_aliases=["list to latent", "batch latents", "merge latents"],
             is_input_list=True,
             inputs=[
-                io.Autogrow.Input(
-                    "latents", template=latents, tooltip="The latents, in order; a new socket appears with each."
+                members_input(
+                    "latents",
+                    io.Latent.Input("latent", tooltip="A latent of one view or of several, or a list of latents."),
+                    MAX_VIEWS,
+                    "The latents, in order; a new socket appears with each.",
                 )
             ],
             outputs=[io.Latent.Output(display_name="latent", tooltip="One batch item per view.")],
         )
 
     @classmethod
-    def execute(cls, latents) -> io.NodeOutput:
-        with sentences_of("SynCamJoinLatents"):
-            return io.NodeOutput(join_latents(members_of(latents)))
+    def execute(cls, latents: dict[str, list[Input.Latent] | None]) -> io.NodeOutput:
+        return io.NodeOutput(join_latents(items_in_order(latents)))
 
 
 # ---- inputs and outputs that several nodes share
 
 
-def views_input() -> io.Input:
-    return io.Image.Input("views", tooltip="The list from SynCam Decode Views: one batch of frames per view.")
-
-
-def rig_input() -> io.Input:
-    return RigType.Input("rig", optional=True, tooltip="The cameras of the views: lets them be called by their names.")
-
-
 def views_output() -> io.Output:
     return io.Image.Output(display_name="views", is_output_list=True, tooltip=LIST_HINT)
-
-
-def members_of(sockets: dict[str, list | None]) -> list:
-    """What is connected to grown sockets, lists opened, in the order of the sockets."""
-    lists = [sockets[socket] for socket in sorted(sockets, key=natural) if sockets[socket] is not None]
-    return [member for members in lists for member in members if member is not None]
 
 
 def refuse_mixed(what: str, shapes: Sequence[tuple[int, ...]], axes: str) -> None:
@@ -287,7 +262,7 @@ def together(parts: Sequence[Tensor]) -> Tensor:
 _OWN = ("samples", "noise_mask", "batch_index")
 
 
-def split_latent(latent: dict[str, Any]) -> list[dict[str, Any]]:
+def split_latent(latent: Input.Latent) -> list[Input.Latent]:
     """One latent per batch item, without copies.
 
     What has one entry for each item is taken apart, everything else is in every part. `batch_index` tells the host which
@@ -316,12 +291,12 @@ def _mask_of_item(mask: Tensor, index: int, samples: Tensor) -> Tensor:
     return mask[at : at + 1]
 
 
-def _of_item(value: Any, index: int, count: int) -> Any:
+def _of_item(value: object, index: int, count: int) -> object:
     is_per_item = isinstance(value, Tensor) and value.ndim > 0 and len(value) == count
     return value[index : index + 1] if is_per_item else value
 
 
-def join_latents(latents: Sequence[Any]) -> dict[str, Any]:
+def join_latents(latents: Sequence[Input.Latent]) -> Input.Latent:
     """One latent with the items of all, in order: the inverse of `split_latent`.
 
     Items without a noise mask beside items with one are denoised everywhere. Places in the batch are kept, unless they
@@ -348,7 +323,7 @@ def join_latents(latents: Sequence[Any]) -> dict[str, Any]:
     return joined
 
 
-def _joined_mask(latents: Sequence[dict[str, Any]], samples: Sequence[Tensor]) -> Tensor:
+def _joined_mask(latents: Sequence[Input.Latent], samples: Sequence[Tensor]) -> Tensor:
     masks = [latent.get("noise_mask") for latent in latents]
     first = next(mask for mask in masks if mask is not None)
     if all(mask is not None and (mask.data_ptr(), mask.shape) == (first.data_ptr(), first.shape) for mask in masks):
@@ -364,7 +339,7 @@ def _joined_mask(latents: Sequence[dict[str, Any]], samples: Sequence[Tensor]) -
     return together(per_item)
 
 
-def _places(latents: Sequence[dict[str, Any]], samples: Sequence[Tensor]) -> list[int]:
+def _places(latents: Sequence[Input.Latent], samples: Sequence[Tensor]) -> list[int]:
     """The places in the batch: the latents' own, or, where none has any, those in the joined one."""
     if not any("batch_index" in latent for latent in latents):
         return list(range(sum(map(len, samples))))

@@ -6,16 +6,18 @@ import json
 import math
 
 from comfy_api.latest import io, ui
+from torch import Tensor
 
+from ...syncam_core.cameras import Rig
 from ...syncam_core.metrics import NoSubject, demo_reference_c2w, score_scene
 from ...syncam_core.metrics.picture import score_picture
 from ..shared.checks import check_views, common_frame_count, names_and_colors
-from ..shared.errors import sentences_of
 from ..shared.inputs import views_input
+from ..shared.node import SynCamNode
 from ..shared.socket_types import RigType
 
 
-class SynCamSyncScore(io.ComfyNode):
+class SynCamSyncScore(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -31,7 +33,7 @@ class SynCamSyncScore(io.ComfyNode):
             is_input_list=True,
             is_output_node=True,
             inputs=[
-                views_input(),
+                views_input(", all of the same length."),
                 RigType.Input(
                     "rig", tooltip="The rig that the views were made with: one camera per view, in the same order."
                 ),
@@ -53,19 +55,18 @@ class SynCamSyncScore(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, views, rig) -> io.NodeOutput:
-        with sentences_of("SynCamSyncScore"):
-            check_views(views)
-            names, _ = names_and_colors(rig, len(views))
-            common_frame_count(views, names)
-            video = [view[..., :3] for view in views]
-            try:
-                score = score_scene(video, rig[0], reference_c2w=demo_reference_c2w())
-                text, pixels, numbers = score.to_text(), score.reprojection_px, score.to_json()
-            except NoSubject as nothing:
-                # A finding, not a mistake: an error would end the job before nodes after this one save the views.
-                text, pixels, numbers = f"not measured: {nothing}", math.nan, {"not_measured": str(nothing)}
-            picture = score_picture(video, rig[0])[None]
+    def execute(cls, views: list[Tensor], rig: list[Rig]) -> io.NodeOutput:
+        check_views(views)
+        names, _ = names_and_colors(rig, len(views))
+        common_frame_count(views, names)
+        video = [view[..., :3] for view in views]
+        try:
+            score = score_scene(video, rig[0], reference_c2w=demo_reference_c2w())
+            text, pixels, numbers = score.to_text(), score.reprojection_px, score.to_json()
+        except NoSubject as nothing:
+            # A finding, not a mistake: an error would end the job before nodes after this one save the views.
+            text, pixels, numbers = f"not measured: {nothing}", math.nan, {"not_measured": str(nothing)}
+        picture = score_picture(video, rig[0])[None]
         document = json.dumps(numbers, allow_nan=False)
         return io.NodeOutput(text, pixels, document, picture, ui=ui.PreviewImage(picture, cls=cls))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import folder_paths
@@ -11,21 +12,36 @@ from ...syncam_core.errors import UserError
 from ...syncam_core.formats import ANY_TEXT, camera_suffixes, format_of, video_tag
 from ...syncam_core.formats.files import is_leftover
 
+State = tuple[int, int, int]  # time of the last change in nanoseconds, size, inode
+MODEL_PLACES = ("sparse", "0", "sparse/0", "colmap/sparse/0")  # below a folder, of a COLMAP model
+
+# Texts, videos and folders are looked into, as an input folder has thousands that hold something else. The host asks for
+# the list on every page and several times for every prompt, so what was found is kept for as long as a file is the same.
+_found: dict[str, tuple[State | int, bool]] = {}
+
+
 def camera_files() -> list[str]:
-    """The camera files and folders of the input folder and of the folders directly below it, with forward slashes."""
+    """The camera files and folders of the input folder and of the folders directly below it, with forward slashes.
+
+    No file is opened again that has not changed since it was last looked into.
+    """
     root = Path(folder_paths.get_input_directory())
-    found = []
+    offered, seen = [], set()
     for entry in _entries(root):
-        offered = _is_camera_file(entry)
-        found += [entry.name] * offered
-        for below in _entries(Path(entry.path)) if entry.is_dir() else ():
+        below = _entries(Path(entry.path)) if entry.is_dir() else []
+        seen.update((entry.path, *(inner.path for inner in below)))
+        holds = _holds_cameras(entry, below)
+        offered += [entry.name] * holds
+        for inner in below:
             # A folder within a model, "sparse", is the same model again.
-            if not (offered and below.is_dir()) and _is_camera_file(below):
-                found.append(f"{entry.name}/{below.name}")
-    return sorted(found)
+            if not (holds and inner.is_dir()) and _holds_cameras(inner):
+                offered.append(f"{entry.name}/{inner.name}")
+    for path in _found.keys() - seen:
+        _found.pop(path, None)
+    return sorted(offered)
 
 
-def _entries(folder: Path) -> list[os.DirEntry]:
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return [entry for entry in entries if not is_leftover(entry.name)]
@@ -33,22 +49,44 @@ def _entries(folder: Path) -> list[os.DirEntry]:
         return []
 
 
-def _is_camera_file(entry: os.DirEntry) -> bool:
-    """Texts and folders are looked into: an input folder has many that hold something else."""
+def _holds_cameras(entry: os.DirEntry[str], below: list[os.DirEntry[str]] | None = None) -> bool:
+    """Whether a file or folder is offered; `below` are the entries of a folder, where they are known."""
     suffix = os.path.splitext(entry.name)[1].lower()
-    if suffix in camera_suffixes() and suffix != ANY_TEXT:
-        return entry.is_file()
-    if suffix in video_tag.SUFFIXES:
-        return entry.is_file() and video_tag.has_rig(Path(entry.path))
-    return (entry.is_dir() or (suffix == ANY_TEXT and entry.is_file())) and format_of(entry.path) is not None
+    try:
+        if entry.is_dir():
+            state = hash(_folder_state(entry.path, _entries(Path(entry.path)) if below is None else below))
+        elif suffix in camera_suffixes() and suffix != ANY_TEXT:
+            return entry.is_file()
+        elif suffix in (ANY_TEXT, *video_tag.SUFFIXES) and entry.is_file():
+            state = _state(entry.stat())
+        else:
+            return False
+    except OSError:  # it went away while the folder was read
+        return False
+    known = _found.get(entry.path)
+    if known is None or known[0] != state:
+        holds = video_tag.has_rig(Path(entry.path)) if suffix in video_tag.SUFFIXES else bool(format_of(entry.path))
+        known = _found[entry.path] = (state, holds)
+    return known[1]
+
+
+def _state(status: os.stat_result) -> State:
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _folder_state(folder: str, entries: Iterable[os.DirEntry[str]]) -> tuple[tuple[str, State], ...]:
+    """What of a folder its cameras are read from: its camera files, and those of a model, down to sparse/0."""
+    models = [entry for place in MODEL_PLACES for entry in _entries(Path(folder, place))]
+    suffixes = (*camera_suffixes(), ANY_TEXT, ".bin")  # the last two are COLMAP's
+    read = [entry for entry in [*entries, *models] if entry.name.lower().endswith(suffixes) and entry.is_file()]
+    return tuple(sorted((entry.path, _state(entry.stat())) for entry in read))
 
 
 def file_state(path: str) -> str:
-    """A text that changes when a file does; of a folder, when one of its files does, down to sparse/0."""
-    places = [path, *(os.path.join(path, place) for place in ("sparse", "0", "sparse/0", "colmap/sparse/0"))]
-    below = [entry for place in places if os.path.isdir(place) for entry in _entries(Path(place)) if entry.is_file()]
-    states = [(str(file), os.stat(file)) for file in sorted([path, *(entry.path for entry in below)])]
-    return str([(name, status.st_mtime_ns, status.st_size) for name, status in states])
+    """A text that changes when a file does; of a folder, when one of its camera files does, down to sparse/0."""
+    if os.path.isdir(path):
+        return str(_folder_state(path, _entries(Path(path))))
+    return str((path, _state(os.stat(path))))
 
 
 def input_path(file: str) -> str:

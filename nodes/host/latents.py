@@ -1,21 +1,50 @@
-"""The host's LATENT, with one batch item per view: its samples, its mask, its decoding."""
+"""The host's LATENT, with one batch item per view: its geometry, its samples, its mask, its decoding."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
 
 import comfy.model_management
 import comfy.utils
 import torch
+from comfy.model_base import BaseModel
+from comfy.sd import VAE
 from torch import Tensor
 
 from ...syncam_core.errors import UserError
+from ...syncam_core.wan.geometry import KNOWN, WAN21, Geometry, geometry_of_channels
+
+# ---- the geometry, from whoever knows it
+
+
+def geometry_of_model(base: BaseModel) -> Geometry:
+    """Of a model with a Wan transformer. Hosts before 0.24 do not say how much smaller than a video a latent is."""
+    told = base.latent_format
+    return like_known(
+        told.latent_channels,
+        getattr(told, "spacial_downscale_ratio", WAN21.pixels),
+        getattr(told, "temporal_downscale_ratio", WAN21.frames),
+        getattr(base.diffusion_model, "patch_size", WAN21.patch),
+    )
+
+
+def geometry_of_vae(vae: VAE) -> Geometry | None:
+    """Of a VAE for videos; None for one of single pictures."""
+    if getattr(vae, "latent_dim", 2) != 3:
+        return None
+    return like_known(vae.latent_channels, vae.spacial_compression_encode(), vae.temporal_compression_decode())
+
+
+def like_known(channels: int, pixels: int, frames: int, patch: tuple[int, int, int] = WAN21.patch) -> Geometry:
+    known = geometry_of_channels(channels) or WAN21  # for its words
+    return replace(known, channels=channels, pixels=pixels, frames=frames, patch=tuple(patch))
+
 
 # ---- decoding
 
 
-def view_latents(latent: Any) -> Tensor:
+def view_latents(latent: object) -> Tensor:
     """The samples of a latent, one batch item per view."""
     samples = latent.get("samples") if isinstance(latent, dict) else None
     if not isinstance(samples, Tensor) or samples.is_nested:
@@ -33,7 +62,7 @@ def view_latents(latent: Any) -> Tensor:
 
 
 def decode_view(
-    vae: Any,
+    vae: VAE,
     sample: Tensor,  # (1, channels, frames, height, width), or (1, channels, height, width) for a single frame
     decode: Callable[[Tensor], Tensor] | None = None,  # None: the whole view at once
 ) -> Tensor:  # (frames, height, width, 3)
@@ -47,7 +76,7 @@ def decode_view(
             raise
         raise UserError(
             f"'latent' has {sample.shape[1]} channels, but 'vae' decodes {expected}; load the VAE that belongs to the "
-            "model, for Wan2.1 wan_2.1_vae.safetensors.",
+            f"model, for {WAN21.name} {WAN21.vae_file}.",
             field="latent",
         ) from error
     return images.flatten(0, 1) if images.ndim == 5 else images
@@ -76,19 +105,14 @@ def given_views(latent: dict, shape: torch.Size) -> list[int]:
 # ---- the given videos
 
 
-def video_latents(latent: Any) -> Tensor:  # (views, 16, frames, height, width)
+def video_latents(latent: object) -> tuple[Tensor, Geometry]:  # (views, channels, frames, height, width)
     samples = view_latents(latent)
-    if samples.ndim != 5 or samples.shape[1] != LATENT_CHANNELS:
-        shape = " x ".join(map(str, samples.shape))
+    geometry = geometry_of_channels(samples.shape[1])
+    if samples.ndim != 5 or geometry is None:
+        shape, channels = " x ".join(map(str, samples.shape)), " or ".join(str(known.channels) for known in KNOWN)
         raise UserError(
-            f"'latent' is {shape}, but views x {LATENT_CHANNELS} x frames x height x width is needed; make it with "
+            f"'latent' is {shape}, but views x {channels} x frames x height x width is needed; make it with "
             "SynCamEmptyLatent.",
             field="latent",
         )
-    return samples
-
-
-LATENT_CHANNELS = 16  # of Wan2.1
-
-
-PIXELS_PER_LATENT = 8
+    return samples, geometry

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import comfy.utils
 import latent_preview
+import numpy as np
+from comfy.model_patcher import ModelPatcher
 from einops import rearrange
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ...syncam_core.cameras import PALETTE
+from ...syncam_core.cameras import CameraEncoding
+from ...syncam_core.video.labels import LabelPlate, draw_plate, label_plate
 from ...syncam_core.video.layout import grid_shape
+from ..shared.checks import names_and_colors
 
+Picture = Image.Image
 EVENT = "syncam.live_preview"
 MOST_MOMENTS = 10  # of the clip that the moving preview shows
 MOST_PIXELS = 500_000  # of the picture that holds all moments of all views
@@ -23,10 +28,16 @@ JPEG_QUALITY = 80  # 50 to 100 kB for 8 views of 832 x 480 pixels
 SMALLEST_TEXT_PX, STEP_TO_VIEW_HEIGHT = 10, 0.06
 
 
-def all_views_callback(model, steps: int, first_step: int = 0, cameras: Any = None, node_id: str | None = None):
+def all_views_callback(
+    model: ModelPatcher,
+    steps: int,
+    first_step: int = 0,
+    cameras: CameraEncoding | None = None,
+    node_id: str | None = None,
+) -> Callable[[int, Tensor, Tensor, int], None]:
     """The host's progress callback, with a preview of all views in place of view 0 alone.
 
-    ``cameras`` may have ``names`` and ``colors``, one of each per view. The host's own channel carries a still for any
+    ``cameras`` may say the views' names and colours. The host's own channel carries a still for any
     client: all views at one moment, which moves on with every step. The page that queued the job gets the moments
     all at once besides, where ``node_id`` says on which node to play them. Whether there are previews is the host's setting.
     """
@@ -36,7 +47,7 @@ def all_views_callback(model, steps: int, first_step: int = 0, cameras: Any = No
         bar.update_absolute(first_step, steps)
     preview = LivePreview(previewer, cameras, node_id) if previewer else None
 
-    def callback(step: int, x0, x, total_steps: int) -> None:
+    def callback(step: int, x0: Tensor, x: Tensor, total_steps: int) -> None:
         still = preview.show(step, x0, total_steps) if preview else None
         bar.update_absolute(step + 1, total_steps, still)
 
@@ -47,14 +58,14 @@ def all_views_callback(model, steps: int, first_step: int = 0, cameras: Any = No
 class LivePreview:
     """Makes the pictures of one sampling."""
 
-    previewer: Any  # the host's LatentPreviewer
-    cameras: Any = None
+    previewer: latent_preview.LatentPreviewer
+    cameras: CameraEncoding | None = None
     node_id: str | None = None
-    tiles: list[list] = field(default_factory=list)  # PIL pictures [view][moment]
-    plates: list | None = None
-    font: Any = None
+    tiles: list[list[Picture]] = field(default_factory=list)  # [view][moment]
+    plates: list[LabelPlate | None] | None = None
+    font: ImageFont.FreeTypeFont | None = None
 
-    def show(self, step: int, x0: Tensor, steps: int) -> tuple[str, Any, int]:
+    def show(self, step: int, x0: Tensor, steps: int) -> tuple[str, Picture, int]:
         """Send the moving preview, and return the still as (format, picture, size limit) for the host's bar."""
         moments = moments_of(x0.shape[2])
         shown = step % len(moments)
@@ -64,7 +75,7 @@ class LivePreview:
         limit = latent_preview.MAX_PREVIEW_RESOLUTION
         return ("JPEG", self.still(shown, names, colors, f"{step + 1} / {steps}", limit), limit)
 
-    def decoded(self, x0: Tensor, moments: Sequence[int], shown: int) -> list[list]:
+    def decoded(self, x0: Tensor, moments: Sequence[int], shown: int) -> list[list[Picture]]:
         views = x0.shape[0]
         if isinstance(self.previewer, latent_preview.Latent2RGBPreviewer):
             # Every pixel by itself: one call, and one wait for the device, for all moments of all views.
@@ -81,13 +92,8 @@ class LivePreview:
         before = self.tiles or [[picture] * len(moments) for picture in now]
         return [[*row[:shown], picture, *row[shown + 1 :]] for row, picture in zip(before, now, strict=True)]
 
-    def still(self, moment: int, names: list[str], colors: list[str], step: str, limit: int):
+    def still(self, moment: int, names: list[str], colors: list[str], step: str, limit: int) -> Picture:
         """All views at one moment in a grid, with their names, and the step in the corner."""
-        import numpy as np
-        from PIL import Image, ImageFont
-
-        from ...syncam_core.video.labels import draw_plate
-
         views = [row[moment] for row in self.tiles]
         rows, columns = grid_shape(len(views), 0, views[0].width / views[0].height)
         scale = limit / max(columns * views[0].width, rows * views[0].height)
@@ -139,32 +145,27 @@ def moments_of(latent_frames: int) -> list[int]:
     return [round(i * (latent_frames - 1) / (MOST_MOMENTS - 1)) for i in range(MOST_MOMENTS)]
 
 
-def names_and_colors_of(cameras: Any, views: int) -> tuple[list[str], list[str]]:
+def names_and_colors_of(cameras: CameraEncoding | None, views: int) -> tuple[list[str], list[str]]:
     """The cameras' names and colours, or plain ones where the cameras are not known."""
-    names, colors = getattr(cameras, "names", None), getattr(cameras, "colors", None)
-    if not names or not colors or len(names) != views or len(colors) != views:
-        return [f"view {i + 1}" for i in range(views)], [PALETTE[i % len(PALETTE)] for i in range(views)]
-    return list(names), list(colors)
+    if cameras is None or len(cameras.names) != views or len(cameras.colors) != views:
+        return names_and_colors(None, views)
+    return list(cameras.names), list(cameras.colors)
 
 
-def decode(previewer: Any, latent: Tensor):  # -> PIL picture
+def decode(previewer: latent_preview.LatentPreviewer, latent: Tensor) -> Picture:
     return previewer.decode_latent_to_preview_image("JPEG", latent)[1]
 
 
-def plate_of(text: str, color: str, height: int, width: int):
+def plate_of(text: str, color: str, height: int, width: int) -> LabelPlate | None:
     """A label, or None where it cannot be drawn: no preview is worth a sampling."""
-    from ...syncam_core.video.labels import label_plate
-
     try:
         return label_plate(text, color, height, width)
     except (ValueError, OSError):
         return None
 
 
-def write_in_corner(picture, text: str, font: Any) -> None:
+def write_in_corner(picture: Picture, text: str, font: ImageFont.FreeTypeFont) -> None:
     """Write white on dark into the lower right corner; drawn anew in every step, so by the quickest means."""
-    from PIL import ImageDraw
-
     draw, padding = ImageDraw.Draw(picture), 4
     left, top, right, bottom = font.getbbox(text)
     x, y = picture.width - right - 2 * padding, picture.height - bottom - 2 * padding
@@ -174,10 +175,8 @@ def write_in_corner(picture, text: str, font: Any) -> None:
     draw.text((x, y), text, fill=(255, 255, 255), font=font)
 
 
-def sprite(tiles: list[list]) -> bytes:
+def sprite(tiles: list[list[Picture]]) -> bytes:
     """A JPEG with a row for each view and a column for each moment, of bounded size."""
-    from PIL import Image
-
     width, height = tiles[0][0].size
     share = min(1.0, (MOST_PIXELS / (width * height * len(tiles) * len(tiles[0]))) ** 0.5)
     width, height = (max(1, int(side * share)) for side in (width, height))

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import comfy.model_management
+import torch
+from comfy.model_patcher import ModelPatcher
 
 from ...syncam_core.view_sync.memory import Job, Transformer, memory_sentence
+from .latents import geometry_of_model
 from .view_sync_patch import ViewSyncWrapper, wan_of
 
 
-def memory_of_sampling(model, synchronization: ViewSyncWrapper, shape, cfg: float) -> str:
+def memory_of_sampling(model: ModelPatcher, synchronization: ViewSyncWrapper, shape: Sequence[int], cfg: float) -> str:
     """One sentence for a latent of ``shape`` (views, channels, frames, height, width): memory, and what would fit."""
     wan, base, weights = wan_of(model.model), model.model, synchronization.weights
+    geometry = geometry_of_model(model.model)
+    frames, width, height = geometry.video_size(shape)
     numbers = [sum(p.numel() for p in module.parameters()) for module in (wan, weights.model)]
     sizes = Transformer(
         dim=wan.dim,
@@ -21,6 +28,7 @@ def memory_of_sampling(model, synchronization: ViewSyncWrapper, shape, cfg: floa
         weight_bytes=round(model.model_size() / numbers[0]),
         module_weight_bytes=round(weights.model_size() / numbers[1]),
         itemsize=base.get_dtype_inference().itemsize,
+        patch_numbers=geometry.patch_numbers,
     )
     device = model.load_device
     free = free_memory(device, model.model_size() + weights.model_size())
@@ -29,19 +37,20 @@ def memory_of_sampling(model, synchronization: ViewSyncWrapper, shape, cfg: floa
     stacks = cfg != 1 and base.memory_required([2 * shape[0], *shape[1:]]) * 1.5 < left
     job = Job(
         views=shape[0],
-        frames=4 * shape[2] - 3,
-        width=8 * shape[4],
-        height=8 * shape[3],
-        coupling=synchronization.coupling,
-        group_size=synchronization.group_size,
-        memory=synchronization.memory,
+        frames=frames,
+        width=width,
+        height=height,
+        coupling=synchronization.settings.coupling,
+        group_size=synchronization.settings.group_size,
+        memory=synchronization.settings.memory,
         stacked=2 if stacks else 1,
+        geometry=geometry,
     )
     on_gpu = device.type != "cpu"
     return memory_sentence(job, sizes, free, fused=on_gpu, weights_wait=on_gpu)
 
 
-def free_memory(device, weights: int) -> float:
+def free_memory(device: torch.device, weights: int) -> float:
     """Bytes that the weights and the work on them may take: what is free, and what the host would make free."""
     free = comfy.model_management.get_free_memory(device)
     if device.type == "cpu":  # the weights are there already

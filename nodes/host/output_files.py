@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
 
 import comfy.model_management
 import comfy.utils
@@ -14,14 +15,12 @@ import folder_paths
 from comfy.cli_args import args
 from comfy_api.latest import io, ui
 
+from ...syncam_core.disk.names import LONGEST_NAME, names_in
+from ...syncam_core.disk.staged import staged_files
 from ...syncam_core.errors import UserError
+from ...syncam_core.video.view_files import SavedViews
 
-if TYPE_CHECKING:
-    import numpy as np
-
-
-# A file name may have 255 bytes on common file systems; number, camera and extension are put behind the prefix.
-LONGEST_PREFIX_PART = 180
+CLAIMS = 1000
 
 
 def normal_prefix(prefix: str) -> str:
@@ -39,20 +38,22 @@ def normal_prefix(prefix: str) -> str:
     if any(ord(character) < 32 for character in path):
         raise UserError(f"{given}, which holds a control character; use letters, digits and signs.")
     longest = max(len(os.fsencode(part)) for part in parts)
-    if longest > LONGEST_PREFIX_PART:
-        raise UserError(f"{given}, with a name of {longest} bytes; at most {LONGEST_PREFIX_PART} are possible.")
+    if longest > LONGEST_NAME:
+        raise UserError(f"{given}, with a name of {longest} bytes; at most {LONGEST_NAME} are possible.")
     return path
 
 
 # ---- saving
 
 
-def counted(frames: Iterable[np.ndarray], progress: comfy.utils.ProgressBar) -> Iterator[np.ndarray]:
-    """The same frames; each one moves the progress bar, and the interrupt button works between any two."""
-    for frame in frames:
+def ticking(progress: comfy.utils.ProgressBar) -> Callable[[], None]:
+    """To be called after each step: it moves the progress bar, and lets the interrupt button work."""
+
+    def tick() -> None:
         comfy.model_management.throw_exception_if_processing_interrupted()
-        yield frame
         progress.update(1)
+
+    return tick
 
 
 def output_place(prefix: str, height: int, width: int) -> tuple[str, str, str]:
@@ -61,11 +62,33 @@ def output_place(prefix: str, height: int, width: int) -> tuple[str, str, str]:
         folder, name, number, subfolder, _ = folder_paths.get_save_image_path(
             prefix, folder_paths.get_output_directory(), width, height
         )
-        present = [file.casefold() for file in os.listdir(folder)]
+        present = [file.casefold() for file in names_in(folder)]
     # The host derives the number from names that it takes apart itself; where that fails it would count from 1 again.
     while any(file.startswith(f"{name}_{number:05}".casefold()) for file in present):
         number += 1
     return folder, subfolder, f"{name}_{number:05}"
+
+
+@contextmanager
+def own_place(prefix: str, height: int, width: int) -> Iterator[tuple[Path, Path, str, str]]:
+    """A stage for files that appear together, their folder, its path below the output folder, and their stem.
+
+    The stem belongs to this run from the start: another process that saves under the same prefix at the same time gets
+    the next number, instead of finding the names taken after hours of work.
+    """
+    folder, subfolder, stem = output_place(prefix, height, width)
+    name, _, number = stem.rpartition("_")
+    with disk_sentences(folder), ExitStack() as claimed:
+        for claim in range(CLAIMS):
+            stem = f"{name}_{int(number) + claim:05}"
+            try:
+                stage = claimed.enter_context(staged_files(folder, stem))
+                break
+            except FileExistsError:
+                continue
+        else:
+            raise FileExistsError(f"{CLAIMS} runs hold the names '{name}_...'")
+        yield stage, Path(folder).absolute(), subfolder.replace("\\", "/"), stem
 
 
 @contextmanager
@@ -89,3 +112,25 @@ def workflow_tags(hidden: Any) -> dict[str, str]:
 
 def saved(file: str, subfolder: str) -> ui.SavedResult:
     return ui.SavedResult(file, subfolder, io.FolderType.output)
+
+
+def temp_folder() -> Path:
+    folder = Path(folder_paths.get_temp_directory())
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def view_files_shown(files: SavedViews, preview: Path | None = None) -> dict[str, Any]:
+    """What a node shows of its files: the first video at once, the others behind dots.
+
+    A picture among them would make the frontend show them all as pictures; under another key it stands beside them in
+    the list of generated files, as the rig does, and videos that no browser plays where there is a preview.
+    """
+    films, others = files.films, [file for file in (files.rig, files.sheet) if file]
+    videos = [saved(file, files.subfolder) for file in films]
+    if preview is not None:
+        videos, others = [ui.SavedResult(preview.name, "", io.FolderType.temp)], [*films, *others]
+    shown = ui.PreviewVideo(videos).as_dict()
+    if others:
+        shown["files"] = [saved(file, files.subfolder) for file in others]
+    return shown

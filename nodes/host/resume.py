@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import comfy.utils
+from comfy.model_patcher import ModelPatcher
 from comfy.samplers import KSAMPLER
 from torch import Tensor
 
@@ -27,7 +27,7 @@ class Job:
     """What a sampling is made of: the same objects, not equal ones, and the same settings make it the same."""
 
     node_id: str | None
-    model: Any
+    model: ModelPatcher | None  # None where it is held weakly
     inputs: tuple
     settings: tuple
 
@@ -38,7 +38,7 @@ class Unfinished:
     def __init__(self) -> None:
         self.forget()
 
-    def forget(self, _: Any = None) -> None:
+    def forget(self, _: object = None) -> None:
         self.job, self.model, self.step, self.x = None, None, 0, None
 
     def keep(self, job: Job, step: int, x: Tensor) -> None:
@@ -113,7 +113,7 @@ def going_on(job: Job, sampler: KSAMPLER, sampler_name: str) -> Iterator[tuple[K
         raise
 
 
-def remembers(model: Any) -> bool:
+def remembers(model: ModelPatcher) -> bool:
     """Whether a step depends on earlier ones in the model itself: EasyCache and LazyCache reuse what they saw, and so
     may who stands around the model function, as TeaCache does."""
     options = model.model_options

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+T = TypeVar("T")
 MOST_TEXTS = 4  # positive, negative, and those of guiders with more
 
 
@@ -29,11 +30,10 @@ class Once:
 
     seed: int = 0
     keeps_text: bool = True
-    most_tokens: int | None = None
-    _values: dict[tuple, Any] = field(default_factory=dict)
+    _values: dict[tuple, object] = field(default_factory=dict)
     _texts: list[KeptText] = field(default_factory=list)
 
-    def get(self, name: tuple, make: Callable[[], Any]) -> Any:
+    def get(self, name: tuple, make: Callable[[], T]) -> T:
         if name not in self._values:
             self._values[name] = make()
         return self._values[name]

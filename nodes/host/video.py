@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from fractions import Fraction
-from typing import Any
 
 import comfy.model_management
 import comfy.utils
 import folder_paths
 import numpy as np
 import torch
-from comfy_api.latest import InputImpl, Types
+from comfy_api.latest import Input, InputImpl, Types
 from torch import Tensor
 
 from ...syncam_core.errors import UserError
-from ...syncam_core.video.clip import FLOAT, Clip, ImageClip, in_depth
-from ...syncam_core.video.frames import even, pad_to_even
+from ...syncam_core.video.clip import FLOAT, Clip, ImageClip, in_depth, joined
+from ...syncam_core.video.frames import clean_rgb, even, pad_to_even
+from ...syncam_core.video.read import stretches, video_frames
+from ...syncam_core.video.spool import Spool, as_depth
 from ..shared.checks import check_views, common_frame_count, counted_noun
+
+HOST_BYTES = 256 * 2**20  # of the pictures that the host decodes at once, where it has to do it
 
 
 def clips_of(views: list, names: list[str], dtype: np.dtype = FLOAT) -> list[Clip]:
@@ -36,38 +39,70 @@ def clips_of(views: list, names: list[str], dtype: np.dtype = FLOAT) -> list[Cli
     return clips
 
 
-def is_video(view: Any) -> bool:
+def is_video(view: object) -> bool:
     return hasattr(view, "get_components")
 
 
-def video_clip(video: Any, name: str, dtype: np.dtype) -> Clip:
-    """The frames of a VIDEO. Raises UserError with a sentence where it has none."""
-    from ...syncam_core.video.spool import Spool, as_depth, frame_bytes
+def video_clip(video: Input.Video, name: str, dtype: np.dtype) -> Clip:
+    """The frames of a VIDEO as the host shows them: trimmed, cropped, turned, joined.
 
-    if not isinstance(video, InputImpl.VideoFromFile):
-        images = video.get_components().images
-        if images.ndim != 4 or 0 in images.shape:
-            raise UserError(f"the video of '{name}' in 'views' has no frames; give another one.")
-        return ImageClip(images, dtype)
+    Raises UserError with a sentence where it has none.
+    """
+    parts = parts_of(video)
+    clips = [
+        file_clip(part, name)
+        if isinstance(part, InputImpl.VideoFromFile)
+        else ImageClip(part.get_components().images, dtype)
+        for part in parts
+    ]
+    looks = {(clip.height, clip.width) for clip in clips}
+    if len(parts) > 1 and (len(looks) > 1 or len({part.get_frame_rate() for part in parts}) > 1):
+        raise UserError(
+            f"the video of '{name}' in 'views' is joined of parts with different sizes or frame rates; give one whose "
+            "parts are alike."
+        )
+    if not len(clips[0]) or 0 in (clips[0].height, clips[0].width):
+        raise UserError(f"the video of '{name}' in 'views' has no frames; give another one.")
+    return joined([as_depth(clip, dtype) for clip in clips])
+
+
+def parts_of(video: Input.Video) -> list[Input.Video]:
+    """The videos that the host's Concatenate Video has joined, or the video itself."""
+    return [part for member in getattr(video, "videos", ()) for part in parts_of(member)] or [video]
+
+
+def file_clip(video: InputImpl.VideoFromFile, name: str) -> Clip:
+    """Its frames in a file, where one of them at a time needs memory.
+
+    How many there are is seen when they are decoded: what files say about it counts what an edit list leaves out.
+    """
     clip = None
-    with closing(decoded_frames(video, name)) as frames:
+    with closing(frames_of(video, name)) as frames:
         for frame in frames:
             comfy.model_management.throw_exception_if_processing_interrupted()
             if clip is None:
-                height, width = frame.shape[:2]
-                needed = video.get_frame_count() * frame_bytes(height, width, frame.dtype)
-                clip = Spool(folder_paths.get_temp_directory(), needed).new_clip(height, width, frame.dtype)
+                clip = Spool(folder_paths.get_temp_directory()).new_clip(*frame.shape[:2], frame.dtype)
             clip.append(frame)
     if clip is None:
         raise UserError(f"the video of '{name}' in 'views' has no frames; give another one.")
-    return as_depth(clip, dtype)
+    return clip
 
 
-def decoded_frames(video: Any, name: str) -> Iterator[np.ndarray]:
-    from ...syncam_core.video.read import video_frames
-
+def frames_of(video: InputImpl.VideoFromFile, name: str) -> Iterator[np.ndarray]:
+    source, window = video.get_stream_source(), video.get_active_trim_window()
     try:
-        yield from video_frames(video.get_stream_source(), *video.get_active_trim_window())
+        with closing(video_frames(source, *window)) as frames:
+            first = next(frames, None)
+        if first is None:
+            return
+        width, height = video.get_dimensions()
+        # A crop keeps within the picture, so only the whole picture has its two sides, upright or not.
+        if sorted((height, width)) == sorted(first.shape[:2]):
+            yield from video_frames(source, *window)
+            return
+        for start, duration in stretches(source, *window, max(1, HOST_BYTES // (12 * height * width))):
+            part = video.as_trimmed(start - window[0], duration, strict_duration=False)
+            yield from map(clean_rgb, part.get_components().images)
     except UserError as problem:
         raise problem.told(f"the video of '{name}' in 'views' {problem}; give another one.") from problem
 

@@ -1,4 +1,4 @@
-"""Putting view synchronization into a host model: loading the module, and running it inside Wan's blocks.
+"""Putting view synchronization into a host model and running it inside Wan's blocks.
 
 The module is a ModelPatcher of its own, attached to the model, so that the host loads, offloads, clones and counts it.
 Whatever one forward needs travels in that forward's ``transformer_options``, and what is computed once for a sampling in
@@ -9,93 +9,53 @@ other.
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import comfy.model_management
 import comfy.model_patcher
-import comfy.ops
 import torch
-from comfy.ldm.wan.model import WanAttentionBlock
-from comfy.patcher_extension import WrappersMP
+from comfy.model_base import BaseModel
+from comfy.patcher_extension import WrapperExecutor, WrappersMP
 from torch import Tensor
 
+from ...syncam_core.cameras.encoding import CameraEncoding
 from ...syncam_core.errors import UserError
-from ...syncam_core.view_sync.coupling import groups_of
+from ...syncam_core.view_sync.coupling import COUPLINGS, Groups, groups_of
 from ...syncam_core.view_sync.memory import tokens_at_once
-from ...syncam_core.view_sync.module import ViewSync, fold_output, view_rope
-from ...syncam_core.view_sync.weights import read_weights
+from ...syncam_core.view_sync.module import ViewSync
+from ...syncam_core.view_sync.settings import Settings
+from ...syncam_core.wan.attention import Rope, grid_rope
+from ...syncam_core.wan.geometry import KNOWN_SIZES, Geometry
 from ..shared.errors import sentences_of
 from .add_ons import refuse_parts, refuse_strangers, windows_over_time
+from .latents import geometry_of_model
 from .prompts import check_prompts
 from .sampling_cache import Once
-from .wan_block import Step, replaced, synchronized_block, unwrapped
+from .wan_block import STEP, BlockPatch, Insert, Step, is_block_patch, is_plain, replaced, unwrapped, view_attention
 
 KEY = "syncam_view_sync"
 ONCE = "syncam_once"  # in the transformer_options of one sampling
-GIVEN = "syncam_given"  # a conditioning's clean latents, see SynCamDualGuider
-MEMORY_CHOICES = ("auto", "whole", "low")
+GIVEN = "syncam_given"  # a conditioning's clean latents and where they count, (views, channels + 1, ...)
 ROUNDING = 1e-6  # of a noise level in float32
-KNOWN_SIZES = {(1536, 30): "Wan2.1 1.3B", (5120, 40): "Wan2.1 14B"}
-
-
-def load_view_sync(path: str, disable_dynamic: bool = False) -> comfy.model_patcher.ModelPatcher:
-    """Read a weights file into a module that the host's model management owns.
-
-    ``disable_dynamic`` is the host's own switch when it clones for another device. Raises ``WeightsError``.
-    """
-    weights = read_weights(path)
-    dtype = torch.float32 if weights.dtype == torch.float64 else weights.dtype
-    offload_device = comfy.model_management.unet_offload_device()
-    folded = dtype.itemsize > 1  # a product of matrices kept in 8 bits would not be those matrices
-    module = ViewSync(weights.dim, weights.depth, offload_device, dtype, comfy.ops.manual_cast, folded)
-    comfy.model_management.archive_model_dtypes(module)
-    # The host rebinds CoreModelPatcher at start-up, so it is looked up now.
-    patcher_class = comfy.model_patcher.ModelPatcher if disable_dynamic else comfy.model_patcher.CoreModelPatcher
-    patcher = patcher_class(module, comfy.model_management.get_torch_device(), offload_device)
-    tensors = fold_output(weights.tensors) if folded else weights.tensors
-    tensors = {key: tensor.to(dtype) for key, tensor in tensors.items()}
-    module.load_state_dict(tensors, strict=True, assign=patcher.is_dynamic())
-    module.eval().requires_grad_(False)
-    patcher.cached_patcher_init = (load_view_sync, (path,))
-    return patcher
 
 
 def apply_view_sync(
     model: comfy.model_patcher.ModelPatcher,
     weights: comfy.model_patcher.ModelPatcher,
-    poses: Tensor,  # (views, latent frames, 12), float32 on the CPU
-    strength: float = 1.0,
-    start_percent: float = 0.0,
-    end_percent: float = 1.0,
-    coupling: str = "joint",
-    group_size: int = 2,
-    memory: str = "auto",
-    control=None,  # syncam_core.view_sync.control.ViewControl
-    names: Sequence[str] = (),
-    colors: Sequence[str] = (),
+    cameras: CameraEncoding,
+    settings: Settings,
 ) -> comfy.model_patcher.ModelPatcher:
-    """A clone of ``model`` whose blocks synchronize the views of ``poses`` while sampling is in the percent range.
-
-    ``coupling`` and ``group_size`` are those of :func:`groups_of`. ``memory`` says in which pieces the blocks work:
-    "whole" in one, "low" in the smallest, "auto" in pieces that cost no time, smaller ones where memory is short.
-    ``control`` has a strength and range of its own for each view, and says which blocks synchronize. ``names`` and
-    ``colors`` are the cameras', for the live preview.
+    """A clone of ``model`` whose blocks synchronize the views of ``cameras`` while sampling is in the percent range.
 
     Applying again replaces the earlier one. Whoever replaced a block before keeps being asked first and gets the
-    synchronized block as its original. Raises ``UserError`` if model and weights do not belong together.
+    synchronized block as its original. Raises ``UserError`` if model, weights, cameras and settings do not belong
+    together.
     """
     check_model(model, weights)
-    if control is not None:
-        with sentences_of("SynCamApply"):
-            control = control.spread(poses.shape[0], len(weights.model.blocks))
-        control = None if control.changes_nothing else control
-    wrapper = ViewSyncWrapper(
-        *(weights, poses, strength, start_percent, end_percent, coupling, group_size, memory, control),
-        *(tuple(names), tuple(colors)),
-    )
+    with sentences_of("SynCamApply"):
+        settings = settings.spread(cameras.views, len(weights.model.blocks))
+    wrapper = ViewSyncWrapper(weights, cameras, settings)
     patched = model.clone()
     patched.set_additional_models(KEY, [weights])
     for kind in (WrappersMP.APPLY_MODEL, WrappersMP.OUTER_SAMPLE):
@@ -105,7 +65,7 @@ def apply_view_sync(
     present = block_replacements(patched.model_options["transformer_options"])
     for index in range(len(wan_of(patched.model).blocks)):
         previous = present.get(("double_block", index))
-        if not isinstance(previous, BlockPatch):
+        if not is_block_patch(previous):
             patched.set_model_patch_replace(BlockPatch(index, previous), "dit", "double_block", index)
     return patched
 
@@ -116,28 +76,47 @@ def view_sync_of(model: comfy.model_patcher.ModelPatcher) -> ViewSyncWrapper | N
 
 
 @dataclass(frozen=True, eq=False)
+class ViewSyncInsert(Insert):
+    """The view-sync module between a block's self-attention and its text attention, for one forward."""
+
+    module: ViewSync
+    poses: Tensor  # (views, latent frames, 12)
+    groups: Groups
+    strength: float | Tensor  # or one number per row of the stream
+    only_blocks: frozenset[int] | None  # None: all
+    rope: Rope
+    heads: int
+    cameras: Groups | None  # names the cameras in the step's `once`; None: they are not kept
+
+    def acts_on(self, index: int) -> bool:
+        return self.only_blocks is None or index in self.only_blocks
+
+    def after_self_attention(self, index: int, x: Tensor, time: Tensor, step: Step, options: dict) -> None:
+        block = self.module.blocks[index]
+        see = functools.partial(block.see, self.poses, self.groups, x)
+        name = ("cameras", index, self.cameras, x.device, x.dtype)
+        seen = see() if self.cameras is None else step.once.get(name, see)
+        attention = functools.partial(view_attention, options)
+        block.add_to(x, time, seen, step.grid, self.rope, self.heads, attention, self.strength, step.most_tokens)
+
+
+@dataclass(frozen=True, eq=False)
 class ViewSyncWrapper:
     """The host's APPLY_MODEL wrapper: decides once per forward whether and with what the blocks synchronize."""
 
     weights: comfy.model_patcher.ModelPatcher
-    poses: Tensor
-    strength: float
-    start_percent: float
-    end_percent: float
-    coupling: str = "joint"
-    group_size: int = 2
-    memory: str = "auto"
-    control: Any = None  # with one number per view
-    names: tuple[str, ...] = ()
-    colors: tuple[str, ...] = ()
+    cameras: CameraEncoding
+    settings: Settings  # whose control has one number per view
 
-    def around_sampling(self, executor, noise: Tensor, *args, **kwargs):
+    def around_sampling(self, executor: WrapperExecutor, noise: Tensor, *args, **kwargs) -> Tensor:
         """The host's OUTER_SAMPLE wrapper: refuse what cannot work before any model is loaded, and lay out where this
         sampling keeps what it computes once."""
         guider = executor.class_obj
-        check_latent((kwargs.get("latent_shapes") or [noise.shape])[0], self.poses)
-        check_prompts(guider.conds, len(self.poses))
-        refuse_strangers(guider.model_patcher.model, guider.model_options, len(self.poses), is_block_patch)
+        base, views = guider.model_patcher.model, self.cameras.views
+        shape = (kwargs.get("latent_shapes") or [noise.shape])[0]
+        check_latent(shape, self.cameras.poses, geometry_of_model(base))
+        check_prompts(guider.conds, views)
+        refuse_strangers(base, guider.model_options, views, is_block_patch)
         if "context_handler" in guider.model_options:
             # The host takes these options back when the sampling ends.
             guider.model_options["context_handler"] = windows_over_time(guider.model_options["context_handler"])
@@ -150,8 +129,16 @@ class ViewSyncWrapper:
         return executor(noise, *args, **kwargs)
 
     def __call__(
-        self, executor, x, t, c_concat=None, c_crossattn=None, control=None, transformer_options=None, **kwargs
-    ):
+        self,
+        executor: WrapperExecutor,
+        x: Tensor,
+        t: Tensor,
+        c_concat: Tensor | None = None,
+        c_crossattn: Tensor | None = None,
+        control: dict | None = None,
+        transformer_options: dict | None = None,
+        **kwargs,
+    ) -> Tensor:
         options = dict(transformer_options or {})
         base = executor.class_obj
         given = kwargs.pop(GIVEN, None)
@@ -161,26 +148,19 @@ class ViewSyncWrapper:
         if "easycache" in options:
             executor = functools.partial(with_easycache, executor, base.model_sampling)
         strength = self.strength_at(base.model_sampling, float(t.flatten()[0]))
-        refuse_strangers(base, None, len(self.poses))
-        active = any(strength)
-        if not active and not replaced(wan_of(base).blocks):
+        refuse_strangers(base, None, self.cameras.views)
+        if not any(strength) and not replaced(wan_of(base).blocks):
             return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
-        # The host stacks whole conditionings, in any order: (chunk view), so views never change chunk.
-        poses = self.poses_of(options)
-        chunks = len(options.get("cond_or_uncond", [0]))
-        refuse_parts(torch.Size([x.shape[0], 0]), len(poses) * chunks, 0)  # the latent was checked before the sampling
-        check_latent(x.shape, poses, chunks=chunks)
-        step = self.prepare(base, x, t, poses, chunks, strength, options, kwargs.get("clip_fea"))
-        step = options[KEY] = step._replace(attends_only=not active)
+        step = options[STEP] = self.prepare(base, x, t, strength, options, kwargs.get("clip_fea"))
         output = executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
-        if not step.blocks_run and not any(isinstance(p, BlockPatch) for p in block_replacements(options).values()):
+        if not step.blocks_run and not any(is_block_patch(patch) for patch in block_replacements(options).values()):
             raise UserError(
                 "SynCamApply: another node has replaced the model's blocks after it, so the views would not be "
                 "synchronized; move SynCamApply behind that node, next to the sampler."
             )
         return output
 
-    def strength_at(self, model_sampling, sigma: float) -> list[float]:
+    def strength_at(self, model_sampling: torch.nn.Module, sigma: float) -> list[float]:
         """The strength of every view, 0 outside its percent range."""
 
         def covers(start: float, end: float) -> bool:
@@ -189,68 +169,83 @@ class ViewSyncWrapper:
             first, last = (float(model_sampling.percent_to_sigma(percent)) for percent in (start, end))
             return last * (1 - ROUNDING) <= sigma and (start <= 0 or sigma <= first * (1 + ROUNDING))
 
-        views = self.poses.shape[0]
-        if self.strength == 0 or not covers(self.start_percent, self.end_percent):
+        settings, views = self.settings, self.cameras.views
+        if settings.strength == 0 or not covers(settings.start_percent, settings.end_percent):
             return [0.0] * views
-        if self.control is None:
-            return [self.strength] * views
-        own = zip(self.control.strengths, self.control.starts, self.control.ends, strict=True)
-        return [self.strength * factor if covers(start, end) else 0.0 for factor, start, end in own]
-
-    def poses_of(self, options: dict) -> Tensor:
-        """The cameras of the frames that this forward sees."""
-        window = options.get("context_window")
-        return self.poses if window is None else window.get_tensor(self.poses, dim=1)
+        if settings.control is None:
+            return [settings.strength] * views
+        own = zip(settings.control.strengths, settings.control.starts, settings.control.ends, strict=True)
+        return [settings.strength * factor if covers(start, end) else 0.0 for factor, start, end in own]
 
     def prepare(
+        self, base: BaseModel, x: Tensor, t: Tensor, strength: list[float], options: dict, clip_fea: Tensor | None
+    ) -> Step:
+        """What the blocks need for a forward of ``x`` (chunks * views, channels, frames, height, width).
+
+        Raises ``UserError`` where another node has taken views or frames away.
+        """
+        window = options.get("context_window")
+        poses = self.cameras.poses if window is None else window.get_tensor(self.cameras.poses, dim=1)
+        # The host stacks whole conditionings, in any order: (chunk view), so views never change chunk.
+        chunks, geometry = len(options.get("cond_or_uncond", [0])), geometry_of_model(base)
+        refuse_parts(torch.Size([x.shape[0], 0]), len(poses) * chunks, 0)  # the latent was checked before the sampling
+        check_latent((len(poses), *x.shape[1:]), poses, geometry)
+        once: Once = options.get(ONCE) or Once()
+        grid = geometry.grid(x.shape)
+        insert = self.insert(base, x, t, poses, grid, strength * chunks, options, once) if any(strength) else None
+        return Step(
+            blocks=wan_of(base).blocks,
+            inserts=() if insert is None else (insert,),
+            views=len(poses),
+            rows=x.shape[0],
+            grid=grid,
+            context_img_len=None if clip_fea is None else clip_fea.shape[-2],
+            most_tokens=self.most_tokens(wan_of(base), x, once),
+            once=once,
+            blocks_run=[],
+        )
+
+    def insert(
         self,
-        base,
+        base: BaseModel,
         x: Tensor,
         t: Tensor,
         poses: Tensor,
-        chunks: int,
-        strength: list[float],
+        grid: tuple[int, int, int],
+        strength: list[float],  # of each row
         options: dict,
-        clip_fea: Tensor | None,
-    ) -> Step:
-        wan = wan_of(base)
-        once: Once = options.get(ONCE) or Once()
-        # The host pads latents that do not divide into patches.
-        height, width = (math.ceil(size / patch) for size, patch in zip(x.shape[-2:], wan.patch_size[1:], strict=True))
+        once: Once,
+    ) -> ViewSyncInsert:
+        settings, wan = self.settings, wan_of(base)
         step = step_number(options, float(t.flatten()[0]))
-        groups = groups_of(self.coupling, self.poses, self.group_size, step, once.seed)
-        largest = max(len(group.members) for group in groups)
+        groups = groups_of(settings.coupling, self.cameras.poses, settings.group_size, step, once.seed)
+        largest, sizes = max(len(group.members) for group in groups), grid[1:]
         # With several GPUs each device has its own clone of the attached module.
         attached = base.current_patcher.get_additional_models_with_key(KEY) if base.current_patcher else []
-        window = options.get("context_window")
-        return Step(
-            blocks=wan.blocks,
+        only = None if settings.control is None else settings.control.blocks
+        # Those of groups or windows that change from forward to forward would only fill the memory.
+        changes = COUPLINGS[settings.coupling].changes or options.get("context_window") is not None
+        return ViewSyncInsert(
             module=(attached or [self.weights])[0].model,
             poses=poses,
             groups=groups,
-            strength=strength[0] if len(set(strength)) == 1 else torch.tensor(strength * chunks, device=x.device),
-            only_blocks=None if self.control is None else self.control.blocks and frozenset(self.control.blocks),
+            strength=strength[0] if len(set(strength)) == 1 else torch.tensor(strength, device=x.device),
+            only_blocks=frozenset(only) if only else None,
             rope=once.get(
-                ("rope", largest, height, width, x.device),
-                lambda: view_rope(largest, height, width, wan.dim // wan.num_heads, x.device),
+                ("rope", largest, *sizes, x.device),
+                lambda: grid_rope(largest, *sizes, wan.dim // wan.num_heads, x.device),
             ),
             heads=wan.num_heads,
-            context_img_len=None if clip_fea is None else clip_fea.shape[-2],
-            most_tokens=self.most_tokens(wan, x, once),
-            once=once,
-            # Those of groups or windows that change from forward to forward would only fill the memory.
-            cameras=None if self.coupling == "routed" or window is not None else groups,
-            blocks_run=[],
-            rows=x.shape[0],
-            grid=(math.ceil(x.shape[2] / wan.patch_size[0]), height, width),
+            cameras=None if changes else groups,
         )
 
-    def most_tokens(self, wan, x: Tensor, once: Once) -> int:
+    def most_tokens(self, wan: torch.nn.Module, x: Tensor, once: Once) -> int:
         """Rows of the stream to work on at once; decided at the beginning of a sampling and kept."""
 
         def fitting() -> int:
-            free = comfy.model_management.get_free_memory(x.device) if self.memory == "auto" else 0
-            return tokens_at_once(self.memory, wan.dim, (wan.dtype or x.dtype).itemsize, free)
+            memory = self.settings.memory
+            free = comfy.model_management.get_free_memory(x.device) if memory == "auto" else 0
+            return tokens_at_once(memory, wan.dim, (wan.dtype or x.dtype).itemsize, free)
 
         return once.get(("most_tokens", x.device), fitting)
 
@@ -273,42 +268,13 @@ def step_number(options: dict, sigma: float) -> int:
     return 0 if sigmas is None else int((sigmas.cpu() - sigma).abs().argmin())
 
 
-@dataclass(frozen=True)
-class BlockPatch:
-    """Stands in for block ``index`` of the transformer; ``previous`` is whoever stood there before."""
-
-    index: int
-    previous: Callable | None = None
-
-    def __call__(self, args: dict, extra: dict) -> dict:
-        # Older add-ons with a forward of their own hand the options over beside the block.
-        options = args.get("transformer_options") or extra.get("transformer_options") or {}
-        original = functools.partial(self.run, extra["original_block"], options)
-        if self.previous is None:
-            return original(args)
-        return self.previous(args, {**extra, "original_block": original})
-
-    def run(self, original_block: Callable, options: dict, args: dict) -> dict:
-        options = args.get("transformer_options") or options
-        step = options.get(KEY)
-        if step is None:
-            return original_block(args)
-        step.blocks_run.append(self.index)
-        x = args["img"]
-        refuse_parts(x.shape, step.rows, math.prod(step.grid))
-        if step.only_blocks is not None and self.index not in step.only_blocks and not replaced(step.blocks):
-            return original_block(args)
-        check_grid(x, step.grid)
-        return {"img": synchronized_block(self.index, args, step, step.grid, options)}
-
-
 def check_model(model: comfy.model_patcher.ModelPatcher, weights: comfy.model_patcher.ModelPatcher) -> None:
     wan = wan_of(model.model)
-    blocks = [unwrapped(block) for block in getattr(wan, "blocks", [])]
+    blocks = list(getattr(wan, "blocks", []))
     if blocks:
         refuse_strangers(model.model, None, 1)
     # A subclass with a forward of its own (audio, pose, ...) does more than this patch would repeat.
-    if not blocks or any(type(block).forward is not WanAttentionBlock.forward for block in blocks):
+    if not blocks or not all(map(is_plain, blocks)):
         raise UserError(
             f"SynCamApply: 'model' is {type(model.model).__name__}, but view synchronization goes into Wan2.1 "
             "text-to-video models; load Wan2.1 T2V 1.3B with 'Load Diffusion Model'.",
@@ -328,38 +294,26 @@ def size_name(size: tuple[int, int]) -> str:
     return f"width {size[0]} with {size[1]} blocks" + (f" ({known})" if known else "")
 
 
-def check_latent(shape: torch.Size, poses: Tensor, chunks: int = 1, node: str = "SynCamApply") -> None:
-    """Raise ``UserError`` unless a latent (chunks * views, channels, frames, height, width) fits the cameras."""
+def check_latent(shape: Sequence[int], poses: Tensor, geometry: Geometry, node: str = "SynCamApply") -> None:
+    """Raise ``UserError`` unless a latent (views, channels, frames, height, width) fits the cameras."""
     views, frames = poses.shape[:2]
-    if len(shape) != 5 or shape[0] != views * chunks:
+    if len(shape) != 5 or shape[0] != views:
         raise UserError(
-            f"{node}: 'latent' is a batch of {shape[0] // chunks} videos, but 'cameras' of SynCamApply has {views} "
+            f"{node}: 'latent' is a batch of {shape[0]} videos, but 'cameras' of SynCamApply has {views} "
             "views; make it with SynCamEmptyLatent from the same cameras.",
             field="latent",
         )
     if shape[2] != frames:
         raise UserError(
-            f"{node}: 'latent' has {shape[2]} latent frames (length {4 * shape[2] - 3}), but 'cameras' of SynCamApply "
-            f"has {frames} (length {4 * frames - 3}); set the same 'length' in SynCamEncodeCameras and the latent.",
+            f"{node}: 'latent' has {shape[2]} latent frames (length {geometry.length(shape[2])}), but 'cameras' of "
+            f"SynCamApply has {frames} (length {geometry.length(frames)}); set the same 'length' in SynCamEncodeCameras and the latent.",
             field="latent",
         )
-
-
-def check_grid(x: Tensor, grid: tuple[int, int, int]) -> None:
-    if math.prod(grid) != x.shape[1]:
-        raise UserError(
-            f"SynCamApply: the model works on {x.shape[1]} tokens, but 'cameras' describes {grid[0]} latent frames of "
-            f"{grid[1] * grid[2]}; remove reference or time conditioning that adds frames to the latent."
-        )
-
-
-def is_block_patch(replacement) -> bool:
-    return isinstance(replacement, BlockPatch)
 
 
 def block_replacements(options: dict) -> dict:
     return options.get("patches_replace", {}).get("dit", {})
 
 
-def wan_of(base_model):
+def wan_of(base_model: BaseModel) -> torch.nn.Module:
     return unwrapped(base_model.diffusion_model)

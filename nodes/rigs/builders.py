@@ -7,58 +7,28 @@ from comfy_api.latest import io
 from ...syncam_core.cameras import builders
 from ...syncam_core.cameras.presets import PRESETS, preset_rig
 from ...syncam_core.cameras.rig import MAX_VIEWS
-from ..shared.errors import sentences_of, verdict
-from ..shared.socket_types import RigType
+from ..shared.node import SynCamNode
+from .inputs import (
+    CATEGORY,
+    DEGREE_STEP,
+    FARTHEST_M,
+    ORIGIN,
+    ROUNDING,
+    azimuth_input,
+    count_input,
+    degrees_input,
+    distance_input,
+    elevation_input,
+    metres_input,
+    point_input,
+    point_of,
+    rig_output,
+)
 
-CATEGORY = "SynCam/Rig"
-FARTHEST_M = 100_000.0
-DEGREE_STEP = 0.5  # the frontend shows as many decimals as the step has
-ROUNDING = 0.001  # of typed numbers; the frontend would round to the step otherwise
 TRAINED = "The released weights know still pairs less than 30 degrees of azimuth and 15 of elevation apart."
 
 
-def rig_output():
-    return RigType.Output(
-        display_name="rig",
-        tooltip="The cameras; the first is the reference. Goes into SynCam Encode Cameras, or into another rig node.",
-    )
-
-
-def count_input(default: int):
-    return io.Int.Input(
-        "count", default=default, min=1, max=MAX_VIEWS, tooltip=f"How many cameras, 1 to {MAX_VIEWS}. Each is one view."
-    )
-
-
-def azimuth_input(default: float = 0.0, tooltip: str = "Degrees to the right around the subject; 0 is in front of it."):
-    return io.Float.Input(
-        "azimuth", default=default, min=-3600, max=3600, step=DEGREE_STEP, round=ROUNDING, tooltip=tooltip
-    )
-
-
-def elevation_input(default: float = 0.0, tooltip: str = "Degrees upwards: -90 is straight below, 90 straight above."):
-    return io.Float.Input(
-        "elevation", default=default, min=-90, max=90, step=DEGREE_STEP, round=ROUNDING, tooltip=tooltip
-    )
-
-
-def metres_input(name: str, default: float, tooltip: str, step: float = 0.05):
-    return io.Float.Input(name, default=default, min=0.001, max=FARTHEST_M, step=step, round=ROUNDING, tooltip=tooltip)
-
-
-def distance_input(tooltip: str = "Metres to the subject. The authors' example cameras stand 3 to 5 m away."):
-    return metres_input("distance", 3.0, tooltip)
-
-
-def point_input(name: str = "target", tooltip: str = "", **options):
-    tooltip = tooltip or (
-        "The point that the cameras look at: metres to the right, down and away, like '0, -1.5, 0'. "
-        "It matters where several rigs are merged."
-    )
-    return io.String.Input(name, default="0, 0, 0", tooltip=tooltip, **options)
-
-
-class SynCamRigCamera(io.ComfyNode):
+class SynCamRigCamera(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -71,14 +41,8 @@ class SynCamRigCamera(io.ComfyNode):
                 azimuth_input(),
                 elevation_input(),
                 distance_input(),
-                io.Float.Input(
-                    "roll",
-                    default=0.0,
-                    min=-3600,
-                    max=3600,
-                    step=DEGREE_STEP,
-                    round=ROUNDING,
-                    tooltip="Degrees clockwise about the viewing direction, seen from behind the camera.",
+                degrees_input(
+                    "roll", 0.0, "Degrees clockwise about the viewing direction, seen from behind the camera."
                 ),
                 point_input(),
                 io.String.Input("name", default="cam01", tooltip="Stands in labels and file names."),
@@ -87,17 +51,17 @@ class SynCamRigCamera(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, target=None):
-        return verdict(point_of, "SynCamRigCamera", target) if isinstance(target, str) else True
+    def validate_inputs(cls, target: object = None) -> bool | str:
+        return cls.judged(point_of, target) if isinstance(target, str) else True
 
     @classmethod
-    def execute(cls, azimuth, elevation, distance, roll, target, name) -> io.NodeOutput:
-        point = point_of("SynCamRigCamera", target)
-        with sentences_of("SynCamRigCamera"):
-            return io.NodeOutput(builders.camera_rig(azimuth, elevation, distance, roll, point, name))
+    def execute(
+        cls, azimuth: float, elevation: float, distance: float, roll: float, target: str, name: str
+    ) -> io.NodeOutput:
+        return io.NodeOutput(builders.camera_rig(azimuth, elevation, distance, roll, point_of(target), name))
 
 
-class SynCamRigRing(io.ComfyNode):
+class SynCamRigRing(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -113,14 +77,10 @@ class SynCamRigRing(io.ComfyNode):
                 count_input(4),
                 elevation_input(),
                 distance_input(),
-                io.Float.Input(
+                degrees_input(
                     "start_azimuth",
-                    default=0.0,
-                    min=-3600,
-                    max=3600,
-                    step=DEGREE_STEP,
-                    round=ROUNDING,
-                    tooltip="Where the first camera, the reference, stands: degrees to the right; 0 is in front.",
+                    0.0,
+                    "Where the first camera, the reference, stands: degrees to the right; 0 is in front.",
                 ),
                 point_input(optional=True, advanced=True),
             ],
@@ -128,13 +88,13 @@ class SynCamRigRing(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, count, elevation, distance, start_azimuth, target="0, 0, 0") -> io.NodeOutput:
-        point = point_of("SynCamRigRing", target)
-        with sentences_of("SynCamRigRing"):
-            return io.NodeOutput(builders.ring_rig(count, elevation, distance, start_azimuth, point))
+    def execute(
+        cls, count: int, elevation: float, distance: float, start_azimuth: float, target: str = ORIGIN
+    ) -> io.NodeOutput:
+        return io.NodeOutput(builders.ring_rig(count, elevation, distance, start_azimuth, point_of(target)))
 
 
-class SynCamRigArc(io.ComfyNode):
+class SynCamRigArc(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -148,34 +108,16 @@ class SynCamRigArc(io.ComfyNode):
             search_aliases=["bullet time", "matrix", "frozen moment", "arc", "camera array", "camera rig"],
             inputs=[
                 count_input(3),
-                io.Float.Input(
+                degrees_input(
                     "start_azimuth",
-                    default=-15.0,
-                    min=-3600,
-                    max=3600,
-                    step=DEGREE_STEP,
-                    round=ROUNDING,
-                    tooltip="Where the arc begins: degrees to the right around the subject; 0 is in front of it.",
+                    -15.0,
+                    "Where the arc begins: degrees to the right around the subject; 0 is in front of it.",
                 ),
-                io.Float.Input(
-                    "end_azimuth",
-                    default=15.0,
-                    min=-3600,
-                    max=3600,
-                    step=DEGREE_STEP,
-                    round=ROUNDING,
-                    tooltip="Where the arc ends. The last camera stands there.",
-                ),
+                degrees_input("end_azimuth", 15.0, "Where the arc ends. The last camera stands there."),
                 elevation_input(tooltip="Degrees upwards of the first camera, -90 to 90."),
                 distance_input("Metres from the first camera to the subject."),
-                io.Float.Input(
-                    "rise",
-                    default=0.0,
-                    min=-180,
-                    max=180,
-                    step=DEGREE_STEP,
-                    round=ROUNDING,
-                    tooltip="Degrees of elevation that the arc climbs from the first to the last camera.",
+                degrees_input(
+                    "rise", 0.0, "Degrees of elevation that the arc climbs from the first to the last camera.", most=180
                 ),
                 io.Float.Input(
                     "push_in",
@@ -200,18 +142,25 @@ class SynCamRigArc(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, count, start_azimuth, end_azimuth, elevation, distance, rise, push_in, reference, target="0, 0, 0"
+        cls,
+        count: int,
+        start_azimuth: float,
+        end_azimuth: float,
+        elevation: float,
+        distance: float,
+        rise: float,
+        push_in: float,
+        reference: str,
+        target: str = ORIGIN,
     ) -> io.NodeOutput:
-        point = point_of("SynCamRigArc", target)
-        with sentences_of("SynCamRigArc"):
-            return io.NodeOutput(
-                builders.arc_rig(
-                    count, start_azimuth, end_azimuth, elevation, distance, rise, push_in, reference, point
-                )
+        return io.NodeOutput(
+            builders.arc_rig(
+                count, start_azimuth, end_azimuth, elevation, distance, rise, push_in, reference, point_of(target)
             )
+        )
 
 
-class SynCamRigDome(io.ComfyNode):
+class SynCamRigDome(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -244,10 +193,10 @@ class SynCamRigDome(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, count, spread, azimuth, elevation, distance, target="0, 0, 0") -> io.NodeOutput:
-        point = point_of("SynCamRigDome", target)
-        with sentences_of("SynCamRigDome"):
-            return io.NodeOutput(builders.dome_rig(count, spread, azimuth, elevation, distance, point))
+    def execute(
+        cls, count: int, spread: float, azimuth: float, elevation: float, distance: float, target: str = ORIGIN
+    ) -> io.NodeOutput:
+        return io.NodeOutput(builders.dome_rig(count, spread, azimuth, elevation, distance, point_of(target)))
 
 
 def aim_input():
@@ -268,7 +217,7 @@ def middle_inputs():
     ]
 
 
-class SynCamRigLine(io.ComfyNode):
+class SynCamRigLine(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -294,13 +243,23 @@ class SynCamRigLine(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, count, spacing, direction, aim, azimuth, elevation, distance, target="0, 0, 0") -> io.NodeOutput:
-        point = point_of("SynCamRigLine", target)
-        with sentences_of("SynCamRigLine"):
-            return io.NodeOutput(builders.line_rig(count, spacing, direction, aim, azimuth, elevation, distance, point))
+    def execute(
+        cls,
+        count: int,
+        spacing: float,
+        direction: str,
+        aim: str,
+        azimuth: float,
+        elevation: float,
+        distance: float,
+        target: str = ORIGIN,
+    ) -> io.NodeOutput:
+        return io.NodeOutput(
+            builders.line_rig(count, spacing, direction, aim, azimuth, elevation, distance, point_of(target))
+        )
 
 
-class SynCamRigGrid(io.ComfyNode):
+class SynCamRigGrid(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -328,16 +287,25 @@ class SynCamRigGrid(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, columns, rows, column_spacing, row_spacing, aim, azimuth, elevation, distance, target="0, 0, 0"
+        cls,
+        columns: int,
+        rows: int,
+        column_spacing: float,
+        row_spacing: float,
+        aim: str,
+        azimuth: float,
+        elevation: float,
+        distance: float,
+        target: str = ORIGIN,
     ) -> io.NodeOutput:
-        point = point_of("SynCamRigGrid", target)
-        with sentences_of("SynCamRigGrid"):
-            return io.NodeOutput(
-                builders.grid_rig(columns, rows, column_spacing, row_spacing, aim, azimuth, elevation, distance, point)
+        return io.NodeOutput(
+            builders.grid_rig(
+                columns, rows, column_spacing, row_spacing, aim, azimuth, elevation, distance, point_of(target)
             )
+        )
 
 
-class SynCamRigStereo(io.ComfyNode):
+class SynCamRigStereo(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -370,15 +338,22 @@ class SynCamRigStereo(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, interaxial, convergence, method, azimuth, elevation, distance, target="0, 0, 0") -> io.NodeOutput:
-        point = point_of("SynCamRigStereo", target)
-        with sentences_of("SynCamRigStereo"):
-            return io.NodeOutput(
-                builders.stereo_rig(interaxial, convergence, method, azimuth, elevation, distance, point)
-            )
+    def execute(
+        cls,
+        interaxial: float,
+        convergence: float,
+        method: str,
+        azimuth: float,
+        elevation: float,
+        distance: float,
+        target: str = ORIGIN,
+    ) -> io.NodeOutput:
+        return io.NodeOutput(
+            builders.stereo_rig(interaxial, convergence, method, azimuth, elevation, distance, point_of(target))
+        )
 
 
-class SynCamRigCloseWide(io.ComfyNode):
+class SynCamRigCloseWide(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -401,13 +376,13 @@ class SynCamRigCloseWide(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, close, wide, azimuth, elevation, target="0, 0, 0") -> io.NodeOutput:
-        point = point_of("SynCamRigCloseWide", target)
-        with sentences_of("SynCamRigCloseWide"):
-            return io.NodeOutput(builders.close_wide_rig(close, wide, azimuth, elevation, point))
+    def execute(
+        cls, close: float, wide: float, azimuth: float, elevation: float, target: str = ORIGIN
+    ) -> io.NodeOutput:
+        return io.NodeOutput(builders.close_wide_rig(close, wide, azimuth, elevation, point_of(target)))
 
 
-class SynCamRigPreset(io.ComfyNode):
+class SynCamRigPreset(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -429,14 +404,8 @@ class SynCamRigPreset(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, preset) -> io.NodeOutput:
-        with sentences_of("SynCamRigPreset"):
-            return io.NodeOutput(preset_rig(preset))
-
-
-def point_of(node_id: str, text: str, name: str = "target") -> tuple[float, float, float]:
-    with sentences_of(node_id):
-        return builders.parse_point(text, name)
+    def execute(cls, preset: str) -> io.NodeOutput:
+        return io.NodeOutput(preset_rig(preset))
 
 
 NODES = (

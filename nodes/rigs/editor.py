@@ -7,12 +7,13 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ...syncam_core.cameras import rig_from_json, rig_to_json
+from ...syncam_core.cameras import Rig, rig_from_json, rig_to_json
 from ...syncam_core.cameras.rig_json import rig_from_document
 from ...syncam_core.errors import UserError
-from ..shared.errors import sentences_of, verdict
+from ..shared.node import SynCamNode
 from ..shared.socket_types import RigType
 from .editor_route import add_routes_to_host
+from .inputs import CATEGORY, rig_output
 
 StateType = io.Custom("SYNCAM_RIG_STATE")  # the editor's widget: a rig JSON document
 
@@ -32,13 +33,13 @@ def two_cameras() -> dict[str, Any]:
     }
 
 
-class SynCamRigEditor(io.ComfyNode):
+class SynCamRigEditor(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
             node_id="SynCamRigEditor",
             display_name="SynCam Rig Editor",
-            category="SynCam/Rig",
+            category=CATEGORY,
             description=(
                 "All cameras in one 3D view: drag them, type their numbers, see what each one sees. A connected rig is "
                 "where editing begins; it never replaces what has been edited here."
@@ -58,33 +59,31 @@ class SynCamRigEditor(io.ComfyNode):
                     extra_dict={"default": two_cameras(), "socketless": True},
                 ),
             ],
-            outputs=[RigType.Output(display_name="rig", tooltip="The cameras. Goes into SynCam Encode Cameras.")],
+            outputs=[rig_output("The cameras. Goes into SynCam Encode Cameras.")],
             has_intermediate_output=True,
         )
 
     @classmethod
-    def validate_inputs(cls, state=None):
-        return True if is_untouched(state) else verdict(cls.edited, state)
+    def validate_inputs(cls, state: object = None) -> bool | str:
+        return True if is_untouched(state) else cls.judged(edited, state)
 
     @classmethod
-    def execute(cls, state=None, rig=None) -> io.NodeOutput:
+    def execute(cls, state: Any = None, rig: Rig | None = None) -> io.NodeOutput:
         untouched = is_untouched(state)
-        result = rig if rig is not None and untouched else cls.edited(state)
+        result = rig if rig is not None and untouched else edited(state)
         # The widget offers the connected rig to its user, and shows it as long as nothing is edited.
         shown = {"syncam_rig": [rig_to_json(rig)]} if rig is not None else {}
         return io.NodeOutput(result, ui=shown)
 
-    @classmethod
-    def edited(cls, state: Any):
-        with sentences_of("SynCamRigEditor"):
-            try:
-                if is_empty(state):
-                    return rig_from_document(two_cameras())
-                if isinstance(state, str):
-                    return rig_from_json(state)
-                return rig_from_document(state)
-            except UserError as problem:
-                raise problem.told(f"in 'state', {problem}", field="state") from problem
+
+def edited(state: Any) -> Rig:
+    """The rig of the editor's cameras. Raises UserError."""
+    try:
+        if is_empty(state):
+            return rig_from_document(two_cameras())
+        return rig_from_json(state) if isinstance(state, str) else rig_from_document(state)
+    except UserError as problem:
+        raise problem.told(f"in 'state', {problem}", field="state") from problem
 
 
 def is_empty(state: Any) -> bool:

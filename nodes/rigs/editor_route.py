@@ -2,10 +2,11 @@
 
     POST /syncam/read_rig    multipart/form-data
         file        one file, or the files of a folder (a COLMAP model, a pose file per camera)
+        text        in place of files: the text of a rig JSON
         unit_m      optional: metres in one unit of the file
         cameras     optional: which cameras, and in which order, like "1, 3"
 
-The answer is the rig JSON, or status 4xx with {"error": sentence, "asks": [...]}: `asks` names the fields that the
+The answer is the rig JSON, that of a text or file that is one as it came, with its angles and keyframes; or status 4xx with {"error": sentence, "asks": [...]}: `asks` names the fields that the
 reader wants beside the file, "unit_m" or "cameras". What a reader says of a file is status 422, with ?status=200 in
 the address status 200: a browser writes every other status into its console, and to be asked is no error.
 """
@@ -26,24 +27,26 @@ from typing import TYPE_CHECKING
 from ...syncam_core.errors import UserError
 
 if TYPE_CHECKING:
-    from aiohttp import web
+    from aiohttp import BodyPartReader, web
 
 PATH = "/syncam/read_rig"
 MAX_UPLOAD_BYTES = 64 * 2**20  # a COLMAP model brings its points along; every other format is held to less
+MAX_TEXT_BYTES = 16 * 2**20  # of a rig JSON
 MAX_FILES = 100
 MAX_FIELD_BYTES = 10_000
 CHUNK_BYTES = 2**20
 FOLDER = "dropped files"  # what sentences call several files
 
-# What a reader's sentence says where the file alone does not do.
-_ASKS = {"unit_m": ("give 'unit_m'",), "cameras": ("in 'cameras'", "'cameras' asks for")}
+# What a reader may want beside the file.
+_ASKS = ("unit_m", "cameras")
 
 
 @dataclass(frozen=True)
 class Upload:
-    """Files in a folder of their own, and what was said beside them."""
+    """Files in a folder of their own, or a text, and what was said beside them."""
 
-    files: tuple[Path, ...]
+    files: tuple[Path, ...] = ()
+    text: str = ""
     cameras: str = ""
     unit_m: float | None = None
 
@@ -80,7 +83,7 @@ def rig_reader() -> Callable[[web.Request], Awaitable[web.Response]]:
             return web.json_response({"error": str(problem), "asks": []}, status=problem.status)
         except UserError as problem:
             status = 200 if request.query.get("status") == "200" else 422
-            return web.json_response({"error": str(problem), "asks": asked_for(str(problem))}, status=status)
+            return web.json_response({"error": str(problem), "asks": asked_for(problem)}, status=status)
         return web.Response(text=text, content_type="application/json")
 
     return read_rig
@@ -108,7 +111,7 @@ async def received(request: web.Request, private: Path) -> Upload:
     from aiohttp.web import RequestPayloadError
 
     broken = (HttpProcessingError, RequestPayloadError, ValueError, AssertionError, RuntimeError, OSError)
-    fields = {"unit_m": "", "cameras": ""}
+    fields = {"unit_m": "", "cameras": "", "text": ""}
     files: dict[str, Path] = {}
     folder = private / FOLDER
     folder.mkdir()
@@ -118,7 +121,7 @@ async def received(request: web.Request, private: Path) -> Upload:
             if not hasattr(part, "read_chunk"):
                 raise RefusedError(400, "a part of the request has parts of its own; send files and fields only.")
             if part.name in fields:
-                fields[part.name] = await _field(part)
+                fields[part.name] = await _field(part, MAX_UPLOAD_BYTES if part.name == "text" else MAX_FIELD_BYTES)
             elif part.name == "file":
                 name = safe_name(part.filename)
                 if name.casefold() in files:
@@ -131,21 +134,21 @@ async def received(request: web.Request, private: Path) -> Upload:
         raise
     except broken as problem:  # what aiohttp says of a broken body
         raise RefusedError(400, "the request breaks off or is no multipart/form-data; send it again.") from problem
-    if not files:
+    if not files and not fields["text"]:
         raise RefusedError(400, "there is no file in the request; send the camera file as its part 'file'.")
-    return Upload(tuple(files.values()), fields["cameras"].strip(), unit_of(fields["unit_m"]))
+    return Upload(tuple(files.values()), fields["text"], fields["cameras"].strip(), unit_of(fields["unit_m"]))
 
 
-async def _field(part) -> str:
+async def _field(part: BodyPartReader, most: int) -> str:
     content = bytearray()
-    while chunk := await part.read_chunk(MAX_FIELD_BYTES):
+    while chunk := await part.read_chunk(CHUNK_BYTES):
         content += chunk
-        if len(content) > MAX_FIELD_BYTES:
-            raise RefusedError(413, f"{part.name!r} has more than {MAX_FIELD_BYTES} characters; give less.")
+        if len(content) > most:
+            raise RefusedError(413, f"{part.name!r} has more than {most} characters; give less.")
     return content.decode("utf-8", errors="replace")
 
 
-async def _save(part, path: Path) -> None:
+async def _save(part: BodyPartReader, path: Path) -> None:
     with path.open("xb") as file:
         while chunk := await part.read_chunk(CHUNK_BYTES):
             await asyncio.to_thread(file.write, chunk)
@@ -179,14 +182,30 @@ def unit_of(text: str) -> float | None:
 
 
 def rig_text(upload: Upload) -> str:
-    """The rig JSON of the files: of the one, or of the folder that they make. Raises UserError with a sentence."""
-    from ...syncam_core.cameras import rig_to_json
+    """The rig JSON of a text, of a file, or of the folder that files make. Raises UserError with a sentence."""
+    from ...syncam_core.cameras import rig_from_json, rig_to_json
     from ...syncam_core.formats import read_rig_file
 
+    if not upload.files:
+        rig_from_json(upload.text)
+        return upload.text
     path = upload.files[0] if len(upload.files) == 1 else upload.files[0].parent
-    return rig_to_json(read_rig_file(path, upload.cameras, upload.unit_m))
+    as_it_came = not upload.cameras and upload.unit_m is None and path.is_file()
+    return (as_it_came and own_rig_json(path)) or rig_to_json(read_rig_file(path, upload.cameras, upload.unit_m))
 
 
-def asked_for(sentence: str) -> list[str]:
-    """Which fields a reader's sentence asks for."""
-    return [field for field, phrases in _ASKS.items() if any(words in sentence for words in phrases)]
+def own_rig_json(path: Path) -> str:
+    """The text of a file that is a rig JSON, with the angles and keyframes that a read rig has no more; else ""."""
+    from ...syncam_core.cameras import rig_from_json
+
+    try:
+        text = path.read_text(encoding="utf-8-sig") if path.stat().st_size <= MAX_TEXT_BYTES else ""
+        rig_from_json(text)
+    except (UserError, UnicodeDecodeError):
+        return ""
+    return text
+
+
+def asked_for(problem: UserError) -> list[str]:
+    """Which field of the request the reader found wrong or wants."""
+    return [field for field in _ASKS if problem.field == field]

@@ -7,15 +7,17 @@ import os
 from comfy_api.latest import io, ui
 
 from ...syncam_core.cameras import Rig
-from ...syncam_core.formats import FORMATS, PICTURES, file_name, read_rig_file, write_rig_file
-from ...syncam_core.video import staged_files
+from ...syncam_core.disk.staged import staged_files
+from ...syncam_core.formats import FORMATS, PICTURES, camera_suffixes, file_name, read_rig_file, write_rig_file
+from ...syncam_core.formats.words import ASKED_FOR, keys, titles
 from ..host.input_files import camera_files, file_state, input_path
 from ..host.output_files import disk_sentences, normal_prefix, output_place, saved
-from ..shared.errors import sentences_of, verdict
-from ..shared.socket_types import RigType
+from ..shared.inputs import unit_input
+from ..shared.node import SynCamNode
+from .inputs import CATEGORY, cameras_input, rig_given, rig_output
 
 
-class SynCamLoadRig(io.ComfyNode):
+class SynCamLoadRig(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -23,9 +25,8 @@ class SynCamLoadRig(io.ComfyNode):
             display_name="SynCam Load Rig",
             category="SynCam",
             description=(
-                "Cameras from a file in the input folder: a rig JSON such as SynCam Save Views writes beside its "
-                "videos, camera files of SynCamVideo, RealEstate10K and CameraCtrl, nerfstudio, OpenCV, Blender and "
-                "Nuke, or the folder of a COLMAP model."
+                "Cameras from a file or folder in the input folder: a rig JSON such as SynCam Save Views writes beside "
+                f"its videos, or cameras of other programs and data sets ({titles()}). The help page tells more of each."
             ),
             search_aliases=[
                 "syncamvideo",
@@ -43,15 +44,14 @@ class SynCamLoadRig(io.ComfyNode):
                 io.Combo.Input(
                     "file",
                     options=camera_files(),
-                    tooltip="A camera file (.json, .txt, .chan) in the input folder or in a folder directly below it, "
-                    "a video of SynCam Save Views or SynCam Render Views that carries its rig, or a folder with a COLMAP "
-                    "model or with one pose file per camera. What it holds is told from its content.",
+                    tooltip=f"A camera file ({', '.join(camera_suffixes())}) in the input folder or in a folder directly "
+                    "below it, a video of SynCam Save Views or SynCam Render Views that carries its rig, or a folder with "
+                    "a COLMAP model or with one pose file per camera. What it holds is told from its content.",
                 ),
-                io.String.Input(
-                    "cameras",
-                    default="1, 3",
-                    tooltip="Which cameras, and in which order: names or numbers, like '1, 3' or 'cam01, cam03'. "
-                    "The first becomes view 0, the reference. Empty means all.",
+                cameras_input(
+                    "1, 3",
+                    "Which cameras, and in which order: names, letters or numbers, like '1, 3', 'cam01, cam03', '5-8' or "
+                    "'all but 2'. The first becomes view 0, the reference. Empty means all.",
                 ),
                 # Optional, so that jobs from before there were other formats still run.
                 io.Combo.Input(
@@ -61,71 +61,57 @@ class SynCamLoadRig(io.ComfyNode):
                     optional=True,
                     tooltip="The format of the file; 'auto' tells it from the content. The help page lists them.",
                 ),
-                io.Float.Input(
-                    "unit_m",
-                    display_name="metres per unit",
+                unit_input(
+                    "Metres in one unit of the file: 1 for metres, 0.01 for centimetres. 0 is what the format or the file "
+                    f"itself says; {titles(UNIT=ASKED_FOR)} say nothing, so that it is needed for these.",
                     default=0.0,
-                    min=0.0,
-                    max=1e6,
-                    step=0.001,
-                    round=0.000001,
+                    least=0.0,
                     optional=True,
-                    tooltip="Metres in one unit of the file: 1 for metres, 0.01 for centimetres. 0 is what the format "
-                    "or the file itself says; RealEstate10K, COLMAP, nerfstudio and Nuke say nothing, so that it is "
-                    "needed for these.",
                 ),
                 io.Combo.Input(
                     "pictures",
                     options=list(PICTURES),
                     default="auto",
                     optional=True,
-                    tooltip="COLMAP and transforms.json: whether pictures are frames of moving cameras ('moving') or a "
+                    tooltip=f"{titles(HAS_PICTURES=True)}: whether pictures are frames of moving cameras ('moving') or a "
                     "still camera each ('stills'). 'auto' tells it from their names, lenses and times. Other formats say "
                     "it themselves.",
                 ),
             ],
-            outputs=[RigType.Output(display_name="rig", tooltip="The cameras. Goes into SynCam Encode Cameras.")],
+            outputs=[rig_output("The cameras. Goes into SynCam Encode Cameras.")],
         )
 
     @classmethod
-    def validate_inputs(cls, file=None):
+    def validate_inputs(cls, file: object = None) -> bool | str:
         # Naming the input replaces the host's own check: files that came after the page was loaded count, too.
-        return True if file is None else verdict(cls.path_of, file)
+        return True if file is None else cls.judged(input_path, file)
 
     @classmethod
-    def fingerprint_inputs(cls, file=None, cameras=None, format=None, unit_m=None, pictures=None):
+    def fingerprint_inputs(cls, file: str | None = None, **others: object) -> str:
         return file_state(input_path(file))
 
     @classmethod
     def execute(
         cls, file: str, cameras: str = "", format: str = "auto", unit_m: float = 0.0, pictures: str = "auto"
     ) -> io.NodeOutput:
-        path = cls.path_of(file)
-        with sentences_of("SynCamLoadRig"):
-            return io.NodeOutput(read_rig_file(path, cameras, unit_m or None, format, pictures))
-
-    @classmethod
-    def path_of(cls, file: str) -> str:
-        with sentences_of("SynCamLoadRig"):
-            return input_path(file)
+        return io.NodeOutput(read_rig_file(input_path(file), cameras, unit_m or None, format, pictures))
 
 
-class SynCamSaveRig(io.ComfyNode):
+class SynCamSaveRig(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
             node_id="SynCamSaveRig",
             display_name="SynCam Save Rig",
-            category="SynCam/Rig",
+            category=CATEGORY,
             description=(
-                "Writes the cameras of a rig into the output folder, in the format of another program: rig JSON, "
-                "SynCamVideo, RealEstate10K and CameraCtrl, COLMAP, nerfstudio, OpenCV, Blender or Nuke. The help page "
-                "says what each format loses."
+                f"Writes the cameras of a rig into the output folder, in the format of another program: {titles()}. "
+                "The help page says what each format loses."
             ),
             search_aliases=["export cameras", "save cameras", "camera file", "colmap", "transforms.json", "nuke chan"],
             is_output_node=True,
             inputs=[
-                RigType.Input("rig", tooltip="The cameras to write."),
+                rig_given("The cameras to write."),
                 io.String.Input(
                     "filename_prefix",
                     default="syncam/rig",
@@ -136,19 +122,14 @@ class SynCamSaveRig(io.ComfyNode):
                     "format",
                     options=list(FORMATS),
                     default="rig_json",
-                    tooltip="rig_json keeps everything. realestate10k and nuke_chan write a file per camera, colmap a "
-                    "model without points, first_release still cameras only.",
+                    tooltip=f"{keys(LOST='nothing')} keeps everything, the help page says what the others lose. "
+                    f"{keys(FILE_PER_CAMERA=True)} write a file per camera.",
                 ),
-                io.Float.Input(
-                    "unit_m",
-                    display_name="metres per unit",
+                unit_input(
+                    "Metres in one unit of the file: 1 for metres, 0.01 for centimetres. 0 is the format's own unit, or "
+                    "metres where it has none.",
                     default=0.0,
-                    min=0.0,
-                    max=1e6,
-                    step=0.001,
-                    round=0.000001,
-                    tooltip="Metres in one unit of the file: 1 for metres, 0.01 for centimetres. 0 is the format's own "
-                    "unit, or metres where it has none.",
+                    least=0.0,
                 ),
             ],
             outputs=[
@@ -159,27 +140,20 @@ class SynCamSaveRig(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, filename_prefix=None):
-        return True if filename_prefix is None else verdict(cls.prefix, filename_prefix)
+    def validate_inputs(cls, filename_prefix: str | None = None) -> bool | str:
+        return True if filename_prefix is None else cls.judged(normal_prefix, filename_prefix)
 
     @classmethod
     def execute(cls, rig: Rig, filename_prefix: str, format: str = "rig_json", unit_m: float = 0.0) -> io.NodeOutput:
-        prefix = cls.prefix(filename_prefix)
-        with sentences_of("SynCamSaveRig"):
-            folder, subfolder, stem = output_place(prefix, 0, 0)
-            name = file_name(rig, stem, format)
-            with disk_sentences(folder), staged_files(folder) as stage:
-                write_rig_file(rig, stage / name, format, unit_m or None)
+        folder, subfolder, stem = output_place(normal_prefix(filename_prefix), 0, 0)
+        name = file_name(rig, stem, format)
+        with disk_sentences(folder), staged_files(folder) as stage:
+            write_rig_file(rig, stage / name, format, unit_m or None)
         path = os.path.join(folder, name)
         shown = ui.PreviewText(summary(rig, os.path.join(subfolder, name), format)).as_dict()
         if os.path.isfile(path):
             shown["files"] = [saved(name, subfolder)]
         return io.NodeOutput(path, ui=shown)
-
-    @classmethod
-    def prefix(cls, filename_prefix: str) -> str:
-        with sentences_of("SynCamSaveRig"):
-            return normal_prefix(filename_prefix)
 
 
 def summary(rig: Rig, file: str, format: str) -> str:

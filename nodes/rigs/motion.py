@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ...syncam_core.cameras import choose_cameras
+from ...syncam_core.cameras import Rig, choose_cameras
 from ...syncam_core.cameras.motion import MOVE_EASES, MOVES, Move, check_motion_length, move_cameras
 from ..sampling.cameras import LONGEST_VIDEO, check_length
-from ..shared.errors import sentences_of, verdict
-from ..shared.socket_types import RigType
-from .builders import CATEGORY, DEGREE_STEP, FARTHEST_M, ROUNDING, point_input, point_of, rig_output
-from .transforms import cameras_input
+from ..shared.node import SynCamNode
+from .inputs import CATEGORY, FARTHEST_M, cameras_input, degrees_input, point_input, point_of, rig_given, rig_output
 
 
-class SynCamRigMove(io.ComfyNode):
+class SynCamRigMove(SynCamNode):
     @classmethod
     def define_schema(cls):
         units = "; ".join(f"{move}: {unit}" for move, unit in MOVES.items())
@@ -37,7 +35,7 @@ class SynCamRigMove(io.ComfyNode):
                 "keyframes",
             ],
             inputs=[
-                RigType.Input("rig", tooltip="The cameras, from any SynCam rig node; they may move already."),
+                rig_given("The cameras, from any SynCam rig node; they may move already."),
                 io.Combo.Input(
                     "move",
                     options=list(MOVES),
@@ -45,15 +43,7 @@ class SynCamRigMove(io.ComfyNode):
                     tooltip="What the cameras do. An orbit keeps their distance to the target and what they frame. The "
                     "released weights have not seen moving cameras.",
                 ),
-                io.Float.Input(
-                    "amount",
-                    default=30.0,
-                    min=-FARTHEST_M,
-                    max=FARTHEST_M,
-                    step=DEGREE_STEP,
-                    round=ROUNDING,
-                    tooltip=f"How far, negative for the other way. {units}.",
-                ),
+                degrees_input("amount", 30.0, f"How far, negative for the other way. {units}.", most=FARTHEST_M),
                 io.Combo.Input(
                     "ease",
                     options=list(MOVE_EASES),
@@ -97,25 +87,32 @@ class SynCamRigMove(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, length=None):
+    def validate_inputs(cls, length: object = None) -> bool | str:
         # The host repeats the sentence for every input named here, so one is; the others are judged when it runs.
-        return verdict(cls.check, length) if isinstance(length, int) else True
+        return cls.judged(check_frames, length) if isinstance(length, int) else True
 
     @classmethod
     def execute(
-        cls, rig, move, amount, ease, length, start_frame, end_frame, cameras, together, target
+        cls,
+        rig: Rig,
+        move: str,
+        amount: float,
+        ease: str,
+        length: int,
+        start_frame: int,
+        end_frame: int,
+        cameras: str,
+        together: bool,
+        target: str,
     ) -> io.NodeOutput:
-        cls.check(length)
-        point = point_of("SynCamRigMove", target)
-        with sentences_of("SynCamRigMove"):
-            one = Move(move, amount, ease, start_frame, None if end_frame == -1 else end_frame, point)
-            return io.NodeOutput(move_cameras(rig, [one], length, choose_cameras(cameras, rig.names), together))
+        check_frames(length)
+        one = Move(move, amount, ease, start_frame, None if end_frame == -1 else end_frame, point_of(target))
+        return io.NodeOutput(move_cameras(rig, [one], length, choose_cameras(cameras, rig.names), together))
 
-    @classmethod
-    def check(cls, length: int) -> None:
-        with sentences_of("SynCamRigMove"):
-            check_motion_length(length)
-            check_length(length)
+
+def check_frames(length: int) -> None:
+    check_motion_length(length)
+    check_length(length)
 
 
 NODES = (SynCamRigMove,)

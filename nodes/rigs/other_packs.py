@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from comfy_api.latest import io
 
-from ...syncam_core.cameras.rig import MAX_VIEWS
-from ...syncam_core.formats.files import natural
-from ..shared.errors import sentences_of
-from ..shared.socket_types import RigType
-from .builders import CATEGORY, rig_output
+from ...syncam_core.cameras.rig import MAX_VIEWS, Rig
+from ..shared.inputs import items_in_order, members_input, unit_input
+from ..shared.node import SynCamNode
+from .inputs import CATEGORY, rig_given, rig_output
 
 CameraCtrlPoses = io.Custom("CAMERACTRL_POSES")  # list of rows of 19 numbers
 
@@ -16,15 +17,9 @@ ROWS = ("frames", "cameras")
 MOST_PIXELS = 16384
 
 
-class SynCamRigFromLoad3D(io.ComfyNode):
+class SynCamRigFromLoad3D(SynCamNode):
     @classmethod
     def define_schema(cls):
-        cameras = io.Autogrow.TemplatePrefix(
-            io.Load3DCamera.Input("camera", tooltip="A camera_info of Load 3D, Preview 3D or Create Camera Info."),
-            prefix="camera",
-            min=1,
-            max=MAX_VIEWS,
-        )
         return io.Schema(
             node_id="SynCamRigFromLoad3D",
             display_name="SynCam Rig from 3D Cameras",
@@ -36,10 +31,13 @@ class SynCamRigFromLoad3D(io.ComfyNode):
             search_aliases=["load3d camera", "camera_info", "preview 3d camera", "create camera info", "camera rig"],
             is_input_list=True,
             inputs=[
-                io.Autogrow.Input(
+                members_input(
                     "cameras",
-                    template=cameras,
-                    tooltip="The cameras, in order; a new socket appears with each. A list of cameras counts for all "
+                    io.Load3DCamera.Input(
+                        "camera", tooltip="A camera_info of Load 3D, Preview 3D or Create Camera Info."
+                    ),
+                    MAX_VIEWS,
+                    "The cameras, in order; a new socket appears with each. A list of cameras counts for all "
                     "of its items.",
                 ),
                 unit_input("One unit of the 3D scene in metres: 1 where the scene is in metres, 0.01 for centimetres."),
@@ -48,14 +46,13 @@ class SynCamRigFromLoad3D(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, cameras, unit_m) -> io.NodeOutput:
+    def execute(cls, cameras: dict[str, list[dict[str, Any] | None]], unit_m: list[float]) -> io.NodeOutput:
         from ...syncam_core.formats.load3d_camera import rig_from_load3d
 
-        with sentences_of("SynCamRigFromLoad3D"):
-            return io.NodeOutput(rig_from_load3d(in_order(cameras), unit_m[0]))
+        return io.NodeOutput(rig_from_load3d(items_in_order(cameras), unit_m[0]))
 
 
-class SynCamRigToLoad3D(io.ComfyNode):
+class SynCamRigToLoad3D(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -68,7 +65,7 @@ class SynCamRigToLoad3D(io.ComfyNode):
             ),
             search_aliases=["load3d camera", "camera_info", "render splat cameras", "camera rig"],
             inputs=[
-                RigType.Input("rig", tooltip="The cameras, from any SynCam rig node."),
+                rig_given(),
                 io.Int.Input(
                     "frame",
                     default=0,
@@ -89,22 +86,15 @@ class SynCamRigToLoad3D(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, rig, frame, unit_m, width, height) -> io.NodeOutput:
+    def execute(cls, rig: Rig, frame: int, unit_m: float, width: int, height: int) -> io.NodeOutput:
         from ...syncam_core.formats.load3d_camera import load3d_from_rig
 
-        with sentences_of("SynCamRigToLoad3D"):
-            return io.NodeOutput(load3d_from_rig(rig, frame, unit_m, width / height))
+        return io.NodeOutput(load3d_from_rig(rig, frame, unit_m, width / height))
 
 
-class SynCamRigFromCameraCtrl(io.ComfyNode):
+class SynCamRigFromCameraCtrl(SynCamNode):
     @classmethod
     def define_schema(cls):
-        poses = io.Autogrow.TemplatePrefix(
-            CameraCtrlPoses.Input("poses", tooltip="A pose list of CameraCtrl nodes (AnimateDiff-Evolved and others)."),
-            prefix="poses",
-            min=1,
-            max=MAX_VIEWS,
-        )
         return io.Schema(
             node_id="SynCamRigFromCameraCtrl",
             display_name="SynCam Rig from CameraCtrl Poses",
@@ -122,10 +112,13 @@ class SynCamRigFromCameraCtrl(io.ComfyNode):
             ],
             is_input_list=True,
             inputs=[
-                io.Autogrow.Input(
+                members_input(
                     "poses",
-                    template=poses,
-                    tooltip="The pose lists, in order; a new socket appears with each. They need the same length.",
+                    CameraCtrlPoses.Input(
+                        "poses", tooltip="A pose list of CameraCtrl nodes (AnimateDiff-Evolved and others)."
+                    ),
+                    MAX_VIEWS,
+                    "The pose lists, in order; a new socket appears with each. They need the same length.",
                 ),
                 io.Combo.Input(
                     "rows",
@@ -139,14 +132,15 @@ class SynCamRigFromCameraCtrl(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, poses, rows, unit_m) -> io.NodeOutput:
+    def execute(
+        cls, poses: dict[str, list[list[list[float]] | None]], rows: list[str], unit_m: list[float]
+    ) -> io.NodeOutput:
         from ...syncam_core.formats.cameractrl_poses import rig_from_cameractrl
 
-        with sentences_of("SynCamRigFromCameraCtrl"):
-            return io.NodeOutput(rig_from_cameractrl(in_order(poses), rows[0], unit_m[0]))
+        return io.NodeOutput(rig_from_cameractrl(items_in_order(poses), rows[0], unit_m[0]))
 
 
-class SynCamRigToCameraCtrl(io.ComfyNode):
+class SynCamRigToCameraCtrl(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -165,7 +159,7 @@ class SynCamRigToCameraCtrl(io.ComfyNode):
                 "camera rig",
             ],
             inputs=[
-                RigType.Input("rig", tooltip="The cameras, from any SynCam rig node."),
+                rig_given(),
                 io.Int.Input(
                     "length",
                     default=81,
@@ -186,24 +180,10 @@ class SynCamRigToCameraCtrl(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, rig, length, unit_m, width, height) -> io.NodeOutput:
+    def execute(cls, rig: Rig, length: int, unit_m: float, width: int, height: int) -> io.NodeOutput:
         from ...syncam_core.formats.cameractrl_poses import cameractrl_from_rig
 
-        with sentences_of("SynCamRigToCameraCtrl"):
-            return io.NodeOutput(cameractrl_from_rig(rig, length, unit_m, (width, height)))
-
-
-def unit_input(tooltip: str):
-    return io.Float.Input(
-        "unit_m",
-        display_name="metres per unit",
-        default=1.0,
-        min=0.000001,
-        max=1_000_000,
-        step=0.001,
-        round=0.000001,
-        tooltip=tooltip,
-    )
+        return io.NodeOutput(cameractrl_from_rig(rig, length, unit_m, (width, height)))
 
 
 def size_inputs(tooltip: str):
@@ -211,11 +191,6 @@ def size_inputs(tooltip: str):
         io.Int.Input("width", default=832, min=16, max=MOST_PIXELS, tooltip=f"Pixels. {tooltip}"),
         io.Int.Input("height", default=480, min=16, max=MOST_PIXELS, tooltip=f"Pixels. {tooltip}"),
     ]
-
-
-def in_order(sockets: dict[str, list]) -> list:
-    """The items of all sockets of an Autogrow input, by the socket's number: a prompt may name them in any order."""
-    return [item for socket in sorted(sockets, key=natural) for item in sockets[socket]]
 
 
 NODES = (SynCamRigFromLoad3D, SynCamRigToLoad3D, SynCamRigFromCameraCtrl, SynCamRigToCameraCtrl)

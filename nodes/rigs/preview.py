@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import torch
 from comfy_api.latest import io, ui
+from numpy import ndarray
 
-from ..shared.errors import sentences_of
-from ..shared.socket_types import RigType
+from ...syncam_core.cameras import Rig
+from ..shared.node import SynCamNode
+from .inputs import CATEGORY, rig_given, rig_output
 
 THUMBNAIL_ASPECT = 832 / 480  # the size that the released weights know
 
 
-class SynCamRigPreview(io.ComfyNode):
+class SynCamRigPreview(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
             node_id="SynCamRigPreview",
             display_name="SynCam Rig Preview",
-            category="SynCam/Rig",
+            category=CATEGORY,
             description=(
                 "Draws a rig, in perspective and from above, and shows what each camera sees of a figure on a floor. "
                 "Needs no model and takes less than a second for a few cameras."
@@ -25,7 +27,7 @@ class SynCamRigPreview(io.ComfyNode):
             search_aliases=["camera preview", "show cameras", "camera frustum", "rig view", "camera visualizer"],
             is_output_node=True,
             inputs=[
-                RigType.Input("rig", tooltip="The cameras, from any SynCam rig node. The first is the reference."),
+                rig_given("The cameras, from any SynCam rig node. The first is the reference."),
                 io.Int.Input(
                     "width", default=1280, min=64, max=4096, step=16, tooltip="Width of the drawing in pixels."
                 ),
@@ -72,29 +74,28 @@ class SynCamRigPreview(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, rig, width, height, thumbnail_width=320, frame=0, figure_scale=1.0) -> io.NodeOutput:
+    def execute(
+        cls, rig: Rig, width: int, height: int, thumbnail_width: int = 320, frame: int = 0, figure_scale: float = 1.0
+    ) -> io.NodeOutput:
         from ...syncam_core.cameras.meter import measure
         from ...syncam_core.preview import draw_rig, thumbnail_sheet, thumbnails
 
-        with sentences_of("SynCamRigPreview"):
-            meter = measure(rig)
-            drawing = as_image(draw_rig(rig, width, height, figure_scale=figure_scale, meter=meter))
-            thumbnail_height = max(16, round(thumbnail_width / THUMBNAIL_ASPECT / 8) * 8)
-            seen = thumbnails(
-                rig, thumbnail_width, thumbnail_height, frame=frame, figure_scale=figure_scale, meter=meter
-            )
+        meter = measure(rig)
+        drawing = as_image(draw_rig(rig, width, height, figure_scale=figure_scale, meter=meter))
+        thumbnail_height = max(16, round(thumbnail_width / THUMBNAIL_ASPECT / 8) * 8)
+        seen = thumbnails(rig, thumbnail_width, thumbnail_height, frame=frame, figure_scale=figure_scale, meter=meter)
         shown = ui.PreviewImage(drawing, cls=cls).as_dict()
         shown["images"] = [*shown["images"], *ui.PreviewImage(as_image(thumbnail_sheet(seen)), cls=cls).values]
         return io.NodeOutput(drawing, seen, ui=shown)
 
 
-class SynCamRigMeter(io.ComfyNode):
+class SynCamRigMeter(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
             node_id="SynCamRigMeter",
             display_name="SynCam Rig Meter",
-            category="SynCam/Rig",
+            category=CATEGORY,
             description=(
                 "Holds a rig against what the released weights were trained on: still cameras with one lens that look "
                 "at one point, in pairs less than 30 degrees of azimuth and 15 of elevation apart. Gives a verdict for "
@@ -102,7 +103,7 @@ class SynCamRigMeter(io.ComfyNode):
             ),
             search_aliases=["in distribution", "camera check", "rig check", "training range", "camera angles"],
             is_output_node=True,
-            inputs=[RigType.Input("rig", tooltip="The cameras, from any SynCam rig node. The first is the reference.")],
+            inputs=[rig_given("The cameras, from any SynCam rig node. The first is the reference.")],
             outputs=[
                 io.String.Output(display_name="text", tooltip="The findings as a few lines, also shown on the node."),
                 io.String.Output(
@@ -113,26 +114,22 @@ class SynCamRigMeter(io.ComfyNode):
                 io.Boolean.Output(
                     display_name="inside", tooltip="Whether every camera is inside the range that the weights know."
                 ),
-                RigType.Output(
-                    display_name="rig",
-                    tooltip="The same cameras with the best reference first; the others keep their order.",
-                ),
+                rig_output("The same cameras with the best reference first; the others keep their order."),
             ],
         )
 
     @classmethod
-    def execute(cls, rig) -> io.NodeOutput:
+    def execute(cls, rig: Rig) -> io.NodeOutput:
         from ...syncam_core.cameras.meter import measure, to_json, to_text
 
-        with sentences_of("SynCamRigMeter"):
-            meter = measure(rig)
-            text = to_text(meter)
-            best = meter.best_reference
-            best_first = rig.select([best, *(view for view in range(len(meter.views)) if view != best)])
+        meter = measure(rig)
+        text = to_text(meter)
+        best = meter.best_reference
+        best_first = rig.select([best, *(view for view in range(len(meter.views)) if view != best)])
         return io.NodeOutput(text, to_json(meter), meter.verdict == "inside", best_first, ui=ui.PreviewText(text))
 
 
-def as_image(picture) -> torch.Tensor:  # (height, width, 3) uint8 -> (1, height, width, 3) in 0..1
+def as_image(picture: ndarray) -> torch.Tensor:  # (height, width, 3) uint8 -> (1, height, width, 3) in 0..1
     return torch.from_numpy(picture)[None].float() / 255
 
 

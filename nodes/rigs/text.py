@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ...syncam_core.cameras import orbit_rig, parse_numbers, rig_from_json
+from ...syncam_core.cameras import Rig, orbit_rig, parse_numbers, rig_from_json
 from ...syncam_core.errors import UserError
-from ..shared.errors import sentences_of, verdict
-from ..shared.socket_types import RigType
+from ..shared.node import SynCamNode
+from .inputs import rig_output
 
 TWO_CAMERAS = """{
   "format": "syncam-rig",
@@ -20,7 +20,7 @@ TWO_CAMERAS = """{
 """
 
 
-class SynCamRigOrbit(io.ComfyNode):
+class SynCamRigOrbit(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -52,29 +52,25 @@ class SynCamRigOrbit(io.ComfyNode):
                     "The authors' example cameras stand 3 to 5 m away.",
                 ),
             ],
-            outputs=[RigType.Output(display_name="rig", tooltip="The cameras. Goes into SynCam Encode Cameras.")],
+            outputs=[rig_output("The cameras. Goes into SynCam Encode Cameras.")],
         )
 
     @classmethod
-    def validate_inputs(cls, azimuths=None):
+    def validate_inputs(cls, azimuths: object = None) -> bool | str:
         # The host repeats the sentence for every input named here, so one is; the others are judged when it runs.
-        return verdict(cls.rig, azimuths, "0", "1") if isinstance(azimuths, str) else True
+        return cls.judged(typed_orbit, azimuths, "0", "1") if isinstance(azimuths, str) else True
 
     @classmethod
-    def execute(cls, azimuths, elevations, distances) -> io.NodeOutput:
-        return io.NodeOutput(cls.rig(azimuths, elevations, distances))
-
-    @classmethod
-    def rig(cls, azimuths, elevations, distances):
-        with sentences_of("SynCamRigOrbit"):
-            return orbit_rig(
-                parse_numbers(azimuths, "azimuths"),
-                parse_numbers(elevations, "elevations"),
-                parse_numbers(distances, "distances"),
-            )
+    def execute(cls, azimuths: str, elevations: str, distances: str) -> io.NodeOutput:
+        return io.NodeOutput(typed_orbit(azimuths, elevations, distances))
 
 
-class SynCamRigJSON(io.ComfyNode):
+def typed_orbit(azimuths: str, elevations: str, distances: str) -> Rig:
+    given = {"azimuths": azimuths, "elevations": elevations, "distances": distances}
+    return orbit_rig(*(parse_numbers(text, name) for name, text in given.items()))
+
+
+class SynCamRigJSON(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -95,24 +91,23 @@ class SynCamRigJSON(io.ComfyNode):
                     tooltip="A rig JSON, version 1: degrees and metres; matrices are camera-to-world in OpenCV axes.",
                 )
             ],
-            outputs=[RigType.Output(display_name="rig", tooltip="The cameras. Goes into SynCam Encode Cameras.")],
+            outputs=[rig_output("The cameras. Goes into SynCam Encode Cameras.")],
         )
 
     @classmethod
-    def validate_inputs(cls, rig_json=None):
-        return verdict(cls.rig, rig_json) if isinstance(rig_json, str) else True
+    def validate_inputs(cls, rig_json: object = None) -> bool | str:
+        return cls.judged(typed_rig, rig_json) if isinstance(rig_json, str) else True
 
     @classmethod
-    def execute(cls, rig_json) -> io.NodeOutput:
-        return io.NodeOutput(cls.rig(rig_json))
+    def execute(cls, rig_json: str) -> io.NodeOutput:
+        return io.NodeOutput(typed_rig(rig_json))
 
-    @classmethod
-    def rig(cls, rig_json):
-        with sentences_of("SynCamRigJSON"):
-            try:
-                return rig_from_json(rig_json)
-            except UserError as problem:
-                raise problem.told(f"in 'rig_json', {problem}", field="rig_json") from problem
+
+def typed_rig(rig_json: str) -> Rig:
+    try:
+        return rig_from_json(rig_json)
+    except UserError as problem:
+        raise problem.told(f"in 'rig_json', {problem}", field="rig_json") from problem
 
 
 NODES = (

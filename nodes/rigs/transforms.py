@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ...syncam_core.cameras import builders, choose_cameras, transforms
+from ...syncam_core.cameras import Rig, choose_cameras, parse_numbers, transforms
 from ...syncam_core.errors import UserError
-from ...syncam_core.formats.files import natural
-from ..shared.errors import sentences_of, verdict
+from ..shared.inputs import in_order, members_input
+from ..shared.node import SynCamNode
 from ..shared.socket_types import RigType
-from .builders import CATEGORY, point_input, point_of, rig_output
+from .inputs import CATEGORY, cameras_input, point_input, point_of, rig_given, rig_output
 
 MOST_RIGS = 16
 
 
-class SynCamRigMerge(io.ComfyNode):
+class SynCamRigMerge(SynCamNode):
     @classmethod
     def define_schema(cls):
-        rigs = io.Autogrow.TemplatePrefix(
-            RigType.Input("rig", tooltip="A rig whose cameras are added behind those before it."),
-            prefix="rig",
-            min=1,
-            max=MOST_RIGS,
-        )
         return io.Schema(
             node_id="SynCamRigMerge",
             display_name="SynCam Merge Rigs",
@@ -33,23 +27,22 @@ class SynCamRigMerge(io.ComfyNode):
             ),
             search_aliases=["join rigs", "combine cameras", "add camera", "camera rig"],
             inputs=[
-                io.Autogrow.Input(
+                members_input(
                     "rigs",
-                    template=rigs,
-                    tooltip=f"The rigs, in order; a new socket appears with each, up to {MOST_RIGS}.",
+                    RigType.Input("rig", tooltip="A rig whose cameras are added behind those before it."),
+                    MOST_RIGS,
+                    f"The rigs, in order; a new socket appears with each, up to {MOST_RIGS}.",
                 )
             ],
             outputs=[rig_output()],
         )
 
     @classmethod
-    def execute(cls, rigs) -> io.NodeOutput:
-        with sentences_of("SynCamRigMerge"):
-            in_order = [rigs[socket] for socket in sorted(rigs, key=natural) if rigs[socket] is not None]
-            return io.NodeOutput(transforms.merge_rigs(in_order))
+    def execute(cls, rigs: dict[str, Rig | None]) -> io.NodeOutput:
+        return io.NodeOutput(transforms.merge_rigs(in_order(rigs)))
 
 
-class SynCamRigReorder(io.ComfyNode):
+class SynCamRigReorder(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -62,11 +55,10 @@ class SynCamRigReorder(io.ComfyNode):
             ),
             search_aliases=["choose reference", "select cameras", "main camera", "pick views", "camera rig"],
             inputs=[
-                RigType.Input("rig", tooltip="The cameras, from any SynCam rig node."),
-                io.String.Input(
-                    "cameras",
-                    default="1",
-                    tooltip="Cameras in the new order, by name or number, like '3, 1' or 'cam03, left'. "
+                rig_given(),
+                cameras_input(
+                    "1",
+                    "Cameras in the new order, by name, letter or number, like '3, 1', 'cam03, left' or '5-8'. "
                     "The first becomes view 0, the reference. Empty changes nothing.",
                 ),
                 io.Combo.Input(
@@ -80,12 +72,11 @@ class SynCamRigReorder(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, rig, cameras, others) -> io.NodeOutput:
-        with sentences_of("SynCamRigReorder"):
-            return io.NodeOutput(transforms.reorder_rig(rig, cameras, others))
+    def execute(cls, rig: Rig, cameras: str, others: str) -> io.NodeOutput:
+        return io.NodeOutput(transforms.reorder_rig(rig, cameras, others))
 
 
-class SynCamRigTransform(io.ComfyNode):
+class SynCamRigTransform(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -99,7 +90,7 @@ class SynCamRigTransform(io.ComfyNode):
             ),
             search_aliases=["move rig", "rotate rig", "scale rig", "look at", "retarget", "level horizon"],
             inputs=[
-                RigType.Input("rig", tooltip="The cameras, from any SynCam rig node."),
+                rig_given(),
                 io.Float.Input(
                     "scale",
                     default=1.0,
@@ -131,55 +122,45 @@ class SynCamRigTransform(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, turn=None):
+    def validate_inputs(cls, turn: object = None) -> bool | str:
         # The host repeats the sentence for every input named here, so one is; the others are judged when it runs.
-        return verdict(cls.turn_of, turn) if isinstance(turn, str) else True
+        return cls.judged(turn_of, turn) if isinstance(turn, str) else True
 
     @classmethod
-    def execute(cls, rig, scale, turn, move, pivot, look_at, cameras) -> io.NodeOutput:
-        node_id = "SynCamRigTransform"
-        angles = cls.turn_of(turn)
-        offset = point_of(node_id, move, "move")
-        centre = point_of(node_id, pivot, "pivot")
-        target = point_of(node_id, look_at, "look_at") if look_at.strip() else None
-        with sentences_of(node_id):
-            chosen = choose_cameras(cameras, rig.names)
-            if scale != 1:
-                rig = transforms.scale_rig(rig, scale, centre, chosen)
-            if any(angles):
-                rig = transforms.turn_rig(rig, *angles, pivot=centre, cameras=chosen)
-            if any(offset):
-                rig = transforms.translate_rig(rig, offset, chosen)
-            if target is not None:
-                rig = transforms.retarget_rig(rig, target, chosen)
+    def execute(
+        cls, rig: Rig, scale: float, turn: str, move: str, pivot: str, look_at: str, cameras: str
+    ) -> io.NodeOutput:
+        angles, offset, centre = turn_of(turn), point_of(move, "move"), point_of(pivot, "pivot")
+        target = point_of(look_at, "look_at") if look_at.strip() else None
+        chosen = choose_cameras(cameras, rig.names)
+        if scale != 1:
+            rig = transforms.scale_rig(rig, scale, centre, chosen)
+        if any(angles):
+            rig = transforms.turn_rig(rig, *angles, pivot=centre, cameras=chosen)
+        if any(offset):
+            rig = transforms.translate_rig(rig, offset, chosen)
+        if target is not None:
+            rig = transforms.retarget_rig(rig, target, chosen)
         return io.NodeOutput(rig)
 
-    @classmethod
-    def turn_of(cls, turn: str) -> tuple[float, float, float]:
-        with sentences_of("SynCamRigTransform"):
-            angles = builders.parse_numbers(turn, "turn") if turn.strip() else [0.0]
-            if len(angles) not in (1, 3):
-                raise UserError(
-                    f"'turn' holds {len(angles)} numbers, but one (azimuth) or three (azimuth, elevation, roll) in "
-                    'degrees are needed, like "90, 0, 0".',
-                    field="turn",
-                )
-            azimuth, elevation, roll = (*angles, 0.0, 0.0)[:3]
-            if abs(elevation) > 90:
-                raise UserError(
-                    f"'turn' has the elevation {elevation:g}, but it must lie between -90 (straight below) and 90 "
-                    "(straight above).",
-                    field="turn",
-                )
-            return azimuth, elevation, roll
 
-
-def cameras_input():
-    return io.String.Input(
-        "cameras",
-        default="",
-        tooltip="Which cameras change, by name or number, like '1, 3' or 'left'. Empty means all.",
-    )
+def turn_of(turn: str) -> tuple[float, float, float]:
+    """Azimuth, elevation and roll in degrees, as a person types them. Raises UserError."""
+    angles = parse_numbers(turn, "turn") if turn.strip() else [0.0]
+    if len(angles) not in (1, 3):
+        raise UserError(
+            f"'turn' holds {len(angles)} numbers, but one (azimuth) or three (azimuth, elevation, roll) in "
+            'degrees are needed, like "90, 0, 0".',
+            field="turn",
+        )
+    azimuth, elevation, roll = (*angles, 0.0, 0.0)[:3]
+    if abs(elevation) > 90:
+        raise UserError(
+            f"'turn' has the elevation {elevation:g}, but it must lie between -90 (straight below) and 90 "
+            "(straight above).",
+            field="turn",
+        )
+    return azimuth, elevation, roll
 
 
 NODES = (SynCamRigMerge, SynCamRigReorder, SynCamRigTransform)

@@ -8,7 +8,8 @@ from . import (
     given_views,
     sampler,
     view_control,
+    weights,
 )
 
-MODULES = (cameras, apply, view_control, given_views, sampler, dual_guider, demo_model)
+MODULES = (cameras, weights, apply, view_control, given_views, sampler, dual_guider, demo_model)
 NODES = [node for module in MODULES for node in module.NODES]

@@ -8,16 +8,14 @@ from comfy_api.latest import io
 
 import nodes as host_nodes
 
-from ...syncam_core.cameras import encode_cameras, latent_frames_of
+from ...syncam_core.cameras import CameraEncoding, Rig, encode_cameras
 from ...syncam_core.cameras.meter import warn
 from ...syncam_core.errors import UserError
-from ..host.latents import LATENT_CHANNELS, PIXELS_PER_LATENT
+from ...syncam_core.wan.geometry import WAN21
 from ..shared.errors import sentences_of, verdict
 from ..shared.socket_types import CamerasType, RigType
 
-SMALLEST_SIDE = 16
-
-
+SMALLEST_SIDE = WAN21.token_pixels
 LONGEST_VIDEO = host_nodes.MAX_RESOLUTION  # the limit of the host's own video nodes
 
 
@@ -55,11 +53,11 @@ class SynCamEncodeCameras(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, length=None):
+    def validate_inputs(cls, length: int | None = None) -> bool | str:
         return verdict(cls.check, length) if isinstance(length, int) else True
 
     @classmethod
-    def execute(cls, rig, length) -> io.NodeOutput:
+    def execute(cls, rig: Rig, length: int) -> io.NodeOutput:
         cls.check(length)
         with sentences_of("SynCamEncodeCameras"):
             cameras = encode_cameras(rig, length)
@@ -89,7 +87,7 @@ class SynCamEmptyLatent(io.ComfyNode):
                     default=832,
                     min=SMALLEST_SIDE,
                     max=host_nodes.MAX_RESOLUTION,
-                    step=16,
+                    step=WAN21.token_pixels,
                     tooltip="Pixels, a multiple of 8 (better 16). The released weights know 832 x 480.",
                 ),
                 io.Int.Input(
@@ -97,7 +95,7 @@ class SynCamEmptyLatent(io.ComfyNode):
                     default=480,
                     min=SMALLEST_SIDE,
                     max=host_nodes.MAX_RESOLUTION,
-                    step=16,
+                    step=WAN21.token_pixels,
                     tooltip="Pixels, a multiple of 8 (better 16). The released weights know 832 x 480.",
                 ),
                 io.Int.Input(
@@ -113,27 +111,25 @@ class SynCamEmptyLatent(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, length=None):
+    def validate_inputs(cls, length: int | None = None) -> bool | str:
         # The host repeats the sentence for every input named here, so one is; the others are judged when it runs.
         return verdict(cls.check, SMALLEST_SIDE, SMALLEST_SIDE, length) if isinstance(length, int) else True
 
     @classmethod
-    def execute(cls, cameras, width, height, length) -> io.NodeOutput:
+    def execute(cls, cameras: CameraEncoding, width: int, height: int, length: int) -> io.NodeOutput:
         cls.check(width, height, length)
-        latent_frames = latent_frames_of(length)
-        if latent_frames != cameras.latent_frames:
-            encoded = (cameras.latent_frames - 1) * 4 + 1
+        shape = WAN21.latent_shape(cameras.views, length, height, width)
+        if shape[2] != cameras.latent_frames:
+            encoded = WAN21.length(cameras.latent_frames)
             raise UserError(
-                f"SynCamEmptyLatent: 'length' is {length} ({latent_frames} latent frames), but 'cameras' were encoded "
+                f"SynCamEmptyLatent: 'length' is {length} ({shape[2]} latent frames), but 'cameras' were encoded "
                 f"for {encoded} frames ({cameras.latent_frames} latent frames); set 'length' here to {encoded}, or "
                 f"'length' of SynCamEncodeCameras to {length}.",
                 field="length",
             )
-        samples = torch.zeros(
-            [cameras.views, LATENT_CHANNELS, latent_frames, height // PIXELS_PER_LATENT, width // PIXELS_PER_LATENT],
-            device=comfy.model_management.intermediate_device(),
-        )
-        return io.NodeOutput({"samples": samples})
+        samples = torch.zeros(shape, device=comfy.model_management.intermediate_device())
+        # For models of another geometry, hosts since 0.24 fit an empty latent to them by this key.
+        return io.NodeOutput({"samples": samples, "downscale_ratio_spacial": WAN21.pixels})
 
     @classmethod
     def check(cls, width: int, height: int, length: int) -> None:
@@ -145,10 +141,11 @@ class SynCamEmptyLatent(io.ComfyNode):
 
 def check_length(length: int) -> None:
     """Raise UserError for a length that is not 4n+1, or beyond the range of the widget."""
-    latent_frames_of(length)
+    WAN21.check_length(length)
     if length > LONGEST_VIDEO:
         raise UserError(
-            f"'length' is {length}, but at most {(LONGEST_VIDEO - 1) // 4 * 4 + 1} frames are possible.", field="length"
+            f"'length' is {length}, but at most {WAN21.length_below(LONGEST_VIDEO)} frames are possible.",
+            field="length",
         )
 
 
@@ -159,11 +156,11 @@ def check_side(name: str, pixels: int) -> None:
             f"'{name}' is {pixels}, but it must lie between {SMALLEST_SIDE} and {host_nodes.MAX_RESOLUTION} pixels.",
             field=name,
         )
-    below = pixels // PIXELS_PER_LATENT * PIXELS_PER_LATENT
+    step = WAN21.pixels
+    below = pixels // step * step
     if pixels != below:
         raise UserError(
-            f"'{name}' is {pixels}, but it must be a multiple of {PIXELS_PER_LATENT}; "
-            f"use {below} or {below + PIXELS_PER_LATENT}.",
+            f"'{name}' is {pixels}, but it must be a multiple of {step}; use {below} or {below + step}.",
             field=name,
         )
 

@@ -13,10 +13,10 @@ from comfy_api.latest import io
 from ...syncam_core.errors import UserError
 from ...syncam_core.synthetic.scene import VOCABULARY
 from ...syncam_core.synthetic.text import END, FIRST_WORD, PAD, TEXT_DIM, TOKENS, token_ids
-from ..host.view_sync_patch import load_view_sync
+from ..host.weights_kinds import load_view_sync
 from ..shared.socket_types import WeightsType
 
-FOLDER = Path(__file__).resolve().parent.parent / "demo_model"
+FOLDER = Path(__file__).resolve().parents[2] / "demo_model"
 FILES = {part: FOLDER / f"syncam_demo_{part}.safetensors" for part in ("base", "view_sync", "vae", "text_encoder")}
 TEXT = {
     "d_model": TEXT_DIM,

@@ -8,15 +8,15 @@ import comfy.conds
 import comfy.samplers
 import node_helpers
 import torch
+from comfy.model_patcher import ModelPatcher
 from comfy_api.latest import io
 from torch import Tensor
 
-from ...syncam_core.errors import UserError
+from ...syncam_core.errors import UserError, check_number
 from ..host.latents import mask_of, video_latents
-from ..host.view_sync_patch import check_latent, view_sync_of
+from ..host.view_sync_patch import GIVEN, check_latent, view_sync_of
 from ..shared.errors import sentences_of
 
-GIVEN = "syncam_given"  # what a conditioning carries for SynCam Apply: (views, 16 + 1, frames, height, width)
 LARGEST_SCALE = 100.0
 
 
@@ -64,21 +64,28 @@ class SynCamDualGuider(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model, positive, negative, latent, text_scale=7.5, video_scale=1.8) -> io.NodeOutput:
+    def execute(
+        cls,
+        model: ModelPatcher,
+        positive: list,
+        negative: list,
+        latent: dict,
+        text_scale: float = 7.5,
+        video_scale: float = 1.8,
+    ) -> io.NodeOutput:
         with sentences_of("SynCamDualGuider"):
-            for name, value in (("text_scale", text_scale), ("video_scale", video_scale)):
-                if not 0 <= value <= LARGEST_SCALE:  # a linked value, or NaN
-                    raise UserError(f"'{name}' is {value}; give a number from 0 to {LARGEST_SCALE:g}.", field=name)
+            check_number("text_scale", text_scale, LARGEST_SCALE)
+            check_number("video_scale", video_scale, LARGEST_SCALE)
             synchronization = view_sync_of(model)
             if synchronization is None:
                 raise UserError(
                     "'model' does not come from SynCam Apply, which shows it the given videos; use that.", field="model"
                 )
-            samples = video_latents(latent)
+            samples, geometry = video_latents(latent)
             given = mask_of(latent, samples.shape) == 0
             if not given.any():
                 raise UserError("'latent' has no given view; put SynCam Given Views before it.", field="latent")
-        check_latent(samples.shape, synchronization.poses, node="SynCamDualGuider")
+        check_latent(samples.shape, synchronization.cameras.poses, geometry, node="SynCamDualGuider")
         guider = DualGuider(model, samples, given)
         guider.set_conds(positive, negative)
         guider.set_scales(text_scale, video_scale)
@@ -92,9 +99,9 @@ class DualGuider(comfy.samplers.CFGGuider):
     so the formula is the same for them. Without the video a given view carries its noised latent.
     """
 
-    def __init__(self, model, samples: Tensor, given: Tensor):
+    def __init__(self, model: ModelPatcher, samples: Tensor, given: Tensor):
         super().__init__(model)
-        self.samples = samples  # (views, 16, frames, height, width), as the nodes hand it on
+        self.samples = samples  # (views, channels, frames, height, width), as the nodes hand it on
         self.given = given  # (views, 1, frames, height, width), true where it stays
         self.clean = model.model.process_latent_in(samples)  # in the model's own scale
 
@@ -114,7 +121,9 @@ class DualGuider(comfy.samplers.CFGGuider):
     def set_scales(self, text: float, video: float) -> None:
         self.cfg, self.video_scale = text, video
 
-    def predict_noise(self, x, timestep, model_options=None, seed=None):
+    def predict_noise(
+        self, x: Tensor, timestep: Tensor, model_options: dict | None = None, seed: int | None = None
+    ) -> Tensor:
         options = model_options or {}
         text, no_text, no_video = (self.conds[name] for name in ("positive", "negative", "without_video"))
         if math.isclose(self.video_scale, 1.0):
@@ -152,7 +161,7 @@ class DualGuider(comfy.samplers.CFGGuider):
             outputs = patch(about)
         return [*outputs[:2], without_video]
 
-    def sample(self, noise, latent_image, *args, **kwargs):
+    def sample(self, noise: Tensor, latent_image: Tensor, *args, **kwargs) -> Tensor:
         if latent_image.shape != self.samples.shape:
             raise UserError(
                 f"SynCamDualGuider: 'latent' is {in_words(self.samples)}, but the sampler's latent is "

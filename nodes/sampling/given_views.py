@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeGuard
 
 import comfy.model_management
 import comfy.utils
 import torch
+from comfy.sd import VAE
 from comfy_api.latest import io
 from torch import Tensor
 
 from ...syncam_core.cameras.rig import MAX_VIEWS
+from ...syncam_core.cameras.spoken import choose_views
+from ...syncam_core.disk.names import natural
 from ...syncam_core.errors import UserError
-from ...syncam_core.formats.files import natural
-from ...syncam_core.view_sync.view_numbers import choose_views
-from ..host.latents import EMPTY_LATENT_RATIOS, LATENT_CHANNELS, PIXELS_PER_LATENT, mask_of, video_latents
+from ...syncam_core.wan.geometry import Geometry
+from ..host.latents import EMPTY_LATENT_RATIOS, geometry_of_vae, mask_of, video_latents
 from ..shared.checks import counted_noun
 from ..shared.errors import sentences_of, verdict
+
+Video = Tensor | dict  # frames of one video, or a LATENT of one or several
 
 
 class SynCamGivenViews(io.ComfyNode):
@@ -72,14 +76,16 @@ class SynCamGivenViews(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, views=None, given=None):
+    def validate_inputs(cls, views: str | None = None, given: dict | None = None) -> bool | str:
         # The host hands over what grows with the sockets whether it is asked for or not.
         return verdict(cls.check, views) if isinstance(views, str) else True
 
     @classmethod
-    def execute(cls, latent, given=None, views="0", vae=None) -> io.NodeOutput:
+    def execute(
+        cls, latent: dict, given: dict[str, Video | None] | None = None, views: str = "0", vae: VAE | None = None
+    ) -> io.NodeOutput:
         with sentences_of("SynCamGivenViews"):
-            samples = video_latents(latent)
+            samples, geometry = video_latents(latent)
             chosen = choose_views(views, len(samples), "views")
             mask = mask_of(latent, samples.shape).clone()
             mask[chosen] = 0
@@ -89,7 +95,7 @@ class SynCamGivenViews(io.ComfyNode):
                     "view that is to be made, or set 'cameras' of SynCamEmptyLatent to a rig with one camera more.",
                     field="views",
                 )
-            samples = with_given(samples, chosen, given or {}, vae)
+            samples = with_given(samples, geometry, chosen, given or {}, vae)
         kept = {key: value for key, value in latent.items() if key not in EMPTY_LATENT_RATIOS}
         return io.NodeOutput({**kept, "samples": samples, "noise_mask": mask})
 
@@ -99,7 +105,9 @@ class SynCamGivenViews(io.ComfyNode):
             choose_views(views, None, "views")
 
 
-def with_given(samples: Tensor, chosen: list[int], given: dict[str, Any], vae: Any) -> Tensor:
+def with_given(
+    samples: Tensor, geometry: Geometry, chosen: list[int], given: dict[str, Video | None], vae: VAE | None
+) -> Tensor:
     """The latent with the given videos in the chosen views; without any, it must hold them already."""
     sources = [(socket, given[socket]) for socket in sorted(given, key=natural) if given[socket] is not None]
     if not sources:
@@ -121,7 +129,10 @@ def with_given(samples: Tensor, chosen: list[int], given: dict[str, Any], vae: A
     filled, places = samples.clone(), iter(chosen)
     for socket, source in sources:
         comfy.model_management.throw_exception_if_processing_interrupted()
-        clean = cut_latents(socket, source, samples) if is_latent(source) else encoded(socket, source, samples, vae)
+        if is_latent(source):
+            clean = cut_latents(socket, source, samples, geometry)
+        else:
+            clean = encoded(socket, source, samples, geometry, vae)
         if not torch.isfinite(clean).all():
             raise UserError(
                 f"'given.{socket}' holds numbers that are not finite (NaN); give another video.",
@@ -133,11 +144,11 @@ def with_given(samples: Tensor, chosen: list[int], given: dict[str, Any], vae: A
     return filled
 
 
-def is_latent(source: Any) -> bool:
+def is_latent(source: Video) -> TypeGuard[dict]:
     return isinstance(source, dict)
 
 
-def number_of_videos(socket: str, source: Any) -> int:
+def number_of_videos(socket: str, source: Video) -> int:
     if is_latent(source):
         samples = source.get("samples")
         if isinstance(samples, Tensor) and not samples.is_nested and samples.ndim == 5 and 0 not in samples.shape:
@@ -154,7 +165,9 @@ def number_of_videos(socket: str, source: Any) -> int:
     )
 
 
-def cut_latents(socket: str, source: dict, like: Tensor) -> Tensor:  # (videos, 16, frames, height, width)
+def cut_latents(
+    socket: str, source: dict, like: Tensor, geometry: Geometry
+) -> Tensor:  # (videos, channels, frames, height, width)
     """The given latents, as long as the latent they go into: Wan's autoencoder is causal, so their first frames stand.
 
     Raises UserError where they are shorter or of another size; a latent is not scaled, because that blurs it.
@@ -162,29 +175,38 @@ def cut_latents(socket: str, source: dict, like: Tensor) -> Tensor:  # (videos, 
     samples = source["samples"]
     if samples.shape[1] != like.shape[1] or samples.shape[3:] != like.shape[3:]:
         raise UserError(
-            f"'given.{socket}' is a latent of {pixels(samples)} with {samples.shape[1]} channels, but 'latent' has "
-            f"{pixels(like)} with {like.shape[1]}; make both with the same size, or give the decoded video.",
+            f"'given.{socket}' is a latent of {pixels(samples, geometry)} with {samples.shape[1]} channels, but 'latent' "
+            f"has {pixels(like, geometry)} with {like.shape[1]}; make both with the same size, or give the decoded video.",
             field=f"given.{socket}",
         )
-    check_length(socket, length_of(samples), length_of(like))
+    check_length(socket, geometry.length(samples.shape[2]), geometry.length(like.shape[2]), geometry)
     return samples[:, :, : like.shape[2]]
 
 
-def encoded(socket: str, video: Tensor, like: Tensor, vae: Any) -> Tensor:  # (1, 16, frames, height, width)
+def encoded(
+    socket: str, video: Tensor, like: Tensor, geometry: Geometry, vae: VAE | None
+) -> Tensor:  # (1, channels, frames, height, width)
     """One video's frames, scaled and cropped at the centre to the size of the latent and cut to its length.
 
     Videos are encoded one by one, as they are decoded: batched, the host would take the frames of all for one clip.
     """
     if vae is None:
         raise UserError(
-            f"'given.{socket}' is a video of images, which need 'vae'; connect wan_2.1_vae.safetensors.",
+            f"'given.{socket}' is a video of images, which need 'vae'; connect {geometry.vae_file}.",
             field=f"given.{socket}",
         )
-    if (getattr(vae, "latent_dim", 2), getattr(vae, "latent_channels", 4)) != (3, LATENT_CHANNELS):
-        raise UserError("'vae' is not the video VAE of Wan2.1; load wan_2.1_vae.safetensors.", field="vae")
-    length = length_of(like)
-    check_length(socket, len(video), length)
-    height, width = (side * PIXELS_PER_LATENT for side in like.shape[3:])
+    told = geometry_of_vae(vae)
+    if told is None or (told.channels, told.pixels, told.frames) != (
+        geometry.channels,
+        geometry.pixels,
+        geometry.frames,
+    ):
+        raise UserError(
+            f"'vae' is not the video VAE of {geometry.name}; load {geometry.vae_file}.",
+            field="vae",
+        )
+    length, width, height = geometry.video_size(like.shape)
+    check_length(socket, len(video), length, geometry)
     frames = video[:length, ..., :3]
     if frames.shape[1:3] != (height, width):
         frames = comfy.utils.common_upscale(frames.movedim(-1, 1), width, height, "bilinear", "center").movedim(1, -1)
@@ -192,29 +214,25 @@ def encoded(socket: str, video: Tensor, like: Tensor, vae: Any) -> Tensor:  # (1
     if clean.shape != (1, *like.shape[1:]):
         raise UserError(
             f"'vae' makes {' x '.join(map(str, clean.shape[1:]))} of a video of {width} x {height} and {length} frames, "
-            "but Wan2.1's is needed; load wan_2.1_vae.safetensors.",
+            f"but {geometry.name}'s is needed; load {geometry.vae_file}.",
             field="vae",
         )
     return clean
 
 
-def check_length(socket: str, given: int, wanted: int) -> None:
+def check_length(socket: str, given: int, wanted: int, geometry: Geometry) -> None:
     if given < wanted:
-        shorter = (given - 1) // 4 * 4 + 1
         raise UserError(
             f"'given.{socket}' has {counted_noun(given, 'frame')}, but 'latent' has {wanted}; give a longer video, or "
-            f"set 'length' of SynCamEncodeCameras and SynCamEmptyLatent to {shorter}.",
+            f"set 'length' of SynCamEncodeCameras and SynCamEmptyLatent "
+            f"to {geometry.length_below(given)}.",
             field=f"given.{socket}",
         )
 
 
-def length_of(samples: Tensor) -> int:
-    """Frames of the video that a latent (views, channels, frames, height, width) decodes to."""
-    return 4 * (samples.shape[2] - 1) + 1
-
-
-def pixels(samples: Tensor) -> str:
-    return f"{samples.shape[4] * PIXELS_PER_LATENT} x {samples.shape[3] * PIXELS_PER_LATENT}"
+def pixels(samples: Tensor, geometry: Geometry) -> str:
+    _, width, height = geometry.video_size(samples.shape)
+    return f"{width} x {height}"
 
 
 NODES = (SynCamGivenViews,)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import comfy.model_sampling
 import comfy.sample
 import comfy.samplers
 import comfy.utils
+from comfy.model_patcher import ModelPatcher
 from comfy_api.latest import io
-from comfy_extras.nodes_model_advanced import ModelSamplingSD3
+from torch import Tensor
 
-from ...syncam_core.errors import UserError
+from ...syncam_core.errors import check_number
 from ...syncam_core.view_sync.noise import NOISES, noise_of_views, read_noise_order
-from ..host.latents import EMPTY_LATENT_RATIOS, given_views
+from ...syncam_core.wan.geometry import WAN21, Geometry
+from ..host.latents import EMPTY_LATENT_RATIOS, geometry_of_model, given_views
 from ..host.live_preview import all_views_callback
 from ..host.memory import memory_of_sampling
 from ..host.resume import Job, going_on
-from ..host.view_sync_patch import check_latent, view_sync_of
+from ..host.view_sync_patch import ViewSyncWrapper, check_latent, view_sync_of
 from ..shared.errors import sentences_of, verdict
 
+LARGEST_SCALE = 100.0  # of guidance, and of the shift
 # What weights were trained on, by the width of their model: frames, width and height in pixels.
 TRAINED_ON = {1536: (81, 832, 480), 128: (17, 64, 64)}  # the authors' weights, the demo model
 
@@ -57,7 +63,7 @@ class SynCamSampler(io.ComfyNode):
                     "cfg",
                     default=5.0,
                     min=0.0,
-                    max=100.0,
+                    max=LARGEST_SCALE,
                     step=0.1,
                     round=0.01,
                     tooltip="Guidance scale of the text. 1 skips the negative prompt and halves the time.",
@@ -78,7 +84,7 @@ class SynCamSampler(io.ComfyNode):
                     "shift",
                     default=5.0,
                     min=0.0,
-                    max=100.0,
+                    max=LARGEST_SCALE,
                     step=0.01,
                     tooltip="Shift of the timesteps towards noise; 5 is the authors' value, 0 keeps the model's own.",
                 ),
@@ -124,67 +130,51 @@ class SynCamSampler(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, noise_order=None):
+    def validate_inputs(cls, noise_order: str | None = None) -> bool | str:
         return verdict(cls.check, noise_order) if isinstance(noise_order, str) else True
 
     @classmethod
     def execute(
         cls,
-        model,
-        positive,
-        negative,
-        latent,
-        seed,
-        steps,
-        cfg,
-        sampler_name,
-        scheduler,
-        shift=5.0,
-        denoise=1.0,
-        noise="independent",
-        noise_mix=0.5,
-        noise_order="",
+        model: ModelPatcher,
+        positive: list,
+        negative: list,
+        latent: dict,
+        seed: int,
+        steps: int,
+        cfg: float,
+        sampler_name: str,
+        scheduler: str,
+        shift: float = 5.0,
+        denoise: float = 1.0,
+        noise: str = "independent",
+        noise_mix: float = 0.5,
+        noise_order: str = "",
     ) -> io.NodeOutput:
-        settings = (
-            *(seed, steps, cfg, sampler_name, scheduler, shift, denoise),
-            *(noise, noise_mix, noise_order),
-        )
         unique_id = getattr(cls.hidden, "unique_id", None)
+        settings = (seed, steps, cfg, sampler_name, scheduler, shift, denoise, noise, noise_mix, noise_order)
         job = Job(unique_id, model, (positive, negative, latent), settings)
-        for name, value in (("cfg", cfg), ("shift", shift)):
-            if not 0 <= value <= 100:  # a linked value, or NaN
-                raise UserError(f"SynCamSampler: '{name}' is {value}; give a number from 0 to 100.", field=name)
-        if shift > 0:
-            (model,) = ModelSamplingSD3().patch(model, shift)
-        # Empty latents of other sizes say so in these keys; hosts before 0.24 know neither the keys nor the arguments.
-        ratios = {key: latent[key] for key in EMPTY_LATENT_RATIOS if key in latent}
-        samples = comfy.sample.fix_empty_latent_channels(model, latent["samples"], **ratios)
-        synchronization = view_sync_of(model)
+        with sentences_of("SynCamSampler"):
+            check_number("cfg", cfg, LARGEST_SCALE)
+            check_number("shift", shift, LARGEST_SCALE)
+        model = shifted(model, shift) if shift > 0 else model
+        samples = fitted(latent, model)
+        synchronization, cameras = view_sync_of(model), None
         if synchronization is not None:
-            check_latent(samples.shape, synchronization.poses, node="SynCamSampler")
-            size = untrained(samples.shape, synchronization.weights.model.dim)
-            memory = memory_of_sampling(model, synchronization, samples.shape, cfg)
-            say_on_node(cls, ". ".join(filter(None, (size, memory))))
+            cameras = synchronization.cameras
+            say_on_node(cls, what_to_expect(model, synchronization, samples.shape, cfg))
         with sentences_of("SynCamSampler"):
             order = read_noise_order(noise_order, len(samples))
             own = comfy.sample.prepare_noise(samples, seed, order or latent.get("batch_index"))
             start = noise_of_views(own, seed, noise, noise_mix)
-        sigmas = comfy.samplers.KSampler(
-            model, steps, model.load_device, sampler_name, scheduler, denoise, model.model_options
-        ).sigmas
+        schedule = (steps, model.load_device, sampler_name, scheduler, denoise, model.model_options)
+        sigmas = comfy.samplers.KSampler(model, *schedule).sigmas
         mask = latent.get("noise_mask")
         with going_on(job, comfy.samplers.sampler_object(sampler_name), sampler_name) as (sampler, first_step):
             result = comfy.sample.sample_custom(
-                model,
-                start,
-                cfg,
-                sampler,
-                sigmas,
-                positive,
-                negative,
-                samples,
+                *(model, start, cfg, sampler, sigmas, positive, negative, samples),
                 noise_mask=mask if mask is None else mask.float(),  # the host cannot scale one of truth values
-                callback=all_views_callback(model, steps, first_step, synchronization, unique_id),
+                callback=all_views_callback(model, steps, first_step, cameras, unique_id),
                 disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
                 seed=seed,
             )
@@ -200,16 +190,48 @@ class SynCamSampler(io.ComfyNode):
             read_noise_order(noise_order, None)
 
 
-def untrained(shape, dim: int) -> str:
+class ShiftedFlow(comfy.model_sampling.ModelSamplingDiscreteFlow, comfy.model_sampling.CONST):
+    """The noise levels of a flow, as the host's ModelSamplingSD3 makes them."""
+
+
+def shifted(model: ModelPatcher, shift: float) -> ModelPatcher:
+    """A clone of the model whose timesteps are shifted towards noise."""
+    patched, before = model.clone(), model.get_model_object("model_sampling")
+    sampling = ShiftedFlow(model.model.model_config)
+    sampling.set_parameters(shift=shift)
+    if hasattr(before, "noise_scale"):  # older hosts have none
+        sampling.set_noise_scale(before.noise_scale)
+    patched.add_object_patch("model_sampling", sampling)
+    return patched
+
+
+def fitted(latent: dict, model: ModelPatcher) -> Tensor:
+    """The samples of a LATENT; an empty one in the shape that the model has for videos of its size."""
+    # Empty latents say their scale in these keys; hosts before 0.24 know neither the keys nor the arguments.
+    ratios = {key: latent[key] for key in EMPTY_LATENT_RATIOS if key in latent}
+    return comfy.sample.fix_empty_latent_channels(model, latent["samples"], **ratios)
+
+
+def what_to_expect(model: ModelPatcher, synchronization: ViewSyncWrapper, shape: Sequence[int], cfg: float) -> str:
+    """Whether the weights know the size of a latent (views, channels, frames, height, width), and the memory it takes.
+
+    Raises UserError for a latent that does not fit the cameras."""
+    geometry = geometry_of_model(model.model)
+    check_latent(shape, synchronization.cameras.poses, geometry, node="SynCamSampler")
+    size = untrained(shape, synchronization.weights.model.dim, geometry)
+    return ". ".join(filter(None, (size, memory_of_sampling(model, synchronization, shape, cfg))))
+
+
+def untrained(shape: Sequence[int], dim: int, geometry: Geometry = WAN21) -> str:
     """What a latent (views, channels, frames, height, width) has that the weights do not know, in one line, or ""."""
-    given = (4 * shape[2] - 3, 8 * shape[4], 8 * shape[3])
+    given = geometry.video_size(shape)
     trained = TRAINED_ON.get(dim, given)
     if given == trained:
         return ""
     return "{} frames of {} x {}; the weights know {} of {} x {}, views may agree less here".format(*given, *trained)
 
 
-def say_on_node(node: type, text: str) -> None:
+def say_on_node(node: type[io.ComfyNode], text: str) -> None:
     """Show a text on the node while it runs, as the host's own nodes show their progress; needs a server."""
     from server import PromptServer
 

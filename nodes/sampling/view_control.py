@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import torch
+from comfy.sd import CLIP
 from comfy_api.latest import io
 
+from ...syncam_core.cameras import CameraEncoding
 from ...syncam_core.errors import UserError
-from ...syncam_core.view_sync.control import STRONGEST, view_control
+from ...syncam_core.view_sync.control import STRONGEST, ViewControl, view_control
 from ...syncam_core.view_sync.prompts import prompts_of_views, stack_texts
 from ..shared.errors import sentences_of, verdict
 from ..shared.socket_types import CamerasType, ControlType
@@ -57,16 +59,16 @@ class SynCamViewControl(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, strengths=None):
+    def validate_inputs(cls, strengths: str | None = None) -> bool | str:
         # The host repeats the sentence for every input named here, so one is; the others are judged when it runs.
         return verdict(cls.control, strengths, "0", "1", "") if isinstance(strengths, str) else True
 
     @classmethod
-    def execute(cls, strengths, starts, ends, blocks) -> io.NodeOutput:
+    def execute(cls, strengths: str, starts: str, ends: str, blocks: str) -> io.NodeOutput:
         return io.NodeOutput(cls.control(strengths, starts, ends, blocks))
 
     @classmethod
-    def control(cls, *texts: str):
+    def control(cls, *texts: str) -> ViewControl:
         with sentences_of("SynCamViewControl"):
             return view_control(*texts)
 
@@ -111,7 +113,7 @@ class SynCamViewPrompts(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, clip, text, suffixes, cameras) -> io.NodeOutput:
+    def execute(cls, clip: CLIP | None, text: str, suffixes: str, cameras: CameraEncoding) -> io.NodeOutput:
         with sentences_of("SynCamViewPrompts"):
             prompts = prompts_of_views(text, suffixes, cameras.views)
             if clip is None:

@@ -20,6 +20,8 @@ def sentences_of(node_id: str) -> Iterator[None]:
     try:
         yield
     except UserError as problem:
+        if str(problem).startswith(f"{node_id}: "):
+            raise
         raise problem.told(f"{node_id}: {problem}") from problem
 
 

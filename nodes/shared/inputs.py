@@ -2,45 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
 from comfy_api.latest import io
 
-from ...syncam_core.video import (
-    FASTEST_FPS,
-    SLOWEST_FPS,
-)
+from ...syncam_core.disk.names import natural
+from ...syncam_core.video import FASTEST_FPS, SLOWEST_FPS
 from .socket_types import LayoutType, RigType
 
-# ---- inputs that two nodes share
+Item = TypeVar("Item")
 
 
-def views_input() -> io.Image.Input:
+def views_input(more: str = "") -> io.Image.Input:
     return io.Image.Input(
-        "views", tooltip="The list from SynCam Decode Views: one batch of frames per view, all of the same length."
+        "views", tooltip=f"The list from SynCam Decode Views: one batch of frames per view{more or '.'}"
     )
 
 
-def rig_input() -> io.Input:
-    return RigType.Input(
-        "rig",
-        optional=True,
-        tooltip="Gives the views their cameras' names and colours; it must have a camera per view.",
-    )
+def rig_input(
+    tooltip: str = "Gives the views their cameras' names and colours; it must have a camera per view.",
+) -> io.Input:
+    return RigType.Input("rig", optional=True, tooltip=tooltip)
 
 
 def layout_input(purpose: str = "Arranges the views otherwise: connect SynCam Layout.") -> io.Input:
     return LayoutType.Input("layout", optional=True, tooltip=purpose)
 
 
-def fps_input() -> io.Float.Input:
-    """Optional, so that jobs from before there was a video still run."""
+def fps_input(meaning: str = "", tooltip: str = "", optional: bool = False) -> io.Float.Input:
     return io.Float.Input(
         "fps",
         default=15.0,
         min=SLOWEST_FPS,
         max=FASTEST_FPS,
         step=0.01,
-        optional=True,
-        tooltip="Frames per second of the video output and of timecode. The SynCam weights were trained on videos of 15.",
+        optional=optional,
+        tooltip=tooltip or f"{meaning} The SynCam weights were trained on videos of 15.",
+    )
+
+
+def prefix_input(default: str) -> io.String.Input:
+    return io.String.Input(
+        "filename_prefix",
+        default=default,
+        tooltip=(
+            "Folder and beginning of the names, inside the output folder: <prefix>_<number>_<camera>.mp4, "
+            "..._grid.mp4, ..._sheet.png and ..._rig.json. May hold %date:yyyy-MM-dd%, %width% and the like."
+        ),
     )
 
 
@@ -60,3 +69,33 @@ def film_outputs() -> list:
         io.Image.Output(display_name="images", tooltip="The frames, for any node that takes a video's frames."),
         io.Video.Output(display_name="video", tooltip="The same with its frame rate, for Save Video and the like."),
     ]
+
+
+def unit_input(tooltip: str, default: float = 1.0, least: float = 0.000001, **options):
+    return io.Float.Input(
+        "unit_m",
+        display_name="metres per unit",
+        default=default,
+        min=least,
+        max=1_000_000,
+        step=0.001,
+        round=0.000001,
+        tooltip=tooltip,
+        **options,
+    )
+
+
+def members_input(name: str, member: io.Input, most: int, tooltip: str):
+    """Sockets that grow with what is connected; `member` is one of them, and `in_order` reads them."""
+    template = io.Autogrow.TemplatePrefix(member, prefix=member.id, min=1, max=most)
+    return io.Autogrow.Input(name, template=template, tooltip=tooltip)
+
+
+def in_order(sockets: Mapping[str, Item | None]) -> list[Item]:
+    """What is connected, by the socket's number: a prompt may name the sockets in any order, and null is nothing."""
+    return [sockets[socket] for socket in sorted(sockets, key=natural) if sockets[socket] is not None]
+
+
+def items_in_order(sockets: Mapping[str, Iterable[Item | None] | None]) -> list[Item]:
+    """The same for a list node, where a socket holds the items of a list."""
+    return [item for items in in_order(sockets) for item in items if item is not None]

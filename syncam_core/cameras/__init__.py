@@ -15,21 +15,19 @@ from .builders import (
     dome_rig,
     grid_rig,
     line_rig,
-    look_at_c2w,
-    orbit_c2w,
     orbit_rig,
-    parse_numbers,
     ring_rig,
     stereo_rig,
 )
-from .encoding import CameraEncoding, encode_cameras, latent_frames_of, relative_poses
+from .encoding import CameraEncoding, encode_cameras, relative_poses
 from .keyframes import bake_keyframes
-from .meter import Meter, measure, trained_pairs
+from .meter import Meter, measure
 from .motion import MOVES, Move, move_cameras
+from .orbit import look_at_c2w, orbit_c2w
 from .presets import PRESETS, preset_rig
 from .rig import MAX_VIEWS, PALETTE, Lens, Rig
 from .rig_json import rig_from_json, rig_to_json
-from .selection import choose_cameras
+from .spoken import choose_cameras, parse_numbers
 from .transforms import merge_rigs, reorder_rig, retarget_rig, scale_rig, translate_rig, turn_rig
 
 __all__ = [
@@ -51,7 +49,6 @@ __all__ = [
     "dome_rig",
     "encode_cameras",
     "grid_rig",
-    "latent_frames_of",
     "line_rig",
     "look_at_c2w",
     "measure",
@@ -69,7 +66,6 @@ __all__ = [
     "ring_rig",
     "scale_rig",
     "stereo_rig",
-    "trained_pairs",
     "translate_rig",
     "turn_rig",
 ]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from ..errors import UserError
+from .orbit import look_at_c2w, orbit_c2w
 from .rig import MAX_VIEWS, Rig, default_names
 
 DIRECTIONS = ("horizontal", "vertical", "depth")  # of a row of cameras
@@ -18,49 +18,6 @@ STEREO_METHODS = ("parallel", "toed-in")
 REFERENCES = ("first", "middle")
 
 _GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
-_SEPARATORS = ",;，；、"  # also as Chinese and Japanese input methods type them
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-
-
-def orbit_c2w(
-    azimuth_deg: float,
-    elevation_deg: float,
-    distance_m: float,
-    roll_deg: float = 0.0,
-    target: Sequence[float] = (0.0, 0.0, 0.0),  # metres, world axes
-) -> Tensor:  # (4, 4) float64
-    """A camera that looks at `target` from an angle and a distance.
-
-    Its centre is `target + distance (sin az cos el, -sin el, -cos az cos el)`: azimuth 0 stands in front of the
-    target, positive azimuth moves the camera to its right, positive elevation moves it up. The horizon is level
-    before `roll`, which turns the camera clockwise about its viewing direction. Straight above or below the target
-    the up direction of the picture is the one that the azimuth would approach.
-
-    Raises UserError for a number that is not finite, a distance that is not above 0, or |elevation| above 90.
-    """
-    for what, value in (("azimuth", azimuth_deg), ("roll", roll_deg)):
-        if not math.isfinite(value):
-            raise UserError(f"{what} is {value}, but a finite number of degrees is needed.", field=what)
-    if not -90 <= elevation_deg <= 90:
-        raise UserError(
-            f"elevation is {elevation_deg:g}, but it must lie between -90 (straight below) and 90 (straight above).",
-            field="elevation",
-        )
-    if not 0 < distance_m < math.inf:
-        raise UserError(f"distance is {distance_m:g}, but it must be a number of metres above 0.", field="distance")
-    azimuth, elevation, roll = map(math.radians, (azimuth_deg, elevation_deg, roll_deg))
-    sin_az, cos_az = math.sin(azimuth), math.cos(azimuth)
-    sin_el, cos_el = math.sin(elevation), math.cos(elevation)
-    # The closed form of a look-at: unlike a cross product with the up vector it has no gap at the poles.
-    right = torch.tensor([cos_az, 0.0, sin_az], dtype=torch.float64)
-    down = torch.tensor([sin_az * sin_el, cos_el, -cos_az * sin_el], dtype=torch.float64)
-    forward = torch.tensor([-sin_az * cos_el, sin_el, cos_az * cos_el], dtype=torch.float64)
-    c2w = torch.eye(4, dtype=torch.float64)
-    c2w[:3, 0] = math.cos(roll) * right + math.sin(roll) * down
-    c2w[:3, 1] = math.cos(roll) * down - math.sin(roll) * right
-    c2w[:3, 2] = forward
-    c2w[:3, 3] = torch.tensor(target, dtype=torch.float64) - distance_m * forward
-    return c2w
 
 
 def orbit_rig(
@@ -99,34 +56,6 @@ def orbit_rig(
             is_wrong = str(problem).removeprefix(of_one)
             raise problem.told(f"'{of_one}s' of camera {view + 1}{is_wrong}", field=f"{of_one}s") from problem
     return Rig(names=default_names(views), c2w=torch.stack(poses)[:, None])
-
-
-def look_at_c2w(
-    centre: Sequence[float],  # metres, world axes
-    target: Sequence[float] = (0.0, 0.0, 0.0),
-    roll_deg: float = 0.0,
-    azimuth_deg: float = 0.0,
-) -> Tensor:  # (4, 4) float64
-    """A camera at `centre` that looks at `target` with a level horizon, before `roll` turns it clockwise.
-
-    Straight above or below the target the horizon has no direction; there the top of the picture points where it
-    would for a camera that comes from `azimuth_deg`.
-
-    Raises UserError for a camera that stands at its target, and for numbers that are not finite.
-    """
-    x, y, z = (a - b for a, b in zip(centre, target, strict=True))
-    ground, distance = math.hypot(x, z), math.hypot(x, y, z)
-    if not math.isfinite(distance):
-        raise UserError("the place of a camera or its target is not finite; give three finite numbers of metres.")
-    if distance < 1e-9:
-        raise UserError(
-            f"a camera would stand at its target {_point(target)}, where it has no direction to look in; move one of them."
-        )
-    if ground > 1e-9 * distance:
-        azimuth_deg = math.degrees(math.atan2(x, -z))
-    c2w = orbit_c2w(azimuth_deg, math.degrees(math.atan2(-y, ground)), distance, roll_deg, target)
-    c2w[:3, 3] = torch.tensor(centre, dtype=torch.float64)
-    return c2w
 
 
 def camera_rig(
@@ -426,47 +355,3 @@ def _check_length(name: str, length_m: float) -> None:
 def _check_choice(name: str, choice: str, choices: Sequence[str]) -> None:
     if choice not in choices:
         raise UserError(f"'{name}' is {choice!r}, but only {', '.join(choices)} are possible.", field=name)
-
-
-def _point(point: Sequence[float]) -> str:
-    return f"({', '.join(f'{coordinate:g}' for coordinate in point)})"
-
-
-def parse_point(text: str, name: str) -> tuple[float, float, float]:
-    """A point or vector as a person types it: "0, -1.5, 0". Raises UserError for anything but three numbers."""
-    numbers = parse_numbers(text, name) if text.strip() else []
-    if len(numbers) != 3:
-        raise UserError(
-            f"'{name}' holds {len(numbers)} numbers, but three are needed: metres to the right, down and away, "
-            'like "0, -1.5, 0".',
-            field=name,
-        )
-    x, y, z = numbers
-    return x, y, z
-
-
-def parse_numbers(text: str, name: str) -> list[float]:
-    """Numbers separated by commas, semicolons or blanks, as a person types them: "0, 30", "0 30", "0;30".
-
-    `name` is what a refusal calls the text. Raises UserError for an empty text, an empty entry,
-    a word, NaN, infinity, and more than MAX_VIEWS numbers.
-    """
-    if len(text) > 10_000:
-        raise UserError(
-            f"'{name}' has {len(text)} characters; give at most {MAX_VIEWS} numbers, like \"0, 30\".", field=name
-        )
-    trimmed = text.replace("−", "-").strip().rstrip(_SEPARATORS).strip()
-    if not trimmed:
-        raise UserError(f"'{name}' is empty; give one number, or one for each camera, like \"0, 30\".", field=name)
-    numbers = []
-    for entry in re.split(rf"\s*[{_SEPARATORS}]\s*|\s+", trimmed):
-        value = float(entry) if _NUMBER.fullmatch(entry) else math.nan
-        if not math.isfinite(value):
-            shown = repr(entry[:40]) if entry else "an empty entry"
-            raise UserError(
-                f"'{name}' holds {shown}, but only finite numbers can stand there, like \"0, 30\".", field=name
-            )
-        numbers.append(value)
-    if len(numbers) > MAX_VIEWS:
-        raise UserError(f"'{name}' lists {len(numbers)} cameras, but at most {MAX_VIEWS} are possible.", field=name)
-    return numbers

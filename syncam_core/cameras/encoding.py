@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from .rig import MAX_VIEWS, Rig
+from ..wan.geometry import WAN21, Geometry
+from .rig import MAX_VIEWS, Rig, inverse
 
-FRAMES_PER_LATENT = 4  # Wan's video VAE: latent frame 0 is video frame 0, latent frame k ends with video frame 4k
 UNIT_M = 2.0  # one unit of translation in the released weights
 
 
@@ -47,7 +47,7 @@ class CameraEncoding:
         return self.poses.shape[1]
 
 
-def encode_cameras(rig: Rig, length: int) -> CameraEncoding:
+def encode_cameras(rig: Rig, length: int, geometry: Geometry = WAN21) -> CameraEncoding:
     """The encoding of a rig for a video of `length` frames: latent frame k reads video frame 4k.
 
     Poses are relative to view 0 at frame 0, so that a moving rig keeps its common motion; for static cameras this
@@ -56,17 +56,17 @@ def encode_cameras(rig: Rig, length: int) -> CameraEncoding:
 
     Raises UserError for a length that is not 4n+1, and for a moving rig with fewer frames than that.
     """
-    latent_frames = latent_frames_of(length)
+    latent_frames = geometry.latent_frames(length)
     if rig.is_static:
         sampled = rig.c2w[:, :1]
     elif rig.frames < length:
         raise UserError(
             f"'length' is {length}, but the cameras of the rig move over {rig.frames} frames only; "
-            f"use a length of at most {_length_below(rig.frames)}, or a rig with at least {length} frames.",
+            f"use a length of at most {geometry.length_below(rig.frames)}, or a rig with at least {length} frames.",
             field="length",
         )
     else:
-        sampled = rig.c2w[:, :length:FRAMES_PER_LATENT]
+        sampled = rig.c2w[:, : length : geometry.frames]
     poses = encode_poses(sampled).expand(-1, latent_frames, -1)
     return CameraEncoding(poses, tuple(rig.names), tuple(rig.colors))
 
@@ -85,28 +85,12 @@ def relative_poses(
 ) -> Tensor:  # (views, frames, 4, 4) float64
     """`inv(c2w_0(0)) @ c2w_i(k)`: every camera in the axes of view 0 at frame 0, in the given unit of length.
 
-    The inverse is the general one: matrices written with 6 decimals are no exact rotations, and the transpose would
-    give other numbers than those that the weights have learned from.
+    The inverse is the general one, as `inverse` says why.
     """
-    # numpy, because the released code inverts with numpy: the same LAPACK call rounds the same way
-    matrices = c2w.numpy()
-    relative = torch.from_numpy(np.linalg.inv(matrices[0, 0]) @ matrices)
+    relative = torch.from_numpy(inverse(c2w[0, 0]).numpy() @ c2w.numpy())  # as the released code multiplies
     still = (c2w[0] == c2w[0, 0]).all(2).all(1)  # (frames,)
     relative[0, still] = torch.eye(4, dtype=relative.dtype)
     return relative
-
-
-def latent_frames_of(length: int) -> int:
-    """Latent frames of a Wan video of `length` frames: n + 1 for 4n + 1. Raises UserError for other lengths."""
-    if length < 1 or length % FRAMES_PER_LATENT != 1:
-        below = _length_below(length)
-        nearest = f"{below} or {below + FRAMES_PER_LATENT}" if below >= 1 else "1 or more"
-        raise UserError(f"'length' is {length}, but Wan makes 4n+1 frames; use {nearest}.", field="length")
-    return (length - 1) // FRAMES_PER_LATENT + 1
-
-
-def _length_below(frames: int) -> int:
-    return (frames - 1) // FRAMES_PER_LATENT * FRAMES_PER_LATENT + 1
 
 
 def _checked_poses(given: Any) -> Tensor:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy import ndarray
 
+from .orbit import orbit_matrices
+
 INTERPOLATIONS = ("smooth", "linear")
 EASES = ("none", "in", "out", "in_out", "hold")
 
@@ -36,26 +38,6 @@ def bake_keyframes(
         between = _curves if poses.ndim == 2 else _matrices_between
         baked[moving] = between(at, poses, segment[moving], time[moving], interpolation)
     return orbit_matrices(baked) if poses.ndim == 2 else baked
-
-
-def orbit_matrices(
-    orbits: ndarray,  # (n, 7) azimuth, elevation, distance, roll, target x, y, z; degrees and metres
-) -> ndarray:  # (n, 4, 4) float64
-    """`orbit_c2w` for many cameras at once; its formulas, and none of its refusals."""
-    azimuth, elevation, roll = np.radians(orbits[:, [0, 1, 3]]).T
-    distance, target = orbits[:, 2:3], orbits[:, 4:7]
-    sin_az, cos_az, sin_el, cos_el = np.sin(azimuth), np.cos(azimuth), np.sin(elevation), np.cos(elevation)
-    sin_roll, cos_roll = np.sin(roll)[:, None], np.cos(roll)[:, None]
-    right = np.stack([cos_az, np.zeros_like(azimuth), sin_az], axis=1)
-    down = np.stack([sin_az * sin_el, cos_el, -cos_az * sin_el], axis=1)
-    forward = np.stack([-sin_az * cos_el, sin_el, cos_az * cos_el], axis=1)
-    c2w = np.zeros((len(orbits), 4, 4))
-    c2w[:, :3, 0] = cos_roll * right + sin_roll * down
-    c2w[:, :3, 1] = cos_roll * down - sin_roll * right
-    c2w[:, :3, 2] = forward
-    c2w[:, :3, 3] = target - distance * forward
-    c2w[:, 3, 3] = 1.0
-    return c2w
 
 
 def eased(

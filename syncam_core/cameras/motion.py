@@ -16,10 +16,9 @@ import torch
 from numpy import ndarray
 
 from ..errors import UserError
-from .encoding import latent_frames_of
+from ..wan.geometry import WAN21
 from .keyframes import eased
-from .rig import Rig
-from .selection import positions_of
+from .rig import Rig, inverse
 
 MOVES = {  # what one unit of 'amount' is, and which way it counts
     "pan": "degrees to the right",
@@ -108,7 +107,7 @@ def move_cameras(
         )
     else:
         c2w = rig.c2w.numpy().copy()
-    chosen = positions_of(cameras, rig.views)
+    chosen = rig.positions(cameras)
     for move in moves:
         amounts = move.amount * _progress(move, length, c2w.shape[1])
         body = None
@@ -117,7 +116,7 @@ def move_cameras(
                 if body is None:
                     moved = _moved(c2w[view], move.kind, amounts, np.array(move.target))
                     if together:
-                        body = moved @ np.linalg.inv(c2w[view])
+                        body = moved @ inverse(torch.from_numpy(c2w[view])).numpy()
                 else:
                     moved = body @ c2w[view]
             except UserError as problem:
@@ -129,7 +128,7 @@ def move_cameras(
 
 def check_motion_length(length: int) -> None:
     """Raise UserError for a length that is not 4n+1, or too short to move in."""
-    latent_frames_of(length)
+    WAN21.check_length(length)
     if length < SHORTEST_LENGTH:
         raise UserError(
             f"'length' is {length}, but a camera needs at least {SHORTEST_LENGTH} frames to move.", field="length"

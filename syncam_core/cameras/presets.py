@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from ..errors import UserError
-from .builders import orbit_c2w
+from .orbit import orbit_c2w
 from .rig import Rig
 
 Camera = tuple[str, float, float, float]  # name, azimuth and elevation in degrees, distance in metres

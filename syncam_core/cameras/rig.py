@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from .selection import positions_of
 
 MAX_VIEWS = 64
 MAX_NAME_LENGTH = 64
@@ -93,18 +92,77 @@ class Rig:
         """Whether every camera keeps exactly its first pose."""
         return bool((self.c2w == self.c2w[:, :1]).all())
 
+    @property
+    def w2c(self) -> Tensor:  # (views, frames, 4, 4) float64
+        """World-to-camera matrices."""
+        return inverse(self.c2w)
+
+    def at_frame(self, frame: int) -> Rig:
+        """The cameras as they stand at a frame, still; cameras that stand still stand so at every frame.
+
+        Raises UserError for a frame that a moving rig does not have.
+        """
+        at = self.index_of(frame)
+        return replace(self, c2w=self.c2w[:, at : at + 1])
+
+    def index_of(self, frame: int) -> int:
+        """Where in `c2w` the poses of a frame stand. Raises UserError for one that a moving rig does not have."""
+        if frame < 0 or (self.frames > 1 and frame >= self.frames):
+            raise UserError(
+                f"'frame' is {frame}, but the cameras of the rig move over frames 0 to {self.frames - 1}.",
+                field="frame",
+            )
+        return frame if self.frames > 1 else 0
+
+    def cut(self, start: int, count: int) -> Rig:
+        """The cameras from frame `start` on for `count` frames; cameras that stand still stay as they are.
+
+        Raises UserError for frames that a moving rig does not have.
+        """
+        if self.frames == 1:
+            return self
+        if not (start >= 0 and 1 <= count <= self.frames - start):
+            raise UserError(
+                f"frames {start} to {start + count - 1} are asked for, but the cameras of the rig move over frames 0 to "
+                f"{self.frames - 1}.",
+                field="frames",
+            )
+        return replace(self, c2w=self.c2w[:, start : start + count])
+
+    def positions(self, cameras: Sequence[int] | None) -> list[int]:
+        """The positions of cameras, counted from 0; None means all. Raises UserError for one that does not exist."""
+        chosen = list(range(self.views)) if cameras is None else [int(camera) for camera in cameras]
+        for camera in chosen:
+            if not 0 <= camera < self.views:
+                raise UserError(f"camera number {camera} does not exist; the rig has cameras 0 to {self.views - 1}.")
+        return chosen
+
     def select(self, indices: Sequence[int]) -> Rig:
         """The cameras at `indices`, in that order, with their names, colours and lenses.
 
         Raises UserError for an index outside the rig, a repeated one, or none at all.
         """
-        chosen = positions_of(indices, self.views)
+        chosen = self.positions(indices)
         return Rig(
             names=tuple(self.names[index] for index in chosen),
             c2w=self.c2w[chosen],
             colors=tuple(self.colors[index] for index in chosen),
             lenses=tuple(self.lenses[index] for index in chosen),
         )
+
+
+def inverse(
+    poses: Tensor,  # (..., 4, 4) rigid, or nearly so
+) -> Tensor:  # (..., 4, 4)
+    """Camera-to-world as world-to-camera and back, in the unit of length and the type that came; the last row is exact.
+
+    It is the general inverse, by numpy. Rotations of camera files are rounded to as few as 6 digits: by transposing them
+    they would not come back as they were, and the poses that the released weights have learned from are made so, with
+    the same LAPACK call (`relative_poses`).
+    """
+    result = torch.from_numpy(np.linalg.inv(poses.numpy()))
+    result[..., 3, :] = torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=poses.dtype)
+    return result
 
 
 def default_names(count: int) -> tuple[str, ...]:

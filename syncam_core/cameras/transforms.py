@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from .builders import look_at_c2w, orbit_c2w
+from .orbit import look_at_c2w, orbit_c2w
 from .rig import MAX_NAME_LENGTH, MAX_VIEWS, PALETTE, Rig
-from .selection import choose_cameras, positions_of
+from .spoken import choose_cameras
 
 OTHERS = ("follow", "are left out")
 
@@ -26,7 +26,7 @@ OTHERS = ("follow", "are left out")
 def translate_rig(rig: Rig, offset_m: Sequence[float], cameras: Sequence[int] | None = None) -> Rig:
     """Cameras moved by an offset in world axes: right, down, away. Their directions stay."""
     c2w = rig.c2w.clone()
-    c2w[positions_of(cameras, rig.views), :, :3, 3] += _vector(offset_m, "the offset")
+    c2w[rig.positions(cameras), :, :3, 3] += _vector(offset_m, "the offset")
     return dataclasses.replace(rig, c2w=c2w)
 
 
@@ -47,7 +47,7 @@ def turn_rig(
     """
     turn = orbit_c2w(azimuth_deg, elevation_deg, 1.0, roll_deg)[:3, :3]
     centre = _vector(pivot, "the pivot")
-    c2w, chosen = rig.c2w.clone(), positions_of(cameras, rig.views)
+    c2w, chosen = rig.c2w.clone(), rig.positions(cameras)
     c2w[chosen, :, :3, :3] = turn @ rig.c2w[chosen, :, :3, :3]
     c2w[chosen, :, :3, 3] = (rig.c2w[chosen, :, :3, 3] - centre) @ turn.mT + centre
     return dataclasses.replace(rig, c2w=c2w)
@@ -69,7 +69,7 @@ def scale_rig(
             field="scale",
         )
     centre = _vector(pivot, "the pivot")
-    c2w, chosen = rig.c2w.clone(), positions_of(cameras, rig.views)
+    c2w, chosen = rig.c2w.clone(), rig.positions(cameras)
     c2w[chosen, :, :3, 3] = (c2w[chosen, :, :3, 3] - centre) * factor + centre
     return dataclasses.replace(rig, c2w=c2w)
 
@@ -81,7 +81,7 @@ def retarget_rig(rig: Rig, target: Sequence[float], cameras: Sequence[int] | Non
     """
     _vector(target, "the target")
     c2w = rig.c2w.clone()
-    for view in positions_of(cameras, rig.views):
+    for view in rig.positions(cameras):
         for frame, pose in enumerate(rig.c2w[view]):
             try:
                 c2w[view, frame] = look_at_c2w(pose[:3, 3].tolist(), target, _roll_deg(pose), _heading_deg(pose))

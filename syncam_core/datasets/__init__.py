@@ -10,7 +10,7 @@ The folders are the truth; there is no list of scenes that could disagree with t
 formats have no place for, and a scene of another program is read without it.
 """
 
-from .place import append_scene, checked_folder, checked_name, has_scene
+from .place import append_scene
 from .read import StoredScene, open_scene, scenes_in
 from .scene_file import LAYOUTS, SceneFacts
 from .write import check_take, write_take
@@ -21,9 +21,6 @@ __all__ = [
     "StoredScene",
     "append_scene",
     "check_take",
-    "checked_folder",
-    "checked_name",
-    "has_scene",
     "open_scene",
     "scenes_in",
     "write_take",

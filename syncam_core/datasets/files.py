@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
+from ..disk.bounded import file_text
+from ..disk.names import natural
 from ..errors import UserError
 from ..formats.files import is_leftover
 from .footage import BrokenFootage, Footage
@@ -65,12 +67,6 @@ def entry_path(entry: str) -> PurePosixPath:
     return path
 
 
-def natural(name: str | PurePosixPath) -> list[tuple[int, int, str]]:
-    """A sorting key by which "scene2" comes before "scene10"."""
-    pieces = re.split("([0-9]+)", str(name))
-    return [(1, int(piece), piece) if piece.isdigit() else (0, 0, piece) for piece in pieces]
-
-
 def walk(folder: Path, depth: int = DEEPEST) -> Iterator[Path]:
     """The folder itself and those below it, in natural order; hidden ones are left out."""
     yield folder
@@ -89,19 +85,7 @@ def entries_of(folder: Path, suffixes: Sequence[str] = ()) -> list[Path]:
 
 def read_text(path: Path, most_bytes: int, shown: str) -> str:
     """A UTF-8 text of bounded size. Raises UserError with a sentence that calls the file `shown`."""
-    if not path.is_file():  # also keeps pipes and devices, which never end, from being read
-        raise UserError(f"'{shown}' is missing.")
-    try:
-        with path.open("rb") as file:
-            content = file.read(most_bytes + 1)
-    except OSError as problem:
-        raise UserError(f"'{shown}' cannot be opened ({problem.strerror}).") from problem
-    if len(content) > most_bytes:
-        raise UserError(f"'{shown}' is larger than {most_bytes // 2**10} KB, which no such file needs.")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as problem:
-        raise UserError(f"'{shown}' is not UTF-8 text (byte {problem.start}); save it as UTF-8.") from problem
+    return file_text(path, most_bytes, f"'{shown}'", "such file")
 
 
 def fingerprint(path: Path, settings: Iterable[object]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from .footage import BrokenFootage
 from .pictures import PictureFile
-from .video_file import MOST_FRAMES, VideoFile
+from .video_file import VideoFile
 
 ANY_SIZE = (1, 1)  # the training's readers scale to a size; what is here leaves pictures as they are
 
@@ -42,24 +42,6 @@ class Video(VideoFile):
         with self._opened() as (_, stream):
             return stream.average_rate or stream.guessed_rate
 
-    def pictures(self) -> Iterator[np.ndarray]:
-        moments: list[int] = []
-        count = 0
-        with self._opened(lambda: count) as (container, stream):
-            for frame in container.decode(stream):
-                if count == MOST_FRAMES:
-                    raise BrokenFootage(
-                        f"'{self.shown}' has more than {MOST_FRAMES} frames; at most these are possible."
-                    )
-                if frame.is_corrupt:
-                    raise BrokenFootage(f"'{self.shown}' is damaged at frame {count}.")
-                yield np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4)
-                count += 1
-                if frame.pts is not None:
-                    moments.append(frame.pts)
-        self._judge_count(count)
-        self._judge_moments(moments)
-
 
 @dataclass(frozen=True)
 class Still(PictureFile):
@@ -70,10 +52,6 @@ class Still(PictureFile):
     def shape(self) -> tuple[int, int]:
         with self._opened() as picture:
             return picture.height, picture.width
-
-    def picture(self) -> np.ndarray:  # (height, width, 3) uint8
-        with self._opened() as picture:
-            return np.asarray(picture.convert("RGB"))
 
 
 @dataclass(frozen=True)

@@ -62,8 +62,11 @@ class PictureFile:
             return 1
 
     def __call__(self) -> Tensor:  # (1, height, width, 3) uint8
+        return cover_and_crop(self.picture(), self.size)[None]
+
+    def picture(self) -> np.ndarray:  # (height, width, 3) uint8, in its own size
         with self._opened() as picture:
-            return cover_and_crop(np.asarray(picture.convert("RGB")), self.size)[None]
+            return np.asarray(picture.convert("RGB"))
 
     @contextmanager
     def _opened(self) -> Iterator[Image.Image]:

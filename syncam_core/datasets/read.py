@@ -15,13 +15,14 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import Lens, Rig
+from ..disk.names import natural
 from ..errors import UserError
 from ..formats import colmap, nerfstudio
 from ..formats.axes_and_units import rig_of
 from ..formats.files import chosen_of, is_leftover, printable
 from ..video.cut_list import frames_in_words
 from .collections.syncamvideo import CAMERA_FILE, scene_cameras, scene_caption
-from .files import DEEPEST, MAX_CAPTION_BYTES, entry_path, natural, read_text
+from .files import DEEPEST, MAX_CAPTION_BYTES, entry_path, read_text
 from .footage import BrokenFootage, Kind
 from .media import Film, Still, Strip, Video
 from .pictures import PICTURE_SUFFIXES

@@ -18,8 +18,9 @@ from typing import Any
 
 from ..cameras.json_text import parse_json
 from ..cameras.rig import MAX_VIEWS, Lens, name_problem
+from ..disk.bounded import file_text
 from ..errors import UserError
-from ..formats.files import MAX_FRAMES, file_text
+from ..formats.files import MAX_FRAMES
 from ..formats.json_values import as_list, as_object, lens_of, number, refuse_foreign, shown, write_json
 
 FILE = "scene.json"

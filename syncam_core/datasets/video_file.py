@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
+from ..video.read import open_video
 from .footage import BrokenFootage
 from .pictures import LARGEST_PIXELS, cover_and_crop
 
@@ -44,29 +45,34 @@ class VideoFile:
     def probe(self) -> int:
         """The number of frames that reading will give, from the container alone. Raises BrokenFootage."""
         with self._opened() as (container, stream):
-            frames = stream.frames or sum(1 for packet in container.demux(stream) if packet.size)
+            # The header counts what an edit list leaves out, too; then it does not agree with the length of the film.
+            frames, rate = stream.frames, stream.average_rate
+            if not (frames and stream.duration and rate and round(stream.duration * stream.time_base * rate) == frames):
+                frames = sum(1 for packet in container.demux(stream) if packet.size and not packet.is_discard)
             self._judge_count(frames)
             return min(frames, self.length or frames)
 
     def __call__(self) -> Tensor:  # (frames, height, width, 3) uint8
-        pictures: list[Tensor] = []
+        return torch.stack([cover_and_crop(picture, self.size) for picture in self.pictures()])
+
+    def pictures(self) -> Iterator[np.ndarray]:  # (height, width, 3) uint8
+        """The frames in their own size, upright, one at a time. Raises BrokenFootage; at the end for a wrong number."""
         moments: list[int] = []
-        most = self.length or MOST_FRAMES
-        with self._opened(lambda: len(pictures)) as (container, stream):
+        count, most = 0, self.length or MOST_FRAMES
+        with self._opened(lambda: count) as (container, stream):
             for frame in container.decode(stream):
-                if len(pictures) == most:
+                if count == most:
                     if self.may_be_longer:
                         break
                     raise BrokenFootage(f"'{self.shown}' has more than {most} frames; {self._wanted()}.")
                 if frame.is_corrupt:
-                    raise BrokenFootage(f"'{self.shown}' is damaged at frame {len(pictures)}.")
-                upright = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4)
-                pictures.append(cover_and_crop(upright, self.size))
+                    raise BrokenFootage(f"'{self.shown}' is damaged at frame {count}.")
+                yield np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4)
+                count += 1
                 if frame.pts is not None:
                     moments.append(frame.pts)
-        self._judge_count(len(pictures))
+        self._judge_count(count)
         self._judge_moments(moments)
-        return torch.stack(pictures)
 
     def _wanted(self) -> str:
         return f"{self.length} are expected" if self.length else f"at most {MOST_FRAMES} are possible"
@@ -90,13 +96,15 @@ class VideoFile:
             raise BrokenFootage(f"'{self.shown}' has a gap in time after frame {at}: frames are missing there.")
 
     @contextmanager
-    def _opened(self, at_frame=lambda: None) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+    def _opened(
+        self, at_frame: Callable[[], int | None] = lambda: None
+    ) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
         if not self.path.is_file():
             raise BrokenFootage(f"'{self.shown}' is missing.")
         if not self.path.stat().st_size:
             raise BrokenFootage(f"'{self.shown}' is empty (0 bytes).")
         try:
-            with av.open(str(self.path), options=_OPEN_OPTIONS, metadata_errors="replace") as container:
+            with open_video(self.path, _OPEN_OPTIONS) as container:
                 if not container.streams.video:
                     raise BrokenFootage(f"'{self.shown}' holds no video.")
                 stream = container.streams.video[0]

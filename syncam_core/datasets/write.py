@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,12 +15,12 @@ from ..errors import UserError
 from ..formats import colmap, nerfstudio, syncamvideo
 from ..formats.files import write_text
 from ..video.clip import BITS_8, Clip, in_depth
+from ..video.codecs import DATASET_CRF
 from .scene_file import LAYOUTS, SceneFacts, write_facts
 
 CAPTION = "caption.txt"
 MAX_CAPTION_BYTES = 64 * 2**10  # what readers take
 PNG_COMPRESSION = 4  # as the host's Save Image
-CRF = 12  # of H.264: finer than what is sold as lossless to the eye (18), as nothing is trained on what is looked at
 
 
 def check_take(layout: str, clips: Sequence[Clip], rig: Rig, caption: str) -> None:
@@ -57,7 +58,7 @@ def write_take(
     rig: Rig,  # moving cameras may go on after the last frame
     fps: Fraction,
     caption: str = "",
-    crf: float = CRF,  # of the videos of "syncamvideo"
+    crf: float = DATASET_CRF,  # of the videos of "syncamvideo"
     tags: Mapping[str, str] | None = None,  # metadata of the same
     tick: Callable[[], None] = lambda: None,  # called after each picture, by whose exceptions the work can be ended
 ) -> None:
@@ -65,7 +66,7 @@ def write_take(
     check_take(layout, clips, rig, caption)
     frames = len(clips[0])
     stems = _stems(rig.names)
-    shot = Rig(stems, rig.c2w[:, :frames] if rig.frames > 1 else rig.c2w, lenses=rig.lenses)
+    shot = replace(rig.cut(0, frames), names=stems)
     if layout == "syncamvideo":
         _write_videos(folder, clips, shot, fps, crf, tags, tick)
     else:
@@ -73,7 +74,7 @@ def write_take(
         for index in range(frames):
             moment = folder / f"frame_{index:05d}"
             (moment / "images").mkdir(parents=True)
-            write_cameras(moment, _at(shot, index), (clips[0].width, clips[0].height))
+            write_cameras(moment, shot.at_frame(index), (clips[0].width, clips[0].height))
             for stem, clip in zip(stems, clips, strict=True):
                 _write_png(moment / "images" / f"{stem}.png", in_depth(clip[index], BITS_8))
                 tick()
@@ -88,12 +89,6 @@ def write_take(
 def _stems(names: Sequence[str]) -> tuple[str, ...]:
     """What the files are called: cam01, ..., as in the data sets; names of this form stay."""
     return tuple(names) if all(re.fullmatch("cam[0-9]{2,9}", name) for name in names) else default_names(len(names))
-
-
-def _at(rig: Rig, frame: int) -> Rig:
-    """The cameras of one frame."""
-    at = min(frame, rig.frames - 1)
-    return Rig(rig.names, rig.c2w[:, at : at + 1], lenses=rig.lenses)
 
 
 def _caption_bytes(caption: str) -> bytes:

@@ -6,6 +6,8 @@ A new format is a module here and a line in `_MODULES`. Every module has
     SUFFIXES                          of its files, (".chan",); none: it is a folder
     UNIT                              "metres", "centimetres", "in the file", or "asked for": the file does not say it
     WORDS                             what such a file holds, half a sentence for the refusal of files that are none
+    FILE_READ, CAMERA_AXES, WORLD_AXES, FILE_WRITTEN, AXES_WRITTEN, LOST
+                                      its row in the tables of the help pages (`python scripts/docs/tables.py`)
     looks_like(path, head) -> bool    from the first 64 kB, or of a folder (`head` is empty then)
     read(path, cameras, unit_m)       -> Rig; `cameras` as for `choose_cameras`, `unit_m` in metres or None
     write(rig, path, unit_m)
@@ -20,15 +22,17 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from ..cameras.json_text import parse_json
 from ..cameras.rig import Rig
+from ..disk.bounded import MAX_BYTES, file_text, head_of
 from ..errors import UserError
 from . import video_tag
-from .files import MAX_BYTES, file_text, head_of, printable
+from .files import printable
 from .scene_formats import refuse_scenes
 from .shots import PICTURES
 
@@ -229,9 +233,10 @@ def _suffixes(**having: object) -> list[str]:
     return list(dict.fromkeys(suffix for module in modules for suffix in module.SUFFIXES))
 
 
-def camera_suffixes() -> list[str]:
+@cache
+def camera_suffixes() -> tuple[str, ...]:
     """The endings of all camera files."""
-    return _suffixes()
+    return tuple(_suffixes())
 
 
 def _described(document: Any) -> str:

@@ -37,7 +37,8 @@ def metres_per_unit(given: float | None, in_file: Any, place: str) -> float:
     if in_file is None:
         raise UserError(
             "it does not say its unit; give 'unit_m', the metres per unit of the file (1 for metres, 0.01 for "
-            "centimetres)."
+            "centimetres).",
+            field="unit_m",
         )
     return positive(in_file, place)
 

@@ -39,6 +39,12 @@ NAME = "Blender cameras JSON"
 SUFFIXES = (".json",)
 UNIT = "in the file"
 WORDS = "Blender's cameras have a 'matrix_world'"
+FILE_READ = "JSON of Blender's cameras"
+CAMERA_AXES = "x right, y up, z back; camera to world"
+WORLD_AXES = "z up"
+FILE_WRITTEN = "one file"
+AXES_WRITTEN = "camera x right, y up, z back; world z up"
+LOST = "colours"
 FORMAT = "blender-cameras"
 
 _HINT = "(A scaled camera object: apply its scale in Blender with Ctrl+A, or export `matrix_world.normalized()`.)"

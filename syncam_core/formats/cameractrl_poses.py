@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..cameras.rig import MAX_VIEWS, Lens, Rig, camera_problem, default_names
+from ..cameras.rig import MAX_VIEWS, Lens, Rig, camera_problem, default_names, inverse
 from ..errors import UserError
 from .axes_and_units import OPENCV_FORWARD, in_metres, in_units, refuse_inverted, rig_of
 from .files import MAX_FRAMES
@@ -74,7 +74,7 @@ def cameractrl_from_rig(
     if rig.frames not in (1, length):
         raise UserError(f"length is {length}, but the cameras of the rig move over {rig.frames} frames; give that.")
     width, height = (positive(size, "image_size") for size in image_size)
-    w2c = (torch.linalg.inv(in_units(rig.c2w, unit_m)) + 0.0)[:, :, :3].flatten(2)  # adding 0 turns -0 into 0
+    w2c = (inverse(in_units(rig.c2w, unit_m)) + 0.0)[:, :, :3].flatten(2)  # adding 0 turns -0 into 0
     lists = []
     for lens, camera in zip(rig.lenses, w2c, strict=True):
         fx = lens.focal_mm / lens.sensor_width_mm
@@ -115,7 +115,7 @@ def _c2w(table: Tensor) -> Tensor:  # (rows, 4, 4)
     w2c = torch.eye(4, dtype=torch.float64).repeat(len(table), 1, 1)
     w2c[:, :3] = table[:, 7:].reshape(-1, 3, 4)
     if camera_problem(w2c) is None:
-        return torch.linalg.inv(w2c)
+        return inverse(w2c)
     c2w = w2c.mT.clone()  # of no rigid pose: refused by its name later; a transpose is as wrong as its matrix
     c2w[:, 3] = torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=torch.float64)
     return c2w

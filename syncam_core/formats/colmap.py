@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import Lens, Rig
+from ..disk.names import file_slugs
 from ..errors import UserError
 from . import colmap_binary, colmap_text
 from .axes_and_units import (
@@ -41,6 +42,12 @@ NAME = "COLMAP (folder)"
 SUFFIXES = ()  # a model is a folder
 UNIT = "asked for"
 WORDS = "a COLMAP model has cameras.txt and images.txt, or .bin, itself or in sparse/0"
+FILE_READ = "folder with `cameras` and `images`, `.txt` or `.bin`; also the project folder around `sparse/0`"
+CAMERA_AXES = "x right, y down, z forward; world to camera"
+WORLD_AXES = "as it is"
+FILE_WRITTEN = "a folder: `cameras.txt`, `images.txt`, empty `points3D.txt`"
+AXES_WRITTEN = "x right, y down, z forward; world to camera"
+LOST = "colours; names become safe file names"
 HAS_PICTURES = True
 
 MODEL_PLACES = ("", "sparse/0", "sparse", "0", "colmap/sparse/0")
@@ -117,8 +124,6 @@ def write(
 
     Raises UserError for what cannot be written.
     """
-    from ..video.names import file_slugs  # brings PIL
-
     width, height = checked_size(image_size)
     poses = _w2c_numbers(in_units(rig.c2w, unit_m))
     cameras, images = {}, []

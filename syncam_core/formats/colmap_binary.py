@@ -5,9 +5,9 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+from ..disk.bounded import file_bytes, open_file
 from ..errors import UserError
 from .colmap_model import AT_REFERENCE, CAMERA_SENSOR, MAX_IMAGES, MODELS, SENSORS, Camera, Frame, Image, Model, Pose
-from .files import file_bytes, open_file
 
 LONGEST_NAME = 1024
 MAX_FRAMES_BYTES = 64 * 2**20

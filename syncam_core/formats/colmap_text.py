@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
 
+from ..disk.bounded import file_text, open_file
 from ..errors import UserError
 from .colmap_model import AT_REFERENCE, CAMERA_SENSOR, MAX_IMAGES, PARAMETERS, Camera, Frame, Image, Model, Pose
-from .files import LONGEST_LINE, are_numbers, file_text, number, numbers, open_file, rows_of, write_text
+from .files import LONGEST_LINE, are_numbers, number, numbers, rows_of, write_text
 
 MAX_LINES_BYTES = 64 * 2**20  # of frames.txt: one of 100,000 frames is 20 MB
 

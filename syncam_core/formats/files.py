@@ -11,46 +11,14 @@ from pathlib import Path
 from torch import Tensor
 
 from ..cameras.rig import MAX_VIEWS, Lens
-from ..cameras.selection import choose_cameras
+from ..cameras.spoken import choose_cameras
+from ..disk.bounded import HEAD_BYTES, head_of
+from ..disk.names import file_slugs, natural
 from ..errors import UserError
 
-# 64 cameras over 2000 frames. Parsed, hostile JSON takes 25 times its size in memory.
-MAX_BYTES = 16 * 2**20
 MAX_FRAMES = 20_000  # of one camera: 22 minutes of video
 MAX_ENTRIES = 10_000  # of a folder that is looked through
 LONGEST_LINE = 4096
-HEAD_BYTES = 64 * 2**10
-
-
-def file_bytes(path: Path, most: int = MAX_BYTES) -> bytes:
-    """The content of a file of bounded size. Raises UserError with a sentence for anything else."""
-    with open_file(path) as file:
-        content = file.read(most + 1)
-    if len(content) > most:
-        raise UserError(f"it is larger than {most // 2**20} MB, which no camera file needs.")
-    return content
-
-
-def open_file(path: Path):  # a binary file
-    """Raises UserError with a sentence for what is no file or cannot be opened."""
-    try:
-        if not path.is_file():  # also keeps pipes and devices, which never end, from being read
-            raise UserError("there is no such file.")
-        return path.open("rb")
-    except OSError as problem:
-        raise UserError(f"it cannot be opened ({problem.strerror}).") from problem
-
-
-def file_text(path: Path, most: int = MAX_BYTES) -> str:
-    """The text of a UTF-8 file of bounded size. Raises UserError with a sentence for anything else."""
-    content = file_bytes(path, most)
-    zero = content.find(b"\0")
-    if zero >= 0:
-        raise UserError(f"it is not UTF-8 text (byte {zero} is 0, as in UTF-16 or in binary files); save it as UTF-8.")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as problem:
-        raise UserError(f"it is not UTF-8 text (byte {problem.start}); save it as UTF-8.") from problem
 
 
 def rows_of(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -69,15 +37,6 @@ def rows_of(text: str) -> Iterator[tuple[int, list[str]]]:
             raise UserError(f"line {line_number} has more than {LONGEST_LINE} characters, which no camera needs.")
         if not found[0].startswith("#"):
             yield line_number, found[0].split()
-
-
-def head_of(path: Path) -> bytes:
-    """The first 64 kB of a file, by which formats are told apart; nothing for what cannot be read."""
-    try:
-        with open_file(path) as file:
-            return file.read(HEAD_BYTES)
-    except (OSError, ValueError):
-        return b""
 
 
 def first_rows(head: bytes, count: int) -> list[list[str]]:
@@ -169,12 +128,6 @@ def files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     return sorted(found, key=lambda path: natural(path.name))
 
 
-def natural(name: str) -> list[tuple[int, int, str]]:
-    """A sorting key by which "cam2" comes before "cam10"."""
-    pieces = re.split("([0-9]{1,300})", name)  # Python refuses to convert endless digits
-    return [(1, int(piece), piece) if index % 2 else (0, 0, piece) for index, piece in enumerate(pieces)]
-
-
 def chosen_of(cameras: str | Sequence[str], names: Sequence[str], too_many: str = "") -> list[int]:
     """What `choose_cameras` picks of a text, or the places of exact names, which must fit into a rig.
 
@@ -190,7 +143,8 @@ def chosen_of(cameras: str | Sequence[str], names: Sequence[str], too_many: str 
     if len(chosen) > MAX_VIEWS:
         raise UserError(
             f"it has {len(chosen)} cameras, but at most {MAX_VIEWS} are possible; choose some in 'cameras', like "
-            f"{names[0][:40] + ', ' + names[-1][:40]!r}.{too_many}"
+            f"{names[0][:40] + ', ' + names[-1][:40]!r}.{too_many}",
+            field="cameras",
         )
     return chosen
 
@@ -248,8 +202,6 @@ def camera_paths(names: Sequence[str], path: Path, suffix: str) -> list[Path]:
     """
     if len(names) == 1 and path.suffix.lower() == suffix:
         return [path]
-    from ..video.names import file_slugs  # brings PIL
-
     make_folder(path)
     return [path / f"{place:02d}_{slug}{suffix}" for place, slug in enumerate(file_slugs(names), start=1)]
 

@@ -26,6 +26,12 @@ NAME = "SynCamMaster first release (36 cameras)"
 SUFFIXES = (".json",)
 UNIT = "centimetres"
 WORDS = "one of its first release names like 'C_01_18mm'"
+FILE_READ = "`Hemi36_...json` of SynCamMaster's first release"
+CAMERA_AXES = "as above"
+WORLD_AXES = "Unreal"
+FILE_WRITTEN = "one file, still cameras only"
+AXES_WRITTEN = "Unreal"
+LOST = "colours, and lenses of cameras whose names do not end like `_18mm`"
 
 _HEAD = re.compile(rb'\s*\{\s*"(?:[^"\\]|\\.){0,400}"\s*:\s*"\s*\[')
 _FOCAL = re.compile(r".*_([0-9]{1,3}(?:\.[0-9]{1,3})?)mm")

@@ -9,8 +9,9 @@ from typing import Any
 
 from ..cameras.json_text import parse_json
 from ..cameras.rig import Lens
+from ..disk.bounded import MAX_BYTES, file_text
 from ..errors import UserError
-from .files import MAX_BYTES, file_text, write_text
+from .files import write_text
 
 MAX_ITEMS = 60_000  # of a list: 64 cameras over 900 frames
 

@@ -63,9 +63,7 @@ def load3d_from_rig(rig: Rig, frame: int = 0, unit_m: float = 1.0, aspect: float
     from scipy.spatial.transform import Rotation
 
     aspect = positive(aspect, "aspect")
-    if isinstance(frame, bool) or not isinstance(frame, int) or frame < 0 or (rig.frames > 1 and frame >= rig.frames):
-        raise UserError(f"frame is {frame}, but the rig has the frames 0 to {rig.frames - 1}.")
-    c2w = rig.c2w[:, frame if rig.frames > 1 else 0]
+    c2w = rig.at_frame(frame).c2w[:, 0]
     depths = _depths(c2w)
     c2w = FLIP_YZ @ in_units(c2w, unit_m) @ FLIP_YZ
     infos = []

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import Lens, Rig
+from ..disk.names import file_slugs
 from ..errors import UserError
 from .axes_and_units import (
     FLIP_YZ,
@@ -44,6 +45,12 @@ NAME = "nerfstudio / instant-ngp transforms.json"
 SUFFIXES = (".json",)
 UNIT = "asked for"
 WORDS = "a transforms.json has 'frames' with a 'transform_matrix'"
+FILE_READ = "`transforms.json` of nerfstudio and instant-ngp"
+CAMERA_AXES = "x right, y up, z back; camera to world"
+WORLD_AXES = "z up"
+FILE_WRITTEN = "one file"
+AXES_WRITTEN = "camera x right, y up, z back; world z up"
+LOST = "colours"
 HAS_PICTURES = True
 FILE = "transforms.json"
 
@@ -116,8 +123,6 @@ def write(rig: Rig, path: Path, unit_m: float = 1.0, image_size: tuple[int, int]
 
     Pictures are called images/cam01.png, or images/cam01/00000.png, ... where cameras move.
     """
-    from ..video.names import file_slugs
-
     width, height = (positive(length, "image_size") for length in image_size)
     intrinsics = []
     for lens in rig.lenses:

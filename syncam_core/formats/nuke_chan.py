@@ -20,13 +20,13 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import Lens, Rig
+from ..disk.bounded import file_text
 from ..errors import UserError
 from .axes_and_units import FLIP_YZ, in_metres, in_units, metres_per_unit, rig_of
 from .files import (
     MAX_FRAMES,
     are_numbers,
     camera_paths,
-    file_text,
     first_rows,
     most_files_look,
     number,
@@ -40,6 +40,12 @@ NAME = "Nuke (.chan)"
 SUFFIXES = (".chan",)
 UNIT = "asked for"
 WORDS = "a .chan has rows of 8 numbers: frame, position, rotation and field of view"
+FILE_READ = "`.chan` of Nuke, one camera each, or a folder of them"
+CAMERA_AXES = "x right, y up, z back; angles, rotation order ZXY"
+WORLD_AXES = "y up"
+FILE_WRITTEN = "one camera: `.chan`; several: a folder with `01_<name>.chan`, ..."
+AXES_WRITTEN = "x right, y up, z back; rotation order ZXY"
+LOST = "colours; names become safe file names"
 FILE_PER_CAMERA = True
 
 ROTATION_ORDERS = ("ZXY", "XYZ", "XZY", "YXZ", "YZX", "ZYX")

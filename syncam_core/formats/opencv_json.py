@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..cameras.rig import Lens, Rig, camera_problem, default_names
+from ..cameras.rig import Lens, Rig, camera_problem, default_names, inverse
 from ..errors import UserError
 from .axes_and_units import (
     OPENCV_FORWARD,
@@ -56,6 +56,12 @@ NAME = "OpenCV JSON (K, R, t)"
 SUFFIXES = (".json",)
 UNIT = "in the file"
 WORDS = "OpenCV's have K, R and t"
+FILE_READ = "JSON with K, R, t"
+CAMERA_AXES = "x right, y down, z forward; world to camera"
+WORLD_AXES = "y down, or as the file says"
+FILE_WRITTEN = "one file"
+AXES_WRITTEN = "x right, y down, z forward; world y down"
+LOST = "colours"
 FORMAT = "opencv-cameras"
 
 # From the file's world to the rig's (x right, y down, z away), by the axis that points up.
@@ -112,7 +118,7 @@ def write(rig: Rig, path: Path, unit_m: float = 1.0, image_size: tuple[int, int]
     cameras = []
     for name, lens, c2w in zip(rig.names, rig.lenses, rig.c2w, strict=True):
         c2w = c2w[:1] if (c2w == c2w[:1]).all() else c2w
-        w2c = torch.linalg.inv(in_units(c2w, unit_m)) + 0.0  # adding 0 turns -0 into 0
+        w2c = inverse(in_units(c2w, unit_m)) + 0.0  # adding 0 turns -0 into 0
         rotation, translation = w2c[:, :3, :3], w2c[:, :3, 3]
         focal = lens.focal_mm / lens.sensor_width_mm * width
         still = len(c2w) == 1
@@ -185,8 +191,8 @@ def _inverse(rotation: Tensor, translation: Tensor) -> Tensor:
     c2w = torch.eye(4, dtype=torch.float64).repeat(len(rotation), 1, 1)
     c2w[:, :3, :3] = rotation.mT
     if camera_problem(c2w) is None:
-        # The true inverse: with a transpose, six digits would move a camera that stands 100 m away by 0.1 mm.
-        c2w[:, :3, :3] = torch.linalg.inv(rotation)
+        # Not the transpose: with it, six digits would move a camera that stands 100 m away by 0.1 mm.
+        c2w = inverse(c2w.mT)
     c2w[:, :3, 3:] = -(c2w[:, :3, :3] @ translation[..., None])
     return c2w
 

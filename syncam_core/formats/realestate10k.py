@@ -15,21 +15,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ..cameras.rig import Lens, Rig, camera_problem
+from ..cameras.rig import Lens, Rig, camera_problem, inverse
+from ..disk.bounded import file_text, head_of
 from ..errors import UserError
 from .axes_and_units import OPENCV_FORWARD, first_poses, in_metres, in_units, metres_per_unit, refuse_inverted, rig_of
 from .files import (
     MAX_FRAMES,
     are_numbers,
     camera_paths,
-    file_text,
     files_in,
     first_rows,
-    head_of,
     most_files_look,
     numbers,
     read_camera_files,
@@ -41,6 +39,12 @@ NAME = "RealEstate10K / CameraCtrl (.txt)"
 SUFFIXES = (".txt",)
 UNIT = "asked for"
 WORDS = "a RealEstate10K file has rows of 19 numbers"
+FILE_READ = "`.txt` of RealEstate10K and CameraCtrl, one moving camera each, or a folder of them"
+CAMERA_AXES = "x right, y down, z forward; world to camera"
+WORLD_AXES = "as it is"
+FILE_WRITTEN = "one camera: `.txt`; several: a folder with `01_<name>.txt`, ..."
+AXES_WRITTEN = "x right, y down, z forward; world to camera"
+LOST = "colours; names become safe file names"
 FILE_PER_CAMERA = True
 
 ROW_NUMBERS = 19
@@ -90,7 +94,7 @@ def write(
     width, height = checked_size(image_size)
     if not 0 < fps < 1e6:
         raise UserError(f"fps is {fps:g}, but a number of frames per second above 0 is needed.", field="fps")
-    w2c = _inverse(in_units(rig.c2w, unit_m))[..., :3, :].flatten(2).tolist()
+    w2c = inverse(in_units(rig.c2w, unit_m))[..., :3, :].flatten(2).tolist()
     for name, lens, rows, file in zip(
         rig.names, rig.lenses, w2c, camera_paths(rig.names, path, SUFFIXES[0]), strict=True
     ):
@@ -124,7 +128,7 @@ def pose_of_row(words: Sequence[str]) -> tuple[float, Tensor]:
     problem = camera_problem(w2c[None])
     if problem:
         raise UserError(f"holds no pose: the matrix {problem[1]} {_HINT}")
-    return values[1], _inverse(w2c)
+    return values[1], inverse(w2c)
 
 
 def lens_of(focal: float) -> Lens:
@@ -164,16 +168,9 @@ def _read_file(path: Path) -> tuple[Tensor, Lens]:  # c2w (frames, 4, 4) in the 
     if problem:
         frame, what = problem
         raise UserError(f"line {lines[frame]}: the matrix {what} {_HINT}")
-    return _inverse(w2c), lens_of(rows[0][1])
+    return inverse(w2c), lens_of(rows[0][1])
 
 
 def _first_pose(path: Path) -> Tensor:  # c2w (4, 4)
     """Raises UserError where none of the first two lines is a row of poses."""
     return pose_of_row(next(filter(_is_row, first_rows(head_of(path), 2)), []))[1]
-
-
-def _inverse(matrices: Tensor) -> Tensor:  # (..., 4, 4) rigid
-    """The general inverse: by transposing, the rotations of a file with six digits would not come back as they were."""
-    result = torch.from_numpy(np.linalg.inv(matrices.numpy()))
-    result[..., 3, :] = torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=matrices.dtype)
-    return result

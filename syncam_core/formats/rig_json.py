@@ -1,4 +1,4 @@
-"""The rig JSON as a camera file; the format itself is in cameras/rig_json.py."""
+"""The rig JSON as a camera file; the format itself is in cameras/rig_json."""
 
 from __future__ import annotations
 
@@ -18,6 +18,12 @@ NAME = "SynCam rig JSON"
 SUFFIXES = (".json",)
 UNIT = "metres"
 WORDS = "a rig JSON has 'cameras'"
+FILE_READ = "`.json` of *SynCam Rig from JSON*"
+CAMERA_AXES = "x right, y down, z forward; camera to world"
+WORLD_AXES = "y down"
+FILE_WRITTEN = "one file"
+AXES_WRITTEN = "x right, y down, z forward"
+LOST = "nothing"
 
 _MARK = re.compile(rb'"format"\s*:\s*' + json.dumps(FORMAT).encode())
 

@@ -27,6 +27,12 @@ NAME = "SynCamVideo / MultiCamVideo (Unreal)"
 SUFFIXES = (".json",)
 UNIT = "centimetres"
 WORDS = "a SynCamVideo camera file has 'frame0'"
+FILE_READ = "`camera_extrinsics.json` of SynCamVideo and MultiCamVideo"
+CAMERA_AXES = "forward, right, up; rows, camera to world"
+WORLD_AXES = "Unreal: x forward, y right, z up, left-handed"
+FILE_WRITTEN = "one file; still cameras over 81 frames"
+AXES_WRITTEN = "Unreal: x forward, y right, z up, left-handed"
+LOST = "lenses, colours"
 
 CENTIMETRES = 100.0  # in a metre
 DATA_SET_FRAMES = 81

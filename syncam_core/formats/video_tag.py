@@ -14,8 +14,8 @@ from typing import BinaryIO
 
 from ..cameras.json_text import parse_json
 from ..cameras.rig import Rig
+from ..disk.bounded import MAX_BYTES, open_file
 from ..errors import UserError
-from .files import MAX_BYTES, open_file
 
 NAME = "video with a rig"
 SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm")

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..cameras.rig import inverse
 from ..synthetic import focal_px, project
 
 
@@ -97,7 +98,7 @@ def epipolar_line(
 
     NaN where there is no line: cameras at the same place, or a point at the epipole.
     """
-    relative = torch.linalg.inv(second_c2w) @ first_c2w
+    relative = inverse(second_c2w) @ first_c2w
     rotation, shift = relative[..., :3, :3], relative[..., :3, 3]
     ray = torch.cat([point_px - _centre(height, width), torch.ones_like(point_px[:, :1])], dim=-1)
     ray = ray / torch.tensor([focal_px(first_lens, width)] * 2 + [1.0], dtype=ray.dtype)

@@ -10,8 +10,8 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from ..video import clean_rgb, label_plate
-from ..video.labels import draw_plate
+from ..video.frames import clean_rgb
+from ..video.labels import draw_plate, label_plate
 from .geometry import epipolar_line, reproject, triangulate
 from .locate import locate_subject
 from .score import checked_video

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..cameras import orbit_c2w
+from ..cameras.rig import inverse
 from ..errors import UserError
 from .azimuth import camera_azimuths_deg, fit_azimuths, wrapped_deg
 from .geometry import epipolar_distances, reprojection_errors
@@ -203,7 +204,9 @@ class _Cameras:
 
 def _moved(c2w: Tensor, reference_c2w: Tensor) -> Tensor:
     """All cameras moved together, so that the first one begins at the reference."""
-    return reference_c2w.double() @ torch.linalg.inv(c2w[0, 0]) @ c2w
+    if torch.equal(reference_c2w.double(), c2w[0, 0]):
+        return c2w  # without the rounding of a product with the inverse
+    return reference_c2w.double() @ inverse(c2w[0, 0]) @ c2w
 
 
 def _one_tensor(views: Sequence[Tensor]) -> Tensor:

@@ -64,8 +64,10 @@ def read_video(file: str | Path) -> Tensor:  # (frames, height, width, 3) uint8
     """All frames of a video file. Raises UserError where it cannot be read."""
     import av
 
+    from ..video.read import open_video
+
     try:
-        with av.open(str(file)) as container:
+        with open_video(file) as container:
             frames = [torch.from_numpy(frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
     except (av.error.FFmpegError, OSError, IndexError) as problem:
         raise UserError(f"'{Path(file).name}' cannot be read as a video ({_reason(problem)}).") from problem

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..cameras import orbit_c2w
+from ..cameras.orbit import orbit_c2w
+from ..cameras.rig import inverse
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,13 +22,13 @@ class Projector:
     @staticmethod
     def raised(azimuth_deg: float, elevation_deg: float, radius_m: float) -> Projector:
         """From outside of a sphere about the origin, with a long lens."""
-        c2w = orbit_c2w(azimuth_deg, elevation_deg, 3.6 * radius_m).numpy()
-        return Projector(np.linalg.inv(c2w), perspective=True)
+        c2w = orbit_c2w(azimuth_deg, elevation_deg, 3.6 * radius_m)
+        return Projector(inverse(c2w).numpy(), perspective=True)
 
     @staticmethod
     def from_above() -> Projector:
         """x to the right, z up in the picture: azimuth 0 is below the target."""
-        return Projector(np.linalg.inv(orbit_c2w(0, 90, 1).numpy()), perspective=False)
+        return Projector(inverse(orbit_c2w(0, 90, 1)).numpy(), perspective=False)
 
     def fitted(self, points: np.ndarray, left: float, top: float, right: float, bottom: float) -> Projector:
         """The projector that puts all the points (count, 3) into a box, centred and as large as possible."""

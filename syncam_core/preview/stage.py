@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..cameras.meter import ASSUMED_DISTANCE_M, PICTURE_ASPECT, Meter
+from ..cameras.orbit import orbit_matrices
+from ..cameras.rig import Rig
 from ..synthetic import GROUND_Y_M
 
 MOST_PATH_POINTS = 160
@@ -24,7 +26,7 @@ class Stage:
     floor_y: float  # below the target, so positive
 
     @staticmethod
-    def of(rig: Any, meter: Meter, figure_scale: float = 1.0) -> Stage:
+    def of(rig: Rig, meter: Meter, figure_scale: float = 1.0) -> Stage:
         """The stage of a rig; the figure stands at its common look-at point, or 3 m before view 0 without one."""
         c2w = np.array(rig.c2w.numpy(), dtype=np.float64)
         target = meter.target
@@ -70,17 +72,10 @@ class Stage:
         return np.minimum(depths, np.where(distances > 0.05 * typical, 0.6 * distances, depths))
 
 
-def orbit_point(azimuth_deg: Any, elevation_deg: Any, distance_m: Any) -> np.ndarray:  # (..., 3)
+def orbit_point(azimuth_deg: ArrayLike, elevation_deg: ArrayLike, distance_m: ArrayLike) -> np.ndarray:  # (..., 3)
     """Where a camera at these angles about the target stands; arrays broadcast."""
-    azimuth, elevation = np.radians(azimuth_deg), np.radians(elevation_deg)
-    return np.stack(
-        np.broadcast_arrays(
-            distance_m * np.sin(azimuth) * np.cos(elevation),
-            -distance_m * np.sin(elevation),
-            -distance_m * np.cos(azimuth) * np.cos(elevation),
-        ),
-        axis=-1,
-    )
+    orbits = np.stack(np.broadcast_arrays(azimuth_deg, elevation_deg, distance_m, 0.0, 0.0, 0.0, 0.0), axis=-1)
+    return orbit_matrices(orbits.reshape(-1, 7))[:, :3, 3].reshape(*orbits.shape[:-1], 3)
 
 
 def nice_step(length: float, parts: float) -> float:

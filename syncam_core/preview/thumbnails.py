@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..cameras.meter import Meter, measure
+from ..cameras.rig import Rig
 from ..errors import UserError
 from ..synthetic import Scene, render
 from ..video.labels import draw_plate, label_plates
-from ..video.layout import compose_frame, plan_grid
+from ..video.layout import plan_grid
+from ..video.layout_film import compose_frame
 from .rig_picture import check_figure_scale
 from .stage import Stage
 
@@ -23,7 +24,7 @@ FIGURE = Scene(shape="pillar", color="blue", motion="standing", floor="concrete"
 
 
 def thumbnails(
-    rig: Any,  # has names, c2w, colors, lenses
+    rig: Rig,
     width: int = 320,
     height: int = 184,
     *,
@@ -44,12 +45,8 @@ def thumbnails(
         if not 16 <= side <= 4096:
             raise UserError(f"'{name}' of the thumbnails is {side}, but 16 to 4096 pixels are possible.", field=name)
     check_figure_scale(figure_scale)
-    if frame < 0 or (rig.c2w.shape[1] > 1 and frame >= rig.c2w.shape[1]):
-        raise UserError(
-            f"'frame' is {frame}, but the cameras of the rig move over frames 0 to {rig.frames - 1}.", field="frame"
-        )
-    stage = Stage.of(rig, meter or measure(rig))
-    c2w = torch.from_numpy(stage.c2w[:, min(frame, stage.c2w.shape[1] - 1)][:, None].copy())
+    at = rig.index_of(frame)
+    c2w = torch.from_numpy(Stage.of(rig, meter or measure(rig)).c2w[:, at : at + 1].copy())
     c2w[..., :3, 3] /= figure_scale  # a larger figure seen from here is the same as this one seen from nearer
     seen = SimpleNamespace(c2w=c2w, lenses=rig.lenses)
     supersample = 2 if len(rig.names) * width * height <= SMOOTH_PIXELS else 1

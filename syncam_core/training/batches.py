@@ -16,9 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..cameras.encoding import FRAMES_PER_LATENT, encode_poses
+from ..cameras.encoding import encode_poses
 from ..datasets.footage import Kind
 from ..errors import UserError
+from ..wan.geometry import WAN21
 from .config import Angles, Mix, TrainConfig
 from .objective import sigma_of
 
@@ -175,8 +176,8 @@ def angles_at(angles: Sequence[Angles], step: int) -> tuple[float, float] | None
 
 
 def sampled_poses(c2w: Tensor, latent_frames: int) -> Tensor:
-    """(views, frames, 4, 4) at the video frames 4k of the latent frames; one pose stays one."""
-    return c2w if c2w.shape[1] == 1 else c2w[:, ::FRAMES_PER_LATENT][:, :latent_frames]
+    """(views, frames, 4, 4) at the last video frame of each latent frame; one pose stays one."""
+    return c2w if c2w.shape[1] == 1 else c2w[:, :: WAN21.frames][:, :latent_frames]
 
 
 def generator(*key: int) -> random.Random:

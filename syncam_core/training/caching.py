@@ -19,10 +19,11 @@ from ..datasets.collections.syncamvideo import read_syncamvideo
 from ..datasets.footage import BrokenFootage, Scene
 from ..errors import UserError
 from ..synthetic import PLACE_RADIUS_M
+from ..wan.geometry import WAN21
+from ..wan.vae import WanVAE, normalize_latents
 from .latent_cache import CacheReport, LatentCache, TextCache
 from .text import text_encoder
 from .train_vae import load_vae
-from .wan_vae import WanVAE, normalize_latents
 
 DTYPES = ("bfloat16", "float16", "float32")
 
@@ -112,8 +113,11 @@ class CacheConfig:
             raise UserError(
                 f"the data set is given {len(self._given())} times; give exactly one of {', '.join(READERS)}."
             )
-        if any(side % 16 or side < 16 for side in self.size):
-            raise UserError(f"'size' is {list(self.size)}, but height and width must be multiples of 16.", field="size")
+        if any(side % WAN21.token_pixels or side < WAN21.token_pixels for side in self.size):
+            raise UserError(
+                f"'size' is {list(self.size)}, but height and width must be multiples of {WAN21.token_pixels}.",
+                field="size",
+            )
         for name, possible in (
             ("dtype", DTYPES),
             ("text.dtype", DTYPES),
@@ -124,10 +128,8 @@ class CacheConfig:
             if value not in possible:
                 raise UserError(f"'{name}' is {value!r}; possible are {', '.join(possible)}.", field=name)
         length = getattr(getattr(self, self._given()[0]), "length", None)
-        if length is not None and length % 4 != 1:
-            raise UserError(
-                f"'length' is {length}, but Wan makes 4n+1 frames; use {length // 4 * 4 + 1}.", field="length"
-            )
+        if length is not None:
+            WAN21.check_length(length)
 
     def _given(self) -> list[str]:
         return [name for name in READERS if getattr(self, name) is not None]
@@ -195,8 +197,10 @@ def latent_encoder(
 
     @torch.no_grad()
     def encode(pictures: Tensor) -> Tensor:
-        if len(pictures) % 4 != 1:
-            raise BrokenFootage(f"it has {len(pictures)} frames, but Wan takes 4n+1; cut it, or give a 'length'.")
+        if len(pictures) != WAN21.length_below(len(pictures)):
+            raise BrokenFootage(
+                f"it has {len(pictures)} frames, but Wan takes {WAN21.frames}n+1; cut it, or give a 'length'."
+            )
         video = rearrange(pictures.to(device), "t h w c -> 1 c t h w").float() / 127.5 - 1
         mean, _ = vae.encode(video.to(dtype), piecewise)
         return normalize_latents(mean.float())[0]

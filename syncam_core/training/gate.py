@@ -23,10 +23,11 @@ from ..metrics import demo_reference_c2w, mixed_seeds, ratio, score_scenes, shuf
 from ..metrics.controls import unrelated_scenes
 from ..synthetic import Scene, frame_times, render
 from ..synthetic.text import encode_prompt
+from ..wan.geometry import WAN21
+from ..wan.vae import WanVAE, denormalize_latents, normalize_latents
 from .batches import generator
 from .sample import sample
 from .trainee import Trainee
-from .wan_vae import WanVAE, denormalize_latents, normalize_latents
 
 HELD_OUT = 10_000_000  # scenes from this seed on are never trained on
 SIZE = 64
@@ -122,12 +123,20 @@ def run_gate(
 def generate(
     trainee: Trainee, pairs: Sequence[tuple[Scene, Any]], config: GateConfig, seeds: Sequence[int], mode: str
 ) -> Tensor:  # (scenes, views, 16, frames, height, width)
-    frames = (config.length - 1) // 4 + 1
+    *_, frames, height, width = WAN21.latent_shape(config.views, config.length, SIZE, SIZE)
     text = torch.stack([encode_prompt(scene.prompt()) for scene, _ in pairs])
     poses = torch.stack([encode_poses(rig.c2w).float().expand(-1, frames, -1) for _, rig in pairs])
-    size = (SIZE // 8, SIZE // 8)
     return sample(
-        trainee, text, encode_prompt(""), poses, size, seeds, config.steps, config.guidance, config.shift, mode
+        trainee,
+        text,
+        encode_prompt(""),
+        poses,
+        (height, width),
+        seeds,
+        config.steps,
+        config.guidance,
+        config.shift,
+        mode,
     )
 
 

@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import json
 import os
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +22,9 @@ from torch import Tensor
 
 from ..datasets.footage import BrokenFootage, Footage, Kind, Scene
 from ..datasets.problems import BrokenData, Problem, check, check_on_broken, odd_ones_out, pictures_of, scene_problem
+from ..disk.names import file_slugs
+from ..disk.staged import HIDDEN, staged_file
 from ..errors import UserError
-from ..video.names import file_slugs
 
 FORMAT = "syncam latents"
 TEXT_FORMAT = "syncam text"
@@ -358,31 +358,12 @@ def _opened(path: Path) -> Any:
 def _write(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
     """Write a file that is there as a whole or not at all, whenever the process or the machine stops."""
     content = save({key: tensor.contiguous() for key, tensor in tensors.items()}, {_KEY: json.dumps(header)})
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.tmp")
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.replace(temporary, path)
-        except FileNotFoundError:  # another process, which has just written the same scene, tidied up below
-            if not path.exists():
-                raise
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-    for left in path.parent.glob(f".{path.stem}.*.tmp"):  # of builds that were killed
+        with staged_file(path, durable=True, name=f"{path.stem}.") as staged:
+            staged.write_bytes(content)
+    except FileNotFoundError:  # another process, which has just written the same scene, tidied up below
+        if not path.exists():
+            raise
+    for left in path.parent.glob(f"{HIDDEN}{path.stem}.*"):  # of builds that were killed
         with contextlib.suppress(OSError):
             left.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name survive a loss of power, where the system lets folders be synchronized."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

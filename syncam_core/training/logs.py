@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
+
+from ..disk.staged import staged_file
 
 
 def append_lines(log: Path, lines: list[dict]) -> None:
@@ -25,9 +26,8 @@ def keep_lines_before(log: Path, step: int) -> None:
                 kept.append(line)
         except (ValueError, KeyError, TypeError):
             continue
-    part = log.with_suffix(".part")
-    part.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-    os.replace(part, log)
+    with staged_file(log) as part:
+        part.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
 
 
 def _plain(value: Any) -> Any:

@@ -12,6 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
+from ..disk.staged import flush
 from ..errors import UserError
 from .batches import Batch, Batches
 from .config import OptimizerConfig, TrainConfig
@@ -43,6 +45,76 @@ def train(config: TrainConfig, scenes: list[Any], text_of: Callable[[str], Tenso
     `scenes` are CachedScene objects, `text_of` gives the embedding of a caption (words, text_dim). Raises UserError
     before the first step for what cannot work, NonFiniteLoss during training.
     """
+    run = prepared(config, scenes, text_of)
+    started, recent = time.monotonic(), []
+    with tqdm(total=config.steps, initial=run.first, disable=not run.is_main, mininterval=1) as bar:
+        for step, batch in enumerate(run.loader, start=run.first):
+            pace = learning_pace(config.optimizer, step, config.steps)
+            run.set_pace(pace)
+            losses = one_step(
+                run.accelerator, run.model, run.optimizers, batch.to(run.accelerator.device), config, step
+            )
+            if run.ema:
+                run.ema.update(run.trainable, step)
+            recent.append({"step": step, "loss": losses, **kind_of(batch)})
+            done = step + 1
+            is_last = done == config.steps
+            spent = run.seconds + time.monotonic() - started
+            saves = done % config.checkpoint_every == 0 or is_last
+            if done % config.log_every == 0 or saves:  # what a checkpoint has behind it will not be computed again
+                write_log(run.accelerator, run.log, recent, pace, spent)
+                bar.set_postfix(loss=f"{sum(r['loss'] for r in recent) / len(recent):.4f}")
+                recent = []
+            measures = config.validation and (done % config.validation.every == 0 or is_last)
+            if measures and run.is_main:  # the others wait at the next step
+                report = run.validated(config, step, spent)
+                bar.write(f"step {done}: " + ", ".join(f"{k} {v:.4f}" for k, v in report.items()))
+            if saves:
+                save_checkpoint(run.accelerator, config, run.output, done, spent, run.ema)
+            bar.update()
+    run.accelerator.end_training()
+    return run.output
+
+
+@dataclass
+class Run:
+    """All that a training holds, at the step where it begins or goes on."""
+
+    accelerator: Accelerator
+    model: torch.nn.Module  # the Trainee, as the accelerator wraps it
+    optimizers: list[Any]
+    peaks: list[float]  # the learning rate of every group of the optimizers, in their order
+    trainable: dict[str, torch.nn.Parameter]
+    ema: Ema | None
+    loader: Iterable[Batch]  # from step `first` on
+    held_out: Any  # batches for the validation
+    output: Path
+    first: int  # the step to begin with
+    seconds: float  # spent before it
+
+    @property
+    def is_main(self) -> bool:
+        return self.accelerator.is_main_process
+
+    @property
+    def log(self) -> Path:
+        return self.output / "log.jsonl"
+
+    def set_pace(self, pace: float) -> None:
+        groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
+        for group, peak in zip(groups, self.peaks, strict=True):
+            group["lr"] = peak * pace
+
+    def validated(self, config: TrainConfig, step: int, seconds: float) -> dict[str, float]:
+        """The measures on the held-out scenes, which go into the logs, too."""
+        report = validate(config, self.accelerator.unwrap_model(self.model), self.ema, self.held_out)
+        append_lines(self.log, [{"step": step, "seconds": round(seconds), **report}])
+        self.accelerator.log(report, step=step + 1)
+        return report
+
+
+def prepared(config: TrainConfig, scenes: list[Any], text_of: Callable[[str], Tensor]) -> Run:
+    """The model, its optimizers and its batches, from the last checkpoint of the output folder where there is one."""
     # batches of the base alone use no parameter of the module, which DDP takes for a mistake unless it is told
     has_unused = any(mix.share and not mix.view_sync for mix in config.mix)
     accelerator = Accelerator(
@@ -62,25 +134,14 @@ def train(config: TrainConfig, scenes: list[Any], text_of: Callable[[str], Tenso
     trainee = build_trainee(config.model, config.objective).to(accelerator.device)
     check_distribution(config, accelerator)
     trainable = {name: p for name, p in trainee.named_parameters() if p.requires_grad}
-    o = config.optimizer
-    optimizers = build_optimizers(
-        trainable, o.name, o.lr, o.weight_decay, o.muon_lr, o.betas, matrices_of(trainee) if o.name == "muon" else ()
-    )
+    o, matrices = config.optimizer, matrices_of(trainee) if config.optimizer.name == "muon" else ()
+    optimizers = build_optimizers(trainable, o.name, o.lr, o.weight_decay, o.muon_lr, o.betas, matrices)
     peaks = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
     if config.compile != "no":
         trainee.base.compile_blocks(config.compile)
     model, *optimizers = accelerator.prepare(trainee, *optimizers)
     ema = Ema(trainable, config.ema_decay) if config.ema_decay else None
-    first, seconds = 0, 0.0
-    if last is not None:
-        first, seconds = load_checkpoint(accelerator, last, ema)
-    log = output / "log.jsonl"
-    if accelerator.is_main_process:
-        output.mkdir(parents=True, exist_ok=True)
-        remove_unfinished(output)
-        keep_lines_before(log, first)
-    accelerator.wait_for_everyone()
-    accelerator.init_trackers("tensorboard")
+    first, seconds = load_checkpoint(accelerator, last, ema) if last is not None else (0, 0.0)
     loader = torch.utils.data.DataLoader(
         batches,
         batch_size=None,
@@ -88,36 +149,14 @@ def train(config: TrainConfig, scenes: list[Any], text_of: Callable[[str], Tenso
         num_workers=config.workers,
         prefetch_factor=4 if config.workers else None,
     )
-    started, recent = time.monotonic(), []
-    with tqdm(total=config.steps, initial=first, disable=not accelerator.is_main_process, mininterval=1) as bar:
-        for step, batch in enumerate(loader, start=first):
-            pace = learning_pace(o, step, config.steps)
-            groups = [group for optimizer in optimizers for group in optimizer.param_groups]
-            for group, peak in zip(groups, peaks, strict=True):
-                group["lr"] = peak * pace
-            losses = one_step(accelerator, model, optimizers, batch.to(accelerator.device), config, step)
-            if ema:
-                ema.update(trainable, step)
-            recent.append({"step": step, "loss": losses, **kind_of(batch)})
-            done = step + 1
-            is_last = done == config.steps
-            spent = seconds + time.monotonic() - started
-            saves = done % config.checkpoint_every == 0 or is_last
-            if done % config.log_every == 0 or saves:  # what a checkpoint has behind it will not be computed again
-                write_log(accelerator, log, recent, pace, spent)
-                bar.set_postfix(loss=f"{sum(r['loss'] for r in recent) / len(recent):.4f}")
-                recent = []
-            measures = config.validation and (done % config.validation.every == 0 or is_last)
-            if measures and accelerator.is_main_process:  # the others wait at the next step
-                report = validate(config, accelerator.unwrap_model(model), ema, held_out)
-                append_lines(log, [{"step": step, "seconds": round(spent), **report}])
-                accelerator.log(report, step=done)
-                bar.write(f"step {done}: " + ", ".join(f"{k} {v:.4f}" for k, v in report.items()))
-            if saves:
-                save_checkpoint(accelerator, config, output, done, spent, ema)
-            bar.update()
-    accelerator.end_training()
-    return output
+    run = Run(accelerator, model, optimizers, peaks, trainable, ema, loader, held_out, output, first, seconds)
+    if accelerator.is_main_process:
+        output.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(output)
+        keep_lines_before(run.log, first)
+    accelerator.wait_for_everyone()
+    accelerator.init_trackers("tensorboard")
+    return run
 
 
 def one_step(
@@ -231,8 +270,7 @@ def save_checkpoint(
         (part / "progress.json").write_text(json.dumps(progress), encoding="utf-8")
         for file in part.rglob("*"):
             if file.is_file():
-                with open(file, "rb") as opened:
-                    os.fsync(opened.fileno())
+                flush(file)
         if whole.exists():
             shutil.rmtree(whole)
         os.replace(part, whole)

@@ -6,7 +6,6 @@ import dataclasses
 import gzip
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,8 +17,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ..disk.checkpoint import open_state_dict
+from ..disk.staged import staged_file
 from ..errors import UserError
-from ..view_sync.weights import file_sha256, open_state_dict
+from ..view_sync.weights import file_sha256
 from .caching import read_vae
 from .config import ModelConfig, TrainConfig
 from .export import export_base, export_demo_text_encoder, export_full, export_view_sync
@@ -116,9 +117,9 @@ def claim(config: TrainConfig, data: RunData, is_main: bool) -> None:
             )
     elif is_main:
         file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part")
-        part.write_text(json.dumps({"sha256": data.sha256, "scenes": len(data.scenes)}) + "\n", encoding="utf-8")
-        os.replace(part, file)
+        about = {"sha256": data.sha256, "scenes": len(data.scenes)}
+        with staged_file(file) as part:
+            part.write_text(json.dumps(about) + "\n", encoding="utf-8")
 
 
 def export_run(

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
+from ..view_sync.module import within_each_view
 from .objective import shifted
 from .trainee import Trainee, attention_for
-from .wan import within_each_view
 
 MODES = ("full", "masked", "off")
 
@@ -34,14 +34,14 @@ def sample(
     shift: float = 5.0,
     mode: str = "full",  # "masked": every view attends to itself alone; "off": the base alone
     mixed_precision: bool = True,
-) -> Tensor:  # (scenes, views, 16, frames, height, width)
+) -> Tensor:  # (scenes, views, channels, frames, height, width)
     """Euler steps of the flow with classifier-free guidance, all scenes in one batch. The noise of a scene depends on
     its seed and shape alone, so the modes can be compared."""
     if mode not in MODES:
         raise UserError(f"'mode' is {mode!r}; possible are {', '.join(MODES)}.", field="mode")
     device = next(trainee.parameters()).device
     scenes, views, frames, _ = poses.shape
-    shape = (views, 16, frames, *size)
+    shape = (views, trainee.base.config.channels, frames, *size)
     x = torch.cat([torch.randn(shape, generator=torch.Generator().manual_seed(int(seed))) for seed in seeds]).to(device)
     words = torch.nn.utils.rnn.pad_sequence([*text, negative], batch_first=True).to(device)
     context = torch.cat([words[:-1].repeat_interleave(views, 0), words[-1:].expand(scenes * views, -1, -1)])

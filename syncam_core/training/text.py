@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..datasets.files import fingerprint
+from ..disk.checkpoint import WeightsError, open_state_dict
 from ..errors import UserError
 from ..synthetic.text import encode_prompt
-from ..view_sync.weights import WeightsError, open_state_dict
 
 TOKENS = 512  # shorter captions end in zeros, which cross-attention counts: training and inference must agree
 END = 1

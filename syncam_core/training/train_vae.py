@@ -23,9 +23,9 @@ from tqdm import tqdm
 from ..cameras import orbit_rig
 from ..errors import UserError
 from ..synthetic import Scene, frame_times, render
+from ..wan.vae import CHANNELS, LATENT_MEAN, LATENT_STD, ResidualBlock, WanVAE, normalize_latents
 from .logs import append_lines, keep_lines_before
 from .optimizers import Ema, build_optimizers
-from .wan_vae import CHANNELS, LATENT_MEAN, LATENT_STD, ResidualBlock, WanVAE, normalize_latents
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,16 @@ from einops import rearrange
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from ..disk.checkpoint import open_state_dict
 from ..errors import UserError
-from ..view_sync.module import AttentionFunction, ViewSync, scaled_dot_product
-from ..view_sync.weights import MODULE_KEY, open_state_dict, read_weights
-from . import layers
+from ..view_sync.module import ViewSync, within_each_view
+from ..view_sync.weights import MODULE_KEY, read_weights
+from ..wan import layers
+from ..wan.attention import AttentionFunction, explicit_attention, scaled_dot_product
+from ..wan.transformer import Wan, WanConfig, initialize_wan
 from .batches import Batch
 from .config import ModelConfig, Objective
 from .objective import gaussian_weight, noisy, velocity
-from .wan import Wan, WanConfig, explicit_attention, initialize_view_sync, initialize_wan, within_each_view
 
 
 class Trainee(nn.Module):
@@ -83,6 +85,18 @@ def new_base(config: ModelConfig) -> Wan:
 
 
 @torch.no_grad()
+def initialize_view_sync(view_sync: ViewSync, model: Wan) -> None:
+    """The authors' beginning: view attention from the block's self-attention, modulation from its first three rows,
+    camera encoder and projector zero, so that the first step equals the base exactly."""
+    for block, base in zip(view_sync.blocks, model.blocks, strict=True):
+        block.mvs_attn.load_state_dict(base.self_attn.state_dict())
+        block.modulation_mvs.copy_(base.modulation[:, :3])
+        for layer in (block.cam_encoder, block.projector):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+
+@torch.no_grad()
 def begin_from_scratch(view_sync: ViewSync) -> None:
     """For a base that begins as well: nothing to protect, so the module may act from the first step."""
     for block in view_sync.blocks:
@@ -111,6 +125,7 @@ def load_base(path: str, dtype: torch.dtype = torch.float32) -> Wan:
             num_layers=1 + max(int(k.split(".")[1]) for k in state if k.startswith("blocks.")),
             text_dim=state["text_embedding.0.weight"].shape[1],
             channels=state["patch_embedding.weight"].shape[1],
+            patch=tuple(state["patch_embedding.weight"].shape[2:]),
         )
         with torch.device("meta"):  # no memory but the file's own tensors
             base = Wan(config)

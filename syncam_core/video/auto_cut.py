@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from PIL import Image
 
+from ..cameras.spoken import check_length, order_of_views
 from ..errors import UserError
 from .clip import BITS_8, Clip, in_depth
-from .cut_list import Cut, pieces_of, view_of
+from .cut_list import Cut, pieces_of
 
 EVERY, SHARES, MOTION = METHODS = ("every n frames", "round robin", "most motion")
 SMALL_HEIGHT, SMALL_WIDTH = 36, 64  # of the pictures in which motion is measured
-LONGEST_ORDER = 10_000
 
 
 def cuts_every(frames: int, every: int, order: Sequence[int]) -> tuple[Cut, ...]:
@@ -98,10 +98,9 @@ def order_of(text: str, names: Sequence[str]) -> list[int]:
 
     An empty text means all of them. Raises UserError with a sentence for one that does not exist.
     """
-    if len(text) > LONGEST_ORDER:
-        raise UserError(f"'order' has {len(text)} characters; name the cameras, like 'A, C, B'.", field="order")
-    wanted = [view_of(camera, names, "'order'") for camera in pieces_of(text, ",;\r\n")]
-    return wanted or list(range(len(names)))
+    check_length(text, "order", "name the cameras, like 'A, C, B'")
+    without_comments = ", ".join(pieces_of(text, ",;\r\n"))
+    return order_of_views(without_comments, names, "order") or list(range(len(names)))
 
 
 def _small_luma(picture: np.ndarray) -> np.ndarray:  # (36, 64) int64 in 0..255

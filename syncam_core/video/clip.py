@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from ..errors import UserError
 from .frames import clean_rgb, rgb_to_uint8
 
 BITS_8, BITS_16, FLOAT = np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32)
@@ -73,6 +77,19 @@ class MadeClip:
         return self.make(index)
 
 
+def joined(clips: Sequence[Clip]) -> Clip:
+    """Clips of one size and dtype, one after another."""
+    if len(clips) == 1:
+        return clips[0]
+    ends = list(accumulate(map(len, clips)))
+
+    def frame(index: int) -> np.ndarray:
+        place = bisect_right(ends, index)
+        return clips[place][index - (ends[place] - len(clips[place]))]
+
+    return MadeClip(ends[-1], clips[0].height, clips[0].width, clips[0].dtype, frame)
+
+
 def in_order(clip: Clip) -> Iterator[np.ndarray]:
     """The frames of a clip from the first to the last."""
     return (clip[index] for index in range(len(clip)))
@@ -101,3 +118,30 @@ def blended(
         return above if share >= 1 else below
     mixed = below.astype(np.float32) * (1 - share) + above.astype(np.float32) * share
     return mixed if below.dtype == FLOAT else (mixed + 0.5).astype(below.dtype)
+
+
+def resized(
+    picture: np.ndarray,  # (any height, any width, 3) uint8, uint16, or float32 in 0..1
+    height: int,
+    width: int,
+) -> np.ndarray:  # (height, width, 3), the same dtype
+    """The picture in another size, smoothed where it shrinks; as it is where it has this size."""
+    if picture.shape[:2] == (height, width):
+        return picture
+    planes = torch.from_numpy(np.moveaxis(picture, 2, 0)[None].astype(np.float32))
+    scaled = torch.nn.functional.interpolate(planes, (height, width), mode="bicubic", antialias=True)
+    white = WHITE[picture.dtype]
+    pixels = np.ascontiguousarray(np.moveaxis(scaled[0].clamp(0, white).numpy(), 0, 2))
+    return pixels if picture.dtype == FLOAT else (pixels + 0.5).astype(picture.dtype)
+
+
+def check_same_size(clips: Sequence[Clip], names: Sequence[str]) -> None:
+    """Raise UserError with a sentence where views of different sizes cannot stand for one another."""
+    first = clips[0]
+    for clip, name in zip(clips, names, strict=True):
+        if (clip.height, clip.width) != (first.height, first.width):
+            raise UserError(
+                f"'views' must all have the same size, but {names[0]!r} is {first.width} x {first.height} pixels and "
+                f"{name!r} {clip.width} x {clip.height}; scale them to one size first.",
+                field="views",
+            )

@@ -18,6 +18,9 @@ from ..errors import UserError
 BT709 = 1  # ITU-T H.273: the same code stands for its primaries, transfer function and matrix
 RGB_MATRIX = 0
 LIMITED_RANGE, FULL_RANGE = 1, 2
+# What nothing says otherwise of is written with the crf of its codec, below. Datasets are finer than what is sold as
+# lossless to the eye (18), as nothing is trained on what is looked at; previews are fast.
+DATASET_CRF, PREVIEW_CRF = 12, 20
 MOV_OPTIONS = {"movflags": "use_metadata_tags+faststart"}
 
 
@@ -87,6 +90,26 @@ CODECS = {
         in_browsers=False,
     ),
 }
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a video is written: what `VideoWriter` takes."""
+
+    codec: str = "h264"  # a key of CODECS
+    bits: int = 8
+    crf: float | None = None  # None: the codec's own default
+
+    @property
+    def suffix(self) -> str:
+        return CODECS[self.codec].suffix
+
+    @property
+    def in_browsers(self) -> bool:
+        return CODECS[self.codec].in_browsers
+
+
+H264 = Encoding()
 
 
 def frame_dtype(bits: int) -> np.dtype:

@@ -20,21 +20,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from ..cameras.spoken import LONGEST_SHOWN, QUOTED, in_quotes, letter_of, view_of
 from ..errors import UserError
 from .timecode import frame_of_timecode
 
 LONGEST_TEXT = 1_000_000
 MOST_ENTRIES = 20_000
-LONGEST_SHOWN = 40
 TIMES = "write a frame number (24), seconds (1.5s) or timecode (00:00:01:09)"
-ONE_BATCH = "connect a list of views; a batch with the frames of all becomes one with SynCam Batch to Views"
 
 TOKEN = re.compile(r'"(?:[^"\r\n]|"")*"|#[^\r\n]*|[^"#]+|"')
 FRAME = re.compile(r"\d{1,18}", re.ASCII)
 SECONDS = re.compile(r"(\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})s", re.ASCII)
 # Where drop-frame timecode has its ";" this grammar would see the end of an entry, so it is looked for first.
 DROP_FRAME = re.compile(r"(?<![\w:.])\d{1,2}([:;])\d{1,2}\1\d{1,2}[;,]\d{1,3}(?![\d:])", re.ASCII)
-QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 
 
 @dataclass(frozen=True)
@@ -178,48 +176,6 @@ def check_cuts(cuts: Sequence[Cut], frames: int, views: int, labels: Sequence[st
         _check_fade(cuts, index, frames, labels)
 
 
-def view_of(camera: str, names: Sequence[str], where: str) -> int:
-    """The view that a camera's name (in quotes or not), letter or number means.
-
-    Raises UserError with a sentence that begins with `where` for one that does not exist or that two names fit.
-    """
-    quoted = QUOTED.fullmatch(camera)
-    wanted = quoted[1].replace('""', '"') if quoted else camera
-    if wanted in names:
-        return list(names).index(wanted)
-    alike = [index for index, name in enumerate(names) if name.casefold() == wanted.casefold()]
-    if len(alike) > 1:
-        both = " and ".join(repr(names[index]) for index in alike)
-        raise UserError(f"{where} could mean {both}; write upper and lower case as in the name.", place=where)
-    if alike:
-        return alike[0]
-    if not quoted:
-        for view in range(len(names)):
-            if wanted.upper() == letter_of(view) or (FRAME.fullmatch(wanted) and int(wanted) == view + 1):
-                return view
-    if len(names) == 1:
-        raise UserError(
-            f"{where} asks for {_shown(wanted)}, but the only view is A = {names[0]!r}; {ONE_BATCH}.", place=where
-        )
-    known = ", ".join(f"{letter_of(view)} = {name!r}" for view, name in enumerate(names[:8]))
-    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    raise UserError(
-        f"{where} asks for {_shown(wanted)}, but the cameras are {known}{more}; use a name, a letter, or a number "
-        f"from 1 to {len(names)}.",
-        place=where,
-    )
-
-
-def letter_of(view: int) -> str:
-    """A for the first view, Z for the 26th, then AA, AB and so on."""
-    letters = ""
-    view += 1
-    while view:
-        view, digit = divmod(view - 1, 26)
-        letters = chr(ord("A") + digit) + letters
-    return letters
-
-
 # ---- one entry
 
 
@@ -283,9 +239,4 @@ def frames_in_words(count: int) -> str:
 
 
 def _shown(text: str) -> str:
-    return in_quotes(text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…")
-
-
-def in_quotes(text: str) -> str:
-    """The text in quotes, with what a message cannot hold (control characters, lone surrogates) written as escapes."""
-    return "'" + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text) + "'"
+    return in_quotes(text, LONGEST_SHOWN)

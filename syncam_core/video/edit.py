@@ -11,10 +11,10 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from ..errors import UserError
-from .clip import Clip, MadeClip, blended
+from .clip import Clip, MadeClip, blended, resized
 from .cut_list import Cut, check_cuts, cuts_of, text_of
 from .labels import LabelPlate, draw_plate, label_plate
-from .layouts import fitted, resized
+from .layout import fitted
 from .timecode import timecode
 
 TIMECODE_COLOR = "#ffffff"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -20,13 +18,6 @@ def clean_rgb(
 def rgb_to_uint8(rgb: np.ndarray) -> np.ndarray:
     """Float RGB within 0..1 as 8 bit, to the nearest value (truncation would darken every frame by half a step)."""
     return (rgb * 255.0 + 0.5).astype(np.uint8)
-
-
-def frames_uint8(
-    view: Iterable[Tensor],  # (frames, height, width, 3 or 4) in 0..1, or any other iterable of frames
-) -> Iterator[np.ndarray]:  # (height, width, 3) uint8
-    """The frames of one view as 8-bit RGB, converted one at a time."""
-    return (rgb_to_uint8(clean_rgb(frame)) for frame in view)
 
 
 def even(length: int) -> int:

@@ -10,15 +10,14 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import quote
 
+from ..disk.names import file_slugs
 from ..errors import UserError
 from .edit import Edit
-from .names import file_slugs
-from .saved import SavedViews
 from .timecode import nominal_rate
+from .view_files import NOT_CAMERAS, SavedViews
 
 PROGRAMME = "programme"
 SAME_RUN = "connect the views and the files of the same run"
-NOT_CAMERAS = ("grid", "rig", "sheet")  # what else stands behind the number in the names of a run's files
 
 # Rates for which SMPTE defines timecode, as far as OpenTimelineIO and most editing programs know it.
 TIMECODE_RATES = (24, 25, 30, 48, 50, 60)

@@ -11,10 +11,11 @@ import av
 import numpy as np
 
 from ..errors import UserError
-from .clip import Clip, in_order
+from .clip import BITS_8, Clip, in_depth, in_order
+from .codecs import PREVIEW_CRF
+from .read import open_video, video_frames
 from .write import VideoWriter
 
-PREVIEW_CRF = 20
 FASTER_PRESET = "veryfast"  # half the time of x264's default for files of the same size, with key frames only
 # What Chromium, Firefox and Safari play of what this pack writes; all of it 8 bit and 4:2:0.
 PLAYED_CODECS = {".mp4": ("h264", "av1", "vp9"), ".webm": ("vp8", "vp9", "av1")}
@@ -47,7 +48,7 @@ def plays_in_browsers(path: Path) -> bool:
     """Whether any browser plays a video file as it is. Raises OSError or UserError for a file that is no video."""
     codecs = PLAYED_CODECS.get(path.suffix.lower(), ())
     try:
-        with av.open(str(path)) as container:
+        with open_video(path) as container:
             context = container.streams.video[0].codec_context
             return av.Codec(context.name).canonical_name in codecs and context.pix_fmt in PLAYED_PIXELS
     except (av.error.InvalidDataError, IndexError) as problem:
@@ -56,8 +57,4 @@ def plays_in_browsers(path: Path) -> bool:
 
 def frames_of_file(path: Path) -> Iterator[np.ndarray]:  # (height, width, 3) uint8
     """The frames of a video file from the first to the last."""
-    with av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
-        for frame in container.decode(stream):
-            yield frame.to_ndarray(format="rgb24")
+    return (in_depth(frame, BITS_8) for frame in video_frames(path))

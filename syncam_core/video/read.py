@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from io import BytesIO
 
 import av
@@ -13,10 +14,23 @@ from ..errors import UserError
 
 UNSPECIFIED = 2  # as ITU-T H.273 says it of a matrix
 QUARTER_TURN = 90
+# Tags may be in any encoding. PyAV 19 takes them as they are; the earlier ones raise unless they are told not to.
+_ANY_TAGS = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+
+Source = str | os.PathLike[str] | BytesIO
+
+
+def open_video(source: Source, options: Mapping[str, str] | None = None) -> av.container.InputContainer:
+    """A video file for reading, whatever is written in its tags. `options` are FFmpeg's. Raises av.error.FFmpegError."""
+    if isinstance(source, BytesIO):
+        source.seek(0)
+    else:
+        source = os.fspath(source)
+    return av.open(source, options=dict(options or {}), **_ANY_TAGS)
 
 
 def video_frames(
-    source: str | os.PathLike[str] | BytesIO,
+    source: Source,
     start_s: float = 0.0,
     duration_s: float = 0.0,  # 0: to the end
 ) -> Iterator[np.ndarray]:  # (height, width, 3) RGB in full range: uint8, or uint16 where the file has more than 8 bits
@@ -25,12 +39,9 @@ def video_frames(
     Raises UserError with half a sentence ("is ...") for what is no video or is damaged.
     """
     try:
-        with av.open(source if isinstance(source, BytesIO) else os.fspath(source)) as container:
-            if not container.streams.video:
-                raise UserError("is a file without a video in it")
-            stream = container.streams.video[0]
-            first = int(start_s / stream.time_base) if start_s else None
-            end = int((start_s + duration_s) / stream.time_base) if duration_s else None
+        with open_video(source) as container:
+            stream = _pictures_of(container)
+            first, end = _ticks(start_s, duration_s, stream.time_base)
             if first is not None:
                 container.seek(first, stream=stream)
             for frame in container.decode(stream):
@@ -41,6 +52,45 @@ def video_frames(
                 yield rgb_of(frame)
     except av.error.FFmpegError as problem:
         raise UserError(f"is no video that FFmpeg can read ({problem.strerror or problem})") from problem
+
+
+def stretches(
+    source: Source,
+    start_s: float,
+    duration_s: float,  # 0: to the end
+    frames: int,
+) -> Iterator[tuple[float, float]]:  # start and duration in seconds
+    """A video, or a part of it, in stretches of so many frames: each frame is in one of them, though times are floats.
+
+    A stretch begins a quarter of the file's smallest unit of time behind its first frame: who rounds times down to that
+    unit, as the host does, finds the frame, and with it no other. Raises UserError as `video_frames` does.
+    """
+    try:
+        with open_video(source) as container:
+            stream = _pictures_of(container)
+            first, end = _ticks(start_s, duration_s, stream.time_base)
+            moments = sorted(packet.pts for packet in container.demux(stream) if packet.pts is not None)
+            unit = stream.time_base
+    except av.error.FFmpegError as problem:
+        raise UserError(f"is no video that FFmpeg can read ({problem.strerror or problem})") from problem
+    moments = [moment for moment in moments if (first or 0) <= moment and (end is None or moment < end)]
+    begins = moments[::frames]
+    for begin, until in zip(begins, [*begins[1:], moments[-1] + 1] if begins else (), strict=True):
+        yield float((begin + Fraction(1, 4)) * unit), float((until - begin) * unit)
+
+
+def _pictures_of(container: av.container.InputContainer) -> av.VideoStream:
+    if not container.streams.video:
+        raise UserError("is a file without a video in it")
+    return container.streams.video[0]
+
+
+def _ticks(start_s: float, duration_s: float, unit: Fraction) -> tuple[int | None, int | None]:
+    """The first moment and the end (exclusive) in units of the file's time, rounded as the host rounds them."""
+    return (
+        int(start_s / unit) if start_s else None,
+        int((start_s + duration_s) / unit) if duration_s else None,
+    )
 
 
 def rgb_of(frame: av.VideoFrame) -> np.ndarray:  # (height, width, 3) uint8 or uint16

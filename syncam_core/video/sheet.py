@@ -9,9 +9,8 @@ from fractions import Fraction
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
-from torch import Tensor
 
-from .clip import BITS_8, Clip, ImageClip, in_depth
+from .clip import BITS_8, Clip, in_depth
 from .labels import draw_plate, label_plate
 
 MOMENTS = 6
@@ -22,8 +21,8 @@ TIME_TEXT_PX, TIME_ROW_PX = 13, 24
 PNG_COMPRESSION = 4  # as the host's Save Image
 
 
-def sheet_picture(
-    views: Sequence[Tensor],  # per view (frames, height, width, 3 or 4) in 0..1, the same number of frames
+def sheet_of_clips(
+    clips: Sequence[Clip],  # one per view, all as long
     names: Sequence[str],
     colors: Sequence[str],  # "#rrggbb"
     fps: float | Fraction,
@@ -33,19 +32,8 @@ def sheet_picture(
 
     The moments are spread evenly from the first frame to the last; a clip of fewer frames shows each of them. Views
     whose longer side is below 128 pixels are enlarged by a whole factor without smoothing, so that their pixels can
-    be seen as they are; those above 320 are reduced.
+    be seen as they are; those above 320 are reduced. Only the frames shown are made.
     """
-    return sheet_of_clips([ImageClip(view) for view in views], names, colors, fps, moments)
-
-
-def sheet_of_clips(
-    clips: Sequence[Clip],  # one per view, all as long
-    names: Sequence[str],
-    colors: Sequence[str],  # "#rrggbb"
-    fps: float | Fraction,
-    moments: int = MOMENTS,
-) -> np.ndarray:  # (height, width, 3) uint8
-    """`sheet_picture` of clips, of which only the frames shown are made."""
     some = sheet_moments(len(clips[0]), moments)
     rows = [[_fitted(in_depth(clip[frame], BITS_8)) for frame in some] for clip in clips]
     tile_width = max(row[0].shape[1] for row in rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..errors import UserError
 from .clip import Clip, MadeClip, in_depth
 
 ROOM_TO_SPARE = 64 * 2**20  # bytes that stay free beside the frames
+CHECKED_AT_ONCE = 64 * 2**20  # of frames beyond those that were announced
 
 
 class Spool:
@@ -25,20 +27,14 @@ class Spool:
     def __init__(
         self,
         folder: str | os.PathLike[str],
-        needed: int,  # bytes
+        needed: int = 0,  # bytes, where they are known; there may be more
     ) -> None:
         """Raises UserError with a sentence where the disk has no room for it, OSError where the folder is no good."""
         os.makedirs(folder, exist_ok=True)
-        free = shutil.disk_usage(folder).free
-        if free < needed + ROOM_TO_SPARE:
-            raise UserError(
-                f"the decoded frames need {gigabytes(needed)} for a while in '{os.fspath(folder)}', but "
-                f"{gigabytes(free)} are free there; free some space, render fewer or smaller views, or start ComfyUI "
-                "with --temp-directory on another disk."
-            )
         self._folder = os.fspath(folder)
+        self._end = self._checked = 0  # what is written, and up to where there was room
+        self._check_room(needed)
         self._file = tempfile.TemporaryFile(dir=folder, prefix="syncam-", buffering=0)  # noqa: SIM115 (it stays open)
-        self._end = 0
 
     def new_clip(self, height: int, width: int, dtype: np.dtype) -> SpooledClip:
         return SpooledClip(self, height, width, np.dtype(dtype))
@@ -46,6 +42,8 @@ class Spool:
     def write(self, data: memoryview) -> int:
         """Append bytes and return where they begin. Raises UserError with a sentence where the disk takes no more."""
         begin = self._end
+        if begin + len(data) > self._checked:
+            self._check_room(CHECKED_AT_ONCE)
         try:
             self._file.seek(begin)
             while len(data):
@@ -58,6 +56,17 @@ class Spool:
                 "or start ComfyUI with --temp-directory on another disk."
             ) from error
         return begin
+
+    def _check_room(self, needed: int) -> None:
+        free = shutil.disk_usage(self._folder).free
+        if free < needed + ROOM_TO_SPARE:
+            so_far = f" more than the {gigabytes(self._end)} that are there" if self._end else ""
+            raise UserError(
+                f"the decoded frames need {gigabytes(needed)}{so_far} for a while in '{self._folder}', but "
+                f"{gigabytes(free)} are free there; free some space, use fewer or smaller views, or start ComfyUI "
+                "with --temp-directory on another disk."
+            )
+        self._checked = self._end + needed
 
     def read(self, begin: int, data: memoryview) -> None:
         self._file.seek(begin)
@@ -98,6 +107,12 @@ class SpooledClip:
                 f"a frame is {frame.shape} {frame.dtype}, but the clip is {(self.height, self.width, 3)} {self.dtype}."
             )
         self.begins.append(self.spool.write(_bytes_of(np.ascontiguousarray(frame))))
+
+    def keeping(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """The same frames; each one is appended as it passes."""
+        for frame in frames:
+            self.append(frame)
+            yield frame
 
     def __len__(self) -> int:
         return len(self.begins)

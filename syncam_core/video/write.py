@@ -1,15 +1,11 @@
-"""Video files, written frame by frame through PyAV, and folders in which files appear only together."""
+"""Video files, written frame by frame through PyAV."""
 
 from __future__ import annotations
 
 import math
 import os
-import shutil
-import tempfile
-import time
-import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +14,7 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from ..disk.staged import staged_file
 from ..errors import UserError
 from .codecs import CODECS, MOV_OPTIONS, check_choice, encodable, frame_dtype, new_stream
 from .frames import pad_to_even
@@ -25,8 +22,6 @@ from .frames import pad_to_even
 SLOWEST_FPS, FASTEST_FPS = 0.01, 240
 NTSC_NOMINAL_FPS = (24, 30, 48, 60, 120)
 LARGEST_SIDE = CODECS["h264"].largest_side
-TEMPORARY_PREFIX = ".syncam-"
-LEFTOVER_SECONDS = 24 * 3600.0
 
 
 def frame_rate(fps: float | Fraction) -> Fraction:
@@ -92,20 +87,17 @@ class VideoWriter:
 
     def __enter__(self) -> VideoWriter:
         about = CODECS[self.codec]
-        self._temporary = self.path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}{about.suffix}")
         self._stream = None
         self._reformatter = VideoReformatter()
-        try:
+        # Tags must be set before the first stream is written; faststart moves the index to the front at the end.
+        options = MOV_OPTIONS if about.container in ("mp4", "mov") else {}
+        with ExitStack() as opened:
             # FFmpeg opens the file with the first packets only, dozens of frames later; a folder that cannot be
-            # written to should be known now.
-            self._temporary.touch(exist_ok=False)
-            # Tags must be set before the first stream is written; faststart moves the index to the front at the end.
-            options = MOV_OPTIONS if about.container in ("mp4", "mov") else {}
-            self._container = av.open(str(self._temporary), mode="w", format=about.container, options=options)
+            # written to is known now.
+            hidden = opened.enter_context(staged_file(self.path))
+            self._container = av.open(str(hidden), mode="w", format=about.container, options=options)
             self._container.metadata.update(self.metadata)
-        except BaseException:
-            self._temporary.unlink(missing_ok=True)
-            raise
+            self._file = opened.pop_all()
         return self
 
     def write(
@@ -133,14 +125,11 @@ class VideoWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        try:
-            if kind is None:
-                self._finish()
-                os.replace(self._temporary, self.path)
-            else:
-                self._abandon()
-        finally:
-            self._temporary.unlink(missing_ok=True)
+        with ExitStack() as unfinished:
+            unfinished.push(self._file)  # removes the file where closing the video fails
+            self._finish() if kind is None else self._abandon()
+            unfinished.pop_all()
+        self._file.__exit__(kind, error, traceback)
 
     def _finish(self) -> None:
         if self._stream is None:
@@ -179,48 +168,3 @@ def write_video(
         for frame in frames:
             video.write(frame)
     return video.frames
-
-
-@contextmanager
-def staged_files(folder: str | os.PathLike[str], name: str = "") -> Iterator[Path]:
-    """A fresh folder inside `folder`; what is written into it moves to `folder` when the block ends without an error.
-
-    Files that belong together thus appear together: after an exception, an interrupt included, none of them is there.
-    After a killed process, too, none is; what it wrote stays in a hidden folder, which a later block removes once it is
-    a day old. With a `name`, the fresh folder is called after it, so that two processes cannot both have the name.
-    Raises FileExistsError, and moves nothing, where a name is already in use.
-    """
-    folder = Path(folder)
-    _remove_leftovers(folder)
-    if name:
-        stage = folder / f"{TEMPORARY_PREFIX}{name}"
-        stage.mkdir(mode=0o700)
-    else:
-        stage = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=folder))
-    moved: list[Path] = []
-    try:
-        yield stage
-        files = sorted(stage.iterdir())
-        for file in files:
-            if (folder / file.name).exists():
-                raise FileExistsError(f"'{folder / file.name}' exists already")
-        for file in files:
-            moved.append(folder / file.name)
-            os.replace(file, moved[-1])
-    except BaseException:
-        for file in moved:
-            file.unlink(missing_ok=True)
-        raise
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Remove what killed processes left: hidden folders of this module in which nothing was written for a day."""
-    for stage in folder.glob(f"{TEMPORARY_PREFIX}*"):
-        try:
-            newest = max(path.stat().st_mtime for path in (stage, *stage.iterdir()))
-        except OSError:  # no folder, or gone meanwhile
-            continue
-        if time.time() - newest > LEFTOVER_SECONDS:
-            shutil.rmtree(stage, ignore_errors=True)

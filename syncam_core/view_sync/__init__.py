@@ -1,6 +1,1 @@
-"""The view-sync module of SynCamMaster and its weights file."""
-
-from .module import ViewSync, ViewSyncBlock, view_rope
-from .weights import ViewSyncWeights, WeightsError, read_weights, write_weights
-
-__all__ = ["ViewSync", "ViewSyncBlock", "ViewSyncWeights", "WeightsError", "read_weights", "view_rope", "write_weights"]
+"""The view-sync module of SynCamMaster, how its views are coupled, and its weights file."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..cameras.builders import parse_numbers
+from ..cameras.spoken import parse_numbers, whole_numbers
 from ..errors import UserError
-from .view_numbers import read_numbers
 
 STRONGEST = 2.0
 
@@ -89,7 +88,7 @@ def parse_blocks(text: str) -> tuple[int, ...] | None:
 
     Raises UserError for anything but numbers and rising ranges of them.
     """
-    return tuple(sorted(set(read_numbers(text, "blocks")))) or None
+    return tuple(sorted(set(whole_numbers(text, "blocks")))) or None
 
 
 def _numbers(text: str, name: str) -> tuple[float, ...]:

@@ -4,20 +4,21 @@ A coupling is a pure function from (views, step, rig) to groups. The released we
 is the reference with the identity as its pose; in every group here the first member plays that part, and poses are
 taken relative to it. With two views each coupling is the one pair, and so the trained module itself.
 
-Source: SynCamMaster (arXiv 2412.07760) attends jointly; the groups are this project's own.
+Source: SynCamMaster (arXiv 2412.07760) attends jointly; the groups are this project's own. A new coupling is one more
+entry of `COUPLINGS`: inputs, tooltips, refusals and the estimate of the memory are made from it.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..errors import UserError
-
-COUPLINGS = ("joint", "anchor", "nearest", "routed")
+from ..errors import check_choice
 
 
 class Group(NamedTuple):
@@ -28,24 +29,6 @@ class Group(NamedTuple):
 
 
 Groups = tuple[Group, ...]  # a view that is asked in several groups gets the mean of their results
-
-
-def groups_of(coupling: str, poses: Tensor, size: int = 2, step: int = 0, seed: int = 0) -> Groups:
-    """The groups of one sampling step.
-
-    ``poses`` (views, frames, 12) are those of the rig, as the module reads them. ``size`` is the number of views in a
-    group, for "nearest" and "routed"; ``step`` and ``seed`` count for "routed". Raises UserError for another coupling.
-    """
-    views = poses.shape[0]
-    if coupling == "joint" or views <= 2:
-        return joint(views)
-    if coupling == "anchor":
-        return anchor(views)
-    if coupling == "nearest":
-        return nearest(view_distances(poses), size - 1)
-    if coupling == "routed":
-        return routed(views, step, seed, size)
-    raise UserError(f"'coupling' is '{coupling}'; choose {', '.join(COUPLINGS)}.", field="coupling")
 
 
 def joint(views: int) -> Groups:
@@ -123,3 +106,54 @@ def poses_in_group(poses: Tensor, members: tuple[int, ...]) -> Tensor:
     relative = torch.linalg.solve(matrices[0, 0], matrices)[..., :3, :].flatten(2)
     relative[0, (chosen[0] == chosen[0, 0]).all(dim=1)] = torch.eye(3, 4, dtype=relative.dtype).flatten()
     return relative.to(poses.dtype)
+
+
+class Moment(NamedTuple):
+    """What a coupling may go by: the rig, and when in which sampling."""
+
+    poses: Tensor  # (views, frames, 12), of the whole rig, as the module reads them
+    size: int  # of a group, where the coupling is `sized`
+    step: int
+    seed: int
+
+    @property
+    def views(self) -> int:
+        return len(self.poses)
+
+
+@dataclass(frozen=True)
+class Coupling:
+    words: str  # what the views look at
+    groups: Callable[[Moment], Groups]  # of more than two views
+    sized: bool = False  # asks for a size of its groups
+    changes: bool = False  # with every step, so that nothing about its groups is worth keeping
+
+
+COUPLINGS = {
+    "joint": Coupling("all at once, as in the paper", lambda at: joint(at.views)),
+    "anchor": Coupling(
+        "each with the reference view, in the pairs that the released weights were trained on",
+        lambda at: anchor(at.views),
+    ),
+    "nearest": Coupling(
+        "each with its nearest cameras", lambda at: nearest(view_distances(at.poses), at.size - 1), sized=True
+    ),
+    "routed": Coupling(
+        "groups that change at every step",
+        lambda at: routed(at.views, at.step, at.seed, at.size),
+        sized=True,
+        changes=True,
+    ),
+}
+
+
+def groups_of(coupling: str, poses: Tensor, size: int = 2, step: int = 0, seed: int = 0) -> Groups:
+    """The groups of one sampling step.
+
+    ``poses`` (views, frames, 12) are those of the rig, as the module reads them. ``size`` is the number of views in a
+    group where the coupling asks for one; ``step`` and ``seed`` count where its groups change. Raises UserError for
+    another coupling.
+    """
+    check_choice("coupling", coupling, COUPLINGS)
+    views = len(poses)
+    return joint(views) if views <= 2 else COUPLINGS[coupling].groups(Moment(poses, size, step, seed))

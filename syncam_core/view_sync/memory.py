@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from .coupling import Groups, groups_of
+from ..wan.geometry import WAN21, Geometry
+from .coupling import COUPLINGS, Groups, groups_of
 
 MEMORY_CHOICES = ("auto", "whole", "low")
 MOST_TOKENS = 32768  # one view of 81 frames at 832 x 480: a GPU is as fast with it as with more
@@ -24,7 +25,6 @@ WORDS = 512  # of a prompt, padded
 TEXTS = 2  # positive and negative
 LATENT_COPIES = 10  # of the sampler, in float32: noise, x, what each conditioning predicts, ...
 STREAMS = 2  # the block's input and its output; the last layer holds as many
-MATRIX_EDGE = 64  # numbers of a patch at the model's output
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Transformer:
     weight_bytes: int = 2  # of a number of the base
     module_weight_bytes: int = 2
     itemsize: int = 2  # of a number that is computed with
+    patch_numbers: int = WAN21.patch_numbers
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,13 @@ class Job:
     group_size: int = 2
     memory: str = "auto"
     stacked: int = 1  # conditionings that go through the model together
+    geometry: Geometry = WAN21
 
     @property
     def grid(self) -> tuple[int, int, int]:
         """Frames, height and width in tokens."""
-        return (self.frames - 1) // 4 + 1, math.ceil(self.height / 16), math.ceil(self.width / 16)
+        edge = self.geometry.token_pixels
+        return self.geometry.latent_frames(self.frames), math.ceil(self.height / edge), math.ceil(self.width / edge)
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def weight_bytes(model: Transformer) -> int:
     block = 2 * attention + 2 * d * f + f + d + 2 * d + 6 * d
     text = model.text_dim * d + d + d * d + d
     time = 256 * d + d + d * d + d + 6 * (d * d + d)
-    ends = d * MATRIX_EDGE + d + d * MATRIX_EDGE + MATRIX_EDGE + 2 * d
+    ends = 2 * d * model.patch_numbers + d + model.patch_numbers + 2 * d
     module = 4 * (d * d + d) + 2 * d + 12 * d + d + 3 * d  # its last two layers are one
     return (model.depth * block + text + time + ends) * model.weight_bytes + (
         model.depth * module * model.module_weight_bytes
@@ -112,10 +115,10 @@ def kept_bytes(job: Job, model: Transformer) -> int:
     members = sum(len(group.members) for group in groups)
     # Groups that all begin with view 0 see its cameras as they are; others have their own for query, key and value.
     rows = job.views if all(group.members[0] == 0 for group in groups) else 3 * members
-    cameras = 0 if job.coupling == "routed" else rows * frames * model.dim * model.itemsize * model.depth
+    cameras = 0 if COUPLINGS[job.coupling].changes else rows * frames * model.dim * model.itemsize * model.depth
     text = 2 * TEXTS * WORDS * model.dim * model.itemsize * model.depth
     text += job.stacked * job.views * WORDS * model.text_dim * model.itemsize  # as the forward gets it
-    latents = LATENT_COPIES * job.views * frames * height * width * MATRIX_EDGE * 4
+    latents = LATENT_COPIES * job.views * frames * height * width * model.patch_numbers * 4
     return cameras + text + latents
 
 
@@ -236,11 +239,13 @@ def fitting(job: Job, model: Transformer, free: float, fused: bool, room: float)
             yield views(count)
             break
     for share in (0.875, 0.75, 0.625, 0.5, 0.375, 0.25):
-        width, height = (max(16, round(size * share / 16) * 16) for size in (job.width, job.height))
+        edge = job.geometry.token_pixels
+        width, height = (max(edge, round(size * share / edge) * edge) for size in (job.width, job.height))
         if fits(width=width, height=height):
             yield f"{width} x {height}"
             break
-    for frames in range(job.frames - 4, 4, -4):
+    step = job.geometry.frames
+    for frames in range(job.frames - step, step, -step):
         if fits(frames=frames):
             yield f"{frames} frames"
             break

@@ -11,99 +11,21 @@ rotary position code.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
-from einops import rearrange, repeat
+from einops import rearrange
 from torch import Tensor, nn
 
+from ..wan.attention import NORM_EPS, AttentionFunction, Rope, SelfAttention, apply_rope, scaled_dot_product
 from .coupling import Group, Groups, joint, poses_in_group
 
 POSE_NUMBERS = 12
-ROPE_THETA = 10000.0
-NORM_EPS = 1e-6
-
-# (query, key, value, heads) -> output, all of shape (batch, tokens, dim)
-AttentionFunction = Callable[[Tensor, Tensor, Tensor, int], Tensor]
 
 
-class Rope(NamedTuple):
-    """Rotation of interleaved channel pairs: ``cos`` and ``sin`` of shape (tokens, 1, head_dim / 2), float32."""
-
-    cos: Tensor
-    sin: Tensor
-
-    def of_views(self, positions: tuple[int, ...], tokens: int) -> Rope:
-        """The rows of some view positions, each of ``tokens`` tokens."""
-        if positions == tuple(range(len(positions))):
-            return Rope(*(rows[: len(positions) * tokens] for rows in self))
-        return Rope(*(rows.unflatten(0, (-1, tokens))[list(positions)].flatten(0, 1) for rows in self))
-
-
-def view_rope(views: int, height: int, width: int, head_dim: int, device: torch.device | str = "cpu") -> Rope:
-    """Rotary position code of the tokens of one latent frame seen by all views, ordered (views height width).
-
-    ``height`` and ``width`` count patches. A head's channels are split as Wan splits them (44 + 42 + 42 of 128); the
-    view index 0..views-1 takes the temporal share, so view 0 and view 1 are not interchangeable. The angles are
-    computed in float64, theta is 10000. Source: ``freqs_mvs`` of the public Wan2.1 code.
-    """
-    spatial = 2 * (head_dim // 6)
-    rows = []
-    for size, channels in ((views, head_dim - 2 * spatial), (height, spatial), (width, spatial)):
-        # On the CPU: several devices have no float64.
-        frequency = ROPE_THETA ** (-torch.arange(0, channels, 2, dtype=torch.float64) / channels)
-        rows.append(torch.outer(torch.arange(size, dtype=torch.float64), frequency))
-    angles = torch.cat(
-        [
-            repeat(rows[0], "v c -> v h w c", h=height, w=width),
-            repeat(rows[1], "h c -> v h w c", v=views, w=width),
-            repeat(rows[2], "w c -> v h w c", v=views, h=height),
-        ],
-        dim=-1,
-    )
-    angles = rearrange(angles, "v h w c -> (v h w) 1 c")
-    return Rope(angles.cos().float().to(device), angles.sin().float().to(device))
-
-
-def apply_rope(x: Tensor, rope: Rope, heads: int) -> Tensor:
-    """Rotate the channel pairs (2i, 2i+1) of every head of ``x`` (batch, tokens, heads * head_dim); dtype is kept."""
-    pairs = x.float().view(*x.shape[:2], heads, -1, 2)
-    if x.device.type == "cpu":  # the same products as one complex one: a fifth of the time there
-        turned = torch.view_as_complex(pairs) * torch.complex(rope.cos, rope.sin)
-        return torch.view_as_real(turned).view(x.shape).to(x.dtype)
-    even, odd = pairs.unbind(-1)
-    rotated = torch.empty_like(x).view(pairs.shape)
-    rotated[..., 0] = torch.addcmul(even * rope.cos, odd, rope.sin, value=-1)
-    rotated[..., 1] = torch.addcmul(even * rope.sin, odd, rope.cos)
-    return rotated.view(x.shape)
-
-
-def scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
-    """Full attention by PyTorch's own kernel; the host may hand in another :data:`AttentionFunction`."""
-    q, k, v = (rearrange(t, "b n (heads d) -> b heads n d", heads=heads) for t in (q, k, v))
-    return rearrange(nn.functional.scaled_dot_product_attention(q, k, v), "b heads n d -> b n (heads d)")
-
-
-class ViewAttention(nn.Module):
-    """Self-attention over the tokens of all views with RMS-normalised queries and keys (over all of ``dim``)."""
-
-    def __init__(self, dim: int, device=None, dtype=None, operations=nn, folded: bool = False):
-        super().__init__()
-        for name in "qkv" if folded else "qkvo":
-            self.add_module(name, operations.Linear(dim, dim, device=device, dtype=dtype))
-        self.norm_q, self.norm_k = (
-            operations.RMSNorm(dim, eps=NORM_EPS, elementwise_affine=True, device=device, dtype=dtype) for _ in range(2)
-        )
-
-    def forward(self, x: Tensor, rope: Rope, heads: int, attention: AttentionFunction) -> Tensor:
-        return self.o(self.jointly(x, rope, heads, attention))
-
-    def jointly(self, x: Tensor, rope: Rope, heads: int, attention: AttentionFunction) -> Tensor:
-        """What comes before the output layer ``o``, as ``x`` (batch, tokens, dim)."""
-        q = apply_rope(self.norm_q(self.q(x)), rope, heads)
-        k = apply_rope(self.norm_k(self.k(x)), rope, heads)
-        return attention(q, k, self.v(x), heads)
+class ViewAttention(SelfAttention):
+    """Self-attention over the tokens of all views, or of views in groups."""
 
     def in_groups(
         self,
@@ -332,3 +254,13 @@ def fold_output(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
             folded[key] = (matrix @ weight).to(projector.dtype)
             folded[f"{block}.projector.bias"] = (matrix @ bias + own_bias).to(projector.dtype)
     return folded
+
+
+def within_each_view(attention: AttentionFunction, views: int) -> AttentionFunction:
+    """View attention in which every view sees only itself: the control that keeps the cameras and drops the sharing."""
+
+    def masked(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
+        q, k, v = (rearrange(t, "b (v n) d -> (b v) n d", v=views) for t in (q, k, v))
+        return rearrange(attention(q, k, v, heads), "(b v) n d -> b (v n) d", v=views)
+
+    return masked

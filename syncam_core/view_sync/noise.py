@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from ..errors import UserError
-from .view_numbers import read_numbers
+from ..cameras.spoken import whole_numbers
+from ..errors import UserError, check_choice
 
 NOISES = ("independent", "shared", "mixed")
 # Own draws follow the seed itself, so the shared one follows another: the fraction of the golden ratio away.
@@ -27,8 +27,7 @@ def noise_of_views(
     sqrt(mix) * shared + sqrt(1 - mix) * own, in which any two views correlate by `mix`. The shared draw depends on the
     seed and on the shape of one view only, so views that are added or reordered leave the others' noise as it is.
     """
-    if noise not in NOISES:
-        raise UserError(f"'noise' is '{noise}'; choose {', '.join(NOISES)}.", field="noise")
+    check_choice("noise", noise, NOISES)
     if not 0 <= mix <= 1:
         raise UserError(f"'noise_mix' is {mix}; give a number from 0 (all own) to 1 (all shared).", field="noise_mix")
     if noise == "independent":
@@ -50,7 +49,7 @@ def read_noise_order(text: str, views: int | None) -> list[int] | None:
     With `views` None the text alone is judged. Raises UserError for a text that is no list of numbers, and for another
     number of draws than views.
     """
-    order = read_numbers(text, "noise_order")
+    order = whole_numbers(text, "noise_order")
     if not order:
         return None
     if views is not None and len(order) != views:

@@ -10,20 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import pickletools
 import re
-import struct
-import tempfile
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ..disk.checkpoint import WeightsError, open_state_dict
+from ..disk.staged import staged_file
 from ..errors import UserError
 from .module import POSE_NUMBERS
 
@@ -39,29 +36,9 @@ FLOAT_DTYPES = {
     "fp16": torch.float16,
 }
 
-# 1275 keys need about 150 kB of header; a header of this size is an attack or a broken file.
-MAX_HEADER_BYTES = 4 * 2**20
-# All that the pickle of a state dict may name; everything else is refused before it is looked up.
-PICKLE_GLOBALS = {"collections OrderedDict", "torch.storage UntypedStorage", "torch Size", "torch device"}
-PICKLE_GLOBALS |= {f"torch._utils _rebuild_{what}" for what in ("tensor_v2", "tensor_v3", "parameter")}
-PICKLE_GLOBALS |= {
-    f"torch {kind}Storage"
-    for kind in ("Float", "Half", "BFloat16", "Double", "Long", "Int", "Short", "Char", "Byte", "Bool")
-}
-PICKLE_GLOBALS |= {
-    f"torch {str(dtype).removeprefix('torch.')}" for dtype in vars(torch).values() if isinstance(dtype, torch.dtype)
-}
-CODE_OPCODES = {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4"}
-
 MARKER_KEY = "blocks.0.mvs_attn.q.weight"
 MODULE_KEY = re.compile(r"blocks\.(\d{1,4})\.(cam_encoder|projector|modulation_mvs|mvs_attn)\b")
 LORA_KEY = re.compile(r"lora_|\.alpha$|lokr_|hada_|oft_|dora_scale|^lycoris_|\.diff(_b)?$")
-# Under these names trainers wrap a state dict.
-WRAPPERS = ("state_dict", "module", "model")
-
-
-class WeightsError(UserError):
-    """The file cannot serve as view-sync weights; the message says what it is and what to use instead."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,15 +139,8 @@ def write_weights(
         "tensors_sha256": tensors_sha256(tensors),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    try:
-        save_file(tensors, temporary, metadata=metadata)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with staged_file(path) as staged:
+        save_file(tensors, staged, metadata=metadata)
     return path
 
 
@@ -203,122 +173,7 @@ def file_sha256(path: str | os.PathLike, progress: Callable[[int, int], None] = 
     return digest.hexdigest()
 
 
-class _SafetensorsState(Mapping):
-    """A safetensors file as a lazy mapping: a tensor is read when it is asked for."""
-
-    def __init__(self, file: safe_open):
-        self._file, self._keys = file, dict.fromkeys(file.keys())
-
-    def __getitem__(self, key: str) -> Tensor:
-        return self._file.get_tensor(key)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._keys)
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-
-def open_state_dict(path: Path) -> tuple[Mapping[str, Tensor], dict[str, str]]:
-    """Tensors by name and metadata of a safetensors file or PyTorch checkpoint, without running anything in it.
-
-    Raises :class:`WeightsError` when it is neither or damaged, OSError when it cannot be read.
-    """
-    with open(path, "rb") as file:
-        start = file.read(9)
-        if start[:4] == b"PK\x03\x04":
-            _check_zip(file, path)
-            return _load_checkpoint(path), {}
-    if len(start) == 9 and start[8:] == b"{":
-        return _load_safetensors(path, struct.unpack("<Q", start[:8])[0])
-    if start[:1] == b"\x80":
-        raise WeightsError(
-            f"'{path.name}' is a bare pickle, which could run code when opened and is not; "
-            "use the .safetensors file, or a checkpoint in the zip format that torch.save has written since PyTorch 1.6."
-        )
-    raise WeightsError(
-        f"'{path.name}' is neither a safetensors file nor a PyTorch checkpoint, or its beginning is damaged; "
-        "download it again."
-    )
-
-
-def _load_safetensors(path: Path, header_bytes: int) -> tuple[Mapping[str, Tensor], dict[str, str]]:
-    if header_bytes > min(MAX_HEADER_BYTES, path.stat().st_size - 8):
-        raise WeightsError(
-            f"'{path.name}' claims a header of {header_bytes} bytes, more than a weights file has; download it again."
-        )
-    try:
-        file = safe_open(path, framework="pt", device="cpu")
-        return _SafetensorsState(file), dict(file.metadata() or {})
-    except (SafetensorError, UnicodeDecodeError) as error:
-        raise WeightsError(f"'{path.name}' is truncated or damaged ({error}); download it again.") from None
-
-
-def _load_checkpoint(path: Path) -> Mapping[str, Tensor]:
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:
-        # Whatever is wrong with it, torch's own message advises to load it unsafely.
-        raise WeightsError(f"'{path.name}' has a damaged table of tensors; download it again.") from error
-    for name in WRAPPERS:
-        if isinstance(state, dict) and isinstance(state.get(name), dict):
-            state = state[name]
-    if not isinstance(state, dict) or not all(isinstance(key, str) for key in state):
-        raise WeightsError(f"'{path.name}' holds no dictionary of named tensors.")
-    return {key: value for key, value in state.items() if isinstance(value, Tensor)}
-
-
-def _check_zip(file, path: Path) -> None:
-    """Refuse archives that would unpack to more than they are, and pickles that name anything but tensors."""
-    size = path.stat().st_size
-    if _central_directory_bytes(file, size, path.name) > MAX_HEADER_BYTES:
-        raise WeightsError(f"'{path.name}' has a table of contents far larger than any checkpoint's; it is refused.")
-    try:
-        with zipfile.ZipFile(file) as archive:
-            entries = archive.infolist()
-            if sum(e.file_size for e in entries) > size:
-                raise WeightsError(f"'{path.name}' would unpack to more than its {size} bytes; it is refused.")
-            if any(e.compress_type != zipfile.ZIP_STORED for e in entries):
-                raise WeightsError(f"'{path.name}' is a compressed archive, which torch.save never writes.")
-            pickles = [e for e in entries if e.filename.endswith("/data.pkl")]
-            if len(pickles) != 1 or pickles[0].file_size > MAX_HEADER_BYTES:
-                raise WeightsError(f"'{path.name}' is a zip archive but not a PyTorch checkpoint.")
-            _check_pickle(archive.read(pickles[0]), path.name)
-    except (zipfile.BadZipFile, EOFError, struct.error, UnicodeDecodeError) as error:
-        raise WeightsError(f"'{path.name}' is truncated or damaged ({error}); download it again.") from None
-
-
-def _central_directory_bytes(file, size: int, name: str) -> int:
-    """Size of the zip's table of contents as its end record states it (ZIP64 included), read without parsing it."""
-    file.seek(max(0, size - 66_000))
-    tail = file.read()
-    end = tail.rfind(b"PK\x05\x06")
-    if end < 0 or len(tail) < end + 22:
-        raise WeightsError(f"'{name}' is truncated: the end of the archive is missing; download it again.")
-    stated = struct.unpack("<I", tail[end + 12 : end + 16])[0]
-    end64 = tail.rfind(b"PK\x06\x06", 0, end)
-    if stated == 0xFFFFFFFF and end64 >= 0:
-        stated = struct.unpack("<Q", tail[end64 + 40 : end64 + 48])[0]
-    return stated
-
-
-def _check_pickle(data: bytes, name: str) -> None:
-    try:
-        for opcode, argument, _ in pickletools.genops(data):
-            if opcode.name in CODE_OPCODES or (opcode.name == "GLOBAL" and argument not in PICKLE_GLOBALS):
-                what = argument if opcode.name == "GLOBAL" else opcode.name
-                raise WeightsError(
-                    f"'{name}' holds a pickle that asks for '{str(what)[:100].replace(' ', '.')}', which tensors do "
-                    "not need and which could run code; nothing was run. Get the file from its authors, or a "
-                    ".safetensors version."
-                )
-    except WeightsError:
-        raise
-    except Exception as error:  # pickletools raises whatever its byte readers raise
-        raise WeightsError(f"'{name}' has a damaged table of tensors; download it again.") from error
-
-
-def _module_prefix(keys, name: str) -> str:
+def _module_prefix(keys: Iterable[str], name: str) -> str:
     """What stands before ``blocks.0.…`` in the file's keys; raises if the file is not view-sync weights."""
     keys = list(keys)
     marker = next((key for key in keys if key.endswith(MARKER_KEY)), None)

@@ -371,6 +371,25 @@ def test_wipe_solo_loop_speed_and_downloads(page, server, request, tmp_path_fact
     page.mouse.wheel(0, 300)
     assert in_app(page, "return [...app.canvas.ds.offset, app.canvas.ds.scale]") == where
 
+    # previews that somebody has deleted come back with the next run of the unchanged graph
+    previews = list((server.folder / "temp").glob("syncam_player_*.mp4"))
+    assert len(previews) >= VIEWS
+    for file in previews:
+        file.unlink()
+    in_app(
+        page,
+        """
+        const node = app.graph._nodes.find(n => n.type == 'SynCamPlayer');
+        const said = node.properties.syncam_film;
+        node.onExecuted({ syncam_player: [{ ...said, frames: said.frames - 1 }] }); // as after a reload: read anew
+        """,
+    )
+    page.locator(".sp-player [role=alert]:visible").wait_for()
+    in_app(page, "await app.queuePrompt(0, 1)")
+    all_there(page)
+    assert page.locator(".sp-player [role=alert]:visible").count() == 0
+    assert all(file.is_file() for file in previews[:VIEWS])
+
     # a node that is removed keeps no decoder, no pictures
     left_over = page.evaluate(
         f"""() => {{
@@ -417,8 +436,8 @@ def test_saved_files_play_and_files_that_are_gone_are_explained_in_the_users_lan
     page.keyboard.press("2")
     assert page.evaluate(chosen) == 1  # the camera of the same name, in the editor at the beginning of the rig
     in_app(page, "app.graph._nodes.find(n => n.type == 'SynCamPlayer').onExecuted({ syncam_player: [window.film(7)] })")
-    page.get_by_role("alert").wait_for()
-    said = page.get_by_role("alert").inner_text()
+    page.locator(".sp-player [role=alert]:visible").wait_for()
+    said = page.locator(".sp-player [role=alert]:visible").inner_text()
     assert "cam7" in said
     words = json.loads((PACK / "locales" / "ja" / "main.json").read_text(encoding="utf-8"))["syncamPlayer"]
     assert said == words["gone"].replace("{name}", "cam7")
@@ -438,7 +457,7 @@ def test_cut_lists_are_read_as_the_edit_node_reads_them(open_page):
     ):
         mine = page.evaluate(
             """async ([text, rate, names]) => {
-                const { readCuts, writeCuts } = await import('/extensions/ComfyUI-SynCam/js/player/cuts.mjs');
+                const { readCuts, writeCuts } = await import('/extensions/ComfyUI-SynCam/lib/cuts.mjs');
                 const cuts = readCuts(text, rate, names);
                 return [cuts.map(({ frame, view, fade }) => [frame, view, fade]), writeCuts(cuts, names)];
             }""",
@@ -451,7 +470,7 @@ def test_cut_lists_are_read_as_the_edit_node_reads_them(open_page):
             assert mine == [[], ""]
     for text in ("0 E", "0 A; nonsense", "24 A; 12 B", '0 "A"', "0 A; 00:00:01;02 B"):
         bad = page.evaluate(
-            """async ([text, names]) => typeof (await import('/extensions/ComfyUI-SynCam/js/player/cuts.mjs'))
+            """async ([text, names]) => typeof (await import('/extensions/ComfyUI-SynCam/lib/cuts.mjs'))
                 .readCuts(text, 24, names)""",
             [text, names],
         )

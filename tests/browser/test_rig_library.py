@@ -1,4 +1,6 @@
-"""The rig JSON in JavaScript: the same cases as in Python, in a real browser, on a blank page without a server."""
+"""The rig JSON in JavaScript: the accepted cases as in Python, in a real browser, on a blank page without a server.
+
+Whether a text is a rig at all is judged by the pack's route; see tests/server/test_rig_routes.py."""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ READ = """async (texts) => {
             const { views, frames, c2w } = bake(doc);
             return { doc, count: frameCount(doc), views, frames, c2w: [...c2w], written: writeRig(doc) };
         } catch (problem) {
-            return { problem: problem.message, isError: problem.constructor === Error };
+            return { problem: problem.message };
         }
     };
     return JSON.stringify(JSON.parse(texts).map(outcome));
@@ -67,18 +69,6 @@ def test_accepted_cases_have_the_cameras_that_were_derived_for_them_and_python_a
         rig = rig_from_json(rig_cases.text_of(case))
         assert outcome["count"] == outcome["frames"] == rig.frames
         rig_cases.agree(matrices(outcome), rig.c2w.numpy(), case["name"])
-
-
-def test_refused_cases_are_refused_with_the_sentence_that_python_says(page):
-    outcomes = read_all(page, [rig_cases.text_of(case) for case in rig_cases.REFUSED])
-    for case, outcome in zip(rig_cases.REFUSED, outcomes, strict=True):
-        assert outcome.get("isError"), case["name"]
-        assert case["place"] in outcome["problem"], case["name"]
-        with pytest.raises(ValueError, match=r".") as refused:
-            rig_from_json(rig_cases.text_of(case))
-        # releases of Python differ in how they put what is no JSON
-        if "not JSON" not in outcome["problem"]:
-            assert outcome["problem"] == str(refused.value), case["name"]
 
 
 def test_a_document_that_was_written_is_the_same_document_here_and_the_same_rig_in_python(page):
@@ -164,9 +154,8 @@ def test_three_hundred_random_documents_are_the_same_in_both_languages(page):
     for text, outcome in zip(texts, read_all(page, texts), strict=True):
         try:
             rig = rig_from_json(text)
-        except ValueError as problem:
-            assert outcome.get("problem") == str(problem), text  # noqa: PT017
-            continue
+        except ValueError:
+            continue  # for the route to say
         accepted += 1
         rig_cases.agree(matrices(outcome), rig.c2w.numpy(), text)
         assert same_rig(rig_from_json(outcome["written"]), rig), text
@@ -177,36 +166,37 @@ def test_three_hundred_random_documents_are_the_same_in_both_languages(page):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    "text",
     [
-        ("'x'.repeat(200_000_000)", "the text has 200000000 characters, but at most 16777216 are read."),
-        ("'['.repeat(1_000_000)", "nested too deeply"),
-        ("'{\"cameras\":'.repeat(100_000)", "nested too deeply"),
-        ("'[' + ' '.repeat(17_000_000) + ']'", "the text has 17000002 characters"),
-        ("'{\"cameras\": [' + '{\"frame\":0},'.repeat(400_000) + '0]}'", "cameras lists 400001 cameras"),
-        ("'{' + Array.from({ length: 200_000 }, (_, i) => `\"k${i}\":0,`).join('') + '\"k199999\":0}'", "stands twice"),
-        ("'{\"cameras\": [{\"azimuth\": 0, \"distance\": 1' + '0'.repeat(9_000_000) + '}]}'", "far too large"),
-        ("'{\"' + '\\\\u0041'.repeat(2_000_000) + '\": 1}'", "unknown key 'AAA"),
-        ("'{\"cameras\": ' + '\\n'.repeat(9_000_000) + '!'", "line 9000001, column 1"),
-        ("42", "is not text"),
-        ("null", "is not text"),
+        "'x'.repeat(200_000_000)",
+        "'['.repeat(1_000_000)",
+        "'{\"cameras\":'.repeat(100_000)",
+        "'[' + ' '.repeat(17_000_000) + ']'",
+        "'{\"cameras\": [' + '{\"frame\":0},'.repeat(400_000) + '0]}'",
+        "'{\"cameras\": [{\"azimuth\": 0, \"distance\": 1' + '0'.repeat(9_000_000) + '}]}'",
+        "'{\"' + '\\\\u0041'.repeat(2_000_000) + '\": 1}'",
+        "'{\"cameras\": ' + '\\n'.repeat(9_000_000) + '!'",
+        '\'{"frames": 1e9, "cameras": [{"azimuth": 0, "distance": 1}]}\'',
+        '\'{"cameras": [{"keyframes": [{"frame": 0, "c2w": [[1]]}]}]}\'',
+        '\'{"cameras": [{"azimuth": 0, "distance": 1, "target": [\' + \'0,\'.repeat(100_000) + \'0]}]}\'',
+        "42",
+        "null",
     ],
-    ids=range(11),
+    ids=range(13),
 )
-def test_hostile_texts_are_refused_in_bounded_time(page, text, said):
-    problem, seconds = page.evaluate(f"""async () => {{
+def test_hostile_texts_are_no_picture_of_a_rig_and_take_bounded_time(page, text):
+    refused, seconds = page.evaluate(f"""async () => {{
         const {{ parseRig }} = await import("/rig.mjs");
         const text = {text};
         const start = performance.now();
         try {{
             parseRig(text);
-            return ["", 0];
+            return [false, 0];
         }} catch (problem) {{
-            return [problem.constructor === Error ? problem.message : String(problem), (performance.now() - start) / 1e3];
+            return [problem instanceof Error, (performance.now() - start) / 1e3];
         }}
     }}""")
-    assert said in problem
-    assert len(problem) < 400
+    assert refused
     assert seconds < 10
 
 
@@ -214,10 +204,20 @@ def test_hostile_texts_are_refused_in_bounded_time(page, text, said):
 
 
 def test_limits_and_words_are_those_of_python(page):
-    names = ["FORMAT", "VERSION", "MAX_VIEWS", "MAX_FRAMES", "MAX_POSES", "PALETTE", "EASES", "INTERPOLATIONS"]
+    names = [
+        "FORMAT",
+        "VERSION",
+        "MAX_VIEWS",
+        "MAX_FRAMES",
+        "MAX_POSES",
+        "MAX_NAME_LENGTH",
+        "PALETTE",
+        "EASES",
+        "INTERPOLATIONS",
+    ]
     values = in_library(page, "return given.map((name) => rig[name])", names)
     expected = [rig_json_module.FORMAT, rig_json_module.VERSION, rig_module.MAX_VIEWS]
-    expected += [rig_json_module.MAX_FRAMES, rig_json_module.MAX_POSES]
+    expected += [rig_json_module.MAX_FRAMES, rig_json_module.MAX_POSES, rig_module.MAX_NAME_LENGTH]
     assert values == [*expected, list(PALETTE), list(EASES), list(INTERPOLATIONS)]
 
 

@@ -106,5 +106,8 @@ def test_a_video_without_cameras_is_explained_in_the_editor(page, tmp_path):
     in_app(page, "app.graph.clear(); app.graph.add(LiteGraph.createNode('SynCamRigEditor')); app.canvas.ds.reset();")
     page.wait_for_function(f"{EDITOR}?.store")
     drop(page, ".sc-stage", "plain.mp4", (tmp_path / "plain.mp4").read_bytes(), "video/mp4")
-    page.get_by_role("alert").wait_for()
-    assert "file 'plain.mp4': it is a video without a rig in it" in page.get_by_role("alert").inner_text()
+    page.locator(".sc-editor [role=alert]:visible").wait_for()
+    assert (
+        "file 'plain.mp4': it is a video without a rig in it"
+        in page.locator(".sc-editor [role=alert]:visible").inner_text()
+    )

@@ -20,10 +20,10 @@ from syncam_core.cameras.builders import (
     grid_rig,
     line_rig,
     look_at_c2w,
-    parse_point,
     ring_rig,
     stereo_rig,
 )
+from syncam_core.cameras.spoken import parse_point
 from syncam_core.errors import UserError
 
 azimuths = st.floats(-720, 720)
@@ -319,6 +319,23 @@ def test_cameras_of_a_dome_are_evenly_spread(count):
     # n equal cells on half a sphere cannot be farther apart than the centres of n hexagons of that area
     hexagons = math.degrees(math.sqrt(2 / math.sqrt(3) * 2 * math.pi / count))
     assert min(nearest) > 0.6 * hexagons
+
+
+@pytest.mark.parametrize(
+    ("elevation", "outward", "up"),
+    [(0, (0, 0, -1), (0, -1, 0)), (90, (0, -1, 0), (0, 0, 1)), (-90, (0, 1, 0), (0, 0, -1))],
+)
+def test_a_dome_turns_from_the_right_of_its_centre_upwards(elevation, outward, up):
+    rig = dome_rig(7, 60, 0, elevation, 2.0)
+    golden = math.pi * (3 - math.sqrt(5))
+    for view in range(7):
+        cosine = 1 - (view + 0.5) / 7 * (1 - 0.5)
+        sine = math.sqrt(1 - cosine**2)
+        turn = view * golden
+        sideways = math.cos(turn) * np.array([1, 0, 0]) + math.sin(turn) * np.array(up)
+        expected = 2 * (cosine * np.array(outward) + sine * sideways)
+        assert np.allclose(rig.c2w[view, 0, :3, 3], expected, atol=1e-12)
+        assert rig.c2w[view, 0, 1, 1] > 0  # the picture is upright
 
 
 def test_a_dome_of_one_camera_stands_at_its_centre():

@@ -15,10 +15,16 @@ from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 from syncam_core.cameras import Lens, Rig, encode_cameras, orbit_c2w, orbit_rig, rig_from_json
-from syncam_core.cameras.meter import measure, to_document, to_json, to_text, trained_pairs, warn
+from syncam_core.cameras.meter import measure, to_document, to_json, to_text, warn
 
 EXAMPLES_AZ = [30, 15, 0, -15, -30, 0, 0, 0, 0, 0]
 EXAMPLES_EL = [0, 0, 0, 0, 0, 10, 20, 30, 0, 0]
+
+
+def trained_pairs(rig: Rig) -> list[tuple[int, int]]:
+    """The authors' pair list: every ordered pair of views that is inside."""
+    inside = [(pair.first, pair.second) for pair in measure(rig).pairs if pair.verdict == "inside"]
+    return sorted([*inside, *((second, first) for first, second in inside)])
 
 
 def rig_of(name: str) -> Rig:

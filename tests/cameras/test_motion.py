@@ -72,6 +72,31 @@ def test_pan_tilt_and_roll_turn_the_camera_on_its_spot_as_scipy_does(rig, amount
             assert np.array_equal(c2w[:3, 3], start[:3, 3])
 
 
+HALF = math.sqrt(0.5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "amount", "centre", "forward"),
+    [
+        ("dolly", 1, (0, 0, -2), (0, 0, 1)),
+        ("truck", 1, (1, 0, -3), (0, 0, 1)),
+        ("pedestal", 1, (0, -1, -3), (0, 0, 1)),
+        ("orbit", 90, (3, 0, 0), (-1, 0, 0)),
+        ("rise", 45, (0, -3 * HALF, -3 * HALF), (0, HALF, HALF)),
+        ("crane", 3, (0, -3, -3), (0, HALF, HALF)),
+        ("push_in", 1, (0, 0, -2), (0, 0, 1)),
+        ("pan", 90, (0, 0, -3), (1, 0, 0)),
+        ("tilt", 90, (0, 0, -3), (0, -1, 0)),
+    ],
+)
+def test_every_move_goes_the_way_that_its_unit_says(kind, amount, centre, forward):
+    last = path(camera_rig(distance_m=3), Move(kind, amount))[-1]
+    assert np.allclose(last[:3, 3], centre, atol=1e-12)
+    assert np.allclose(last[:3, 2], forward, atol=1e-12)
+    back = path(camera_rig(distance_m=3), Move(kind, amount), Move(kind, -amount))[-1]
+    assert np.allclose(back, path(camera_rig(distance_m=3), Move("pan", 0))[-1], atol=1e-12)
+
+
 def test_pan_goes_right_tilt_goes_up_and_roll_goes_clockwise():
     level = camera_rig(0, 0, 3)  # looks along +z; x right, y down
     assert np.allclose(path(level, Move("pan", 90))[-1][:3, 2], [1, 0, 0], atol=1e-12)

@@ -9,8 +9,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from syncam_core.cameras import MAX_VIEWS, PALETTE, Lens, Rig
+from syncam_core.cameras.rig import inverse
 from syncam_core.errors import UserError
 
 
@@ -205,3 +207,51 @@ def test_any_sixteen_numbers_give_a_rig_or_a_sentence(numbers):
     except UserError as problem:
         kept, sentence = None, str(problem)
     assert "'any'" in sentence if sentence else torch.equal(kept, c2w)
+
+
+def moving(frames: int = 5) -> Rig:
+    c2w = torch.eye(4, dtype=torch.float64).repeat(2, frames, 1, 1)
+    c2w[1, :, 0, 3] = torch.arange(frames).double()
+    return Rig(("a", "b"), c2w, ("#111111", "#222222"), (Lens(50.0), Lens(24.0)))
+
+
+def test_a_moment_of_a_rig_is_its_cameras_standing_still_there():
+    rig = moving()
+    there = rig.at_frame(3)
+    assert there.frames == 1
+    assert there.c2w[1, 0, 0, 3] == 3
+    assert (there.names, there.colors, there.lenses) == (rig.names, rig.colors, rig.lenses)
+    assert torch.equal(there.at_frame(80).c2w, there.c2w)  # still cameras stand so at every frame
+    for frame in (-1, 5):
+        with pytest.raises(UserError, match=f"'frame' is {frame}, .*over frames 0 to 4") as refused:
+            rig.at_frame(frame)
+        assert refused.value.field == "frame"
+    with pytest.raises(UserError):
+        there.at_frame(-1)
+
+
+def test_a_cut_of_a_rig_keeps_the_frames_it_names():
+    rig = moving()
+    assert rig.cut(1, 3).c2w[1, :, 0, 3].tolist() == [1, 2, 3]
+    assert rig.cut(0, 5).c2w.equal(rig.c2w)
+    assert rig.cut(4, 1).lenses == rig.lenses
+    still_rig = rig.at_frame(0)
+    assert still_rig.cut(70, 11) is still_rig
+    for start, count in ((0, 6), (-1, 2), (3, 3), (2, 0)):
+        with pytest.raises(UserError, match="move over frames 0 to 4"):
+            rig.cut(start, count)
+
+
+@given(
+    st.lists(st.floats(-180, 180), min_size=3, max_size=3),
+    st.lists(st.floats(-1000, 1000), min_size=3, max_size=3),
+    st.integers(4, 15),
+)
+def test_world_to_camera_is_the_inverse_also_of_rotations_with_few_digits(angles, place, digits):
+    c2w = np.eye(4)
+    c2w[:3, :3] = Rotation.from_euler("xyz", angles, degrees=True).as_matrix().round(digits)
+    c2w[:3, 3] = place
+    rig = Rig(("a",), c2w[None, None])
+    assert torch.equal(rig.w2c[..., 3, :], torch.tensor([[[0.0, 0.0, 0.0, 1.0]]], dtype=torch.float64))
+    torch.testing.assert_close(rig.w2c[0, 0] @ rig.c2w[0, 0], torch.eye(4).double(), atol=1e-9, rtol=0)
+    torch.testing.assert_close(inverse(rig.w2c), rig.c2w, atol=1e-9, rtol=0)

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from takes import noise, rig_for, stored
 
-from syncam_core.datasets import LAYOUTS, append_scene, checked_folder, checked_name, open_scene, scenes_in
+from syncam_core.datasets import LAYOUTS, append_scene, open_scene, scenes_in
 from syncam_core.datasets.collections.syncamvideo import read_syncamvideo
+from syncam_core.disk.names import checked_folder, checked_name
 from syncam_core.errors import UserError
 
 
@@ -69,7 +70,7 @@ def test_a_kill_in_mid_write_leaves_no_half_scene(tmp_path, layout, when):
 
 
 def test_what_a_killed_process_left_goes_after_a_day_and_what_is_being_written_stays(tmp_path):
-    for name, age_s in ((".syncam-scene-old", 3 * 24 * 3600), (".syncam-scene-new", 3600)):
+    for name, age_s in ((".syncam-old", 3 * 24 * 3600), (".syncam-new", 3600)):
         (tmp_path / name / "videos").mkdir(parents=True)
         (tmp_path / name / "videos" / "cam01.mp4").write_bytes(b"half")
         for path in (tmp_path / name / "videos" / "cam01.mp4", tmp_path / name / "videos", tmp_path / name):
@@ -77,7 +78,7 @@ def test_what_a_killed_process_left_goes_after_a_day_and_what_is_being_written_s
     (tmp_path / ".somebody-else").mkdir()
     os.utime(tmp_path / ".somebody-else", (0, 0))
     stored(tmp_path, "nerfstudio", noise(1, 1, 4, 4), rig_for(1))
-    assert sorted(os.listdir(tmp_path)) == [".somebody-else", ".syncam-scene-new", "scene00001"]
+    assert sorted(os.listdir(tmp_path)) == [".somebody-else", ".syncam-new", "scene00001"]
 
 
 def test_processes_that_append_at_once_get_numbers_of_their_own(tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 import dev_server
 import pytest
 from dev_host import Comfy
+from dev_pack import ShownPack
 from dev_terminal import Problem
 
 MAIN = """
@@ -30,11 +31,14 @@ http.server.HTTPServer(("127.0.0.1", port), Stats).serve_forever()
 """
 
 
+PACK = ShownPack("ComfyUI-SynCam", ("--extra-model-paths-config", "ours.yaml"))
+
+
 def comfyui(tmp_path, before=""):
     folder = tmp_path / "ComfyUI"
     folder.mkdir()
     (folder / "main.py").write_text(MAIN.format(before=before))
-    return Comfy(folder, Path(sys.executable), "0.30.0", "ComfyUI-SynCam", ours=True)
+    return Comfy(folder, Path(sys.executable), "0.30.0", ours=True)
 
 
 def alive(pid):
@@ -59,7 +63,7 @@ def pids_of(comfy):
 
 def test_the_server_is_ready_inside_the_block_and_gone_with_its_children_after_it(tmp_path):
     comfy = comfyui(tmp_path)
-    with dev_server.headless_server(comfy, tmp_path / "run", ["--cpu"]) as server:
+    with dev_server.headless_server(comfy, PACK, tmp_path / "run", ["--cpu"]) as server:
         status, _ = dev_server.request(server.port, "GET", "/system_stats")
         pids = pids_of(comfy)
         assert status == 200
@@ -70,12 +74,13 @@ def test_the_server_is_ready_inside_the_block_and_gone_with_its_children_after_i
     for name in ("input", "output", "temp", "user"):
         assert f"'--{name}-directory', '{tmp_path / 'run' / name}'" in log
     assert "'--whitelist-custom-nodes', 'ComfyUI-SynCam'" in log
+    assert "'--extra-model-paths-config', 'ours.yaml'" in log
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_the_server_is_gone_after_a_failure_and_after_ctrl_c_in_the_block(tmp_path, error):
     comfy = comfyui(tmp_path)
-    with pytest.raises(error), dev_server.headless_server(comfy, tmp_path / "run", []):
+    with pytest.raises(error), dev_server.headless_server(comfy, PACK, tmp_path / "run", []):
         raise error
     assert wait_until_gone(pids_of(comfy))
 
@@ -92,7 +97,7 @@ def test_a_server_that_dies_at_the_start_is_reported_with_the_end_of_its_log(tmp
     comfy = comfyui(tmp_path, before="raise SystemExit('no such model')")
     with (
         pytest.raises(Problem, match=r"(?s)exit code 1.*no such model"),
-        dev_server.headless_server(comfy, tmp_path / "run", []),
+        dev_server.headless_server(comfy, PACK, tmp_path / "run", []),
     ):
         pass
 
@@ -112,13 +117,13 @@ def test_a_port_that_somebody_took_in_between_costs_only_another_attempt(tmp_pat
         "    raise SystemExit('Port 1 is already in use on address 127.0.0.1.')\n"
     )
     comfy = comfyui(tmp_path, before=lose_once)
-    with dev_server.headless_server(comfy, tmp_path / "run", []) as server:
+    with dev_server.headless_server(comfy, PACK, tmp_path / "run", []) as server:
         assert dev_server.request(server.port, "GET", "/")[0] == 200
 
 
 def test_an_answer_from_somebody_elses_server_is_not_taken_for_ours(tmp_path):
     comfy = comfyui(tmp_path)
-    with dev_server.headless_server(comfy, tmp_path / "run", []) as server:
+    with dev_server.headless_server(comfy, PACK, tmp_path / "run", []) as server:
         assert dev_server.answers(server.port)
         assert dev_server.answers(server.port, str(tmp_path / "run" / "output"))
         assert not dev_server.answers(server.port, str(tmp_path / "another run" / "output"))
@@ -129,7 +134,7 @@ def test_the_server_ends_when_the_script_is_killed(tmp_path):
     code = (
         f"import sys; sys.path.insert(0, {str(Path(dev_server.__file__).parent)!r})\n"
         "import pathlib, time, dev_host, dev_server\n"
-        f"comfy = dev_host.Comfy(pathlib.Path({str(comfy.folder)!r}), pathlib.Path(sys.executable), '', 'x')\n"
+        f"comfy = dev_host.Comfy(pathlib.Path({str(comfy.folder)!r}), pathlib.Path(sys.executable), '')\n"
         f"server = dev_server.start_server(comfy, {dev_server.free_port()}, [], pathlib.Path({str(tmp_path / 'log')!r}))\n"
         "dev_server.wait_until_ready(server, '--port', 30)\n"
         "print('ready', flush=True)\n"

@@ -8,7 +8,9 @@ from pathlib import Path
 import dev
 import dev_host
 import dev_install
+import dev_pack
 import pytest
+from dev_host import Comfy
 from dev_terminal import Problem
 
 
@@ -34,23 +36,29 @@ def test_the_comfyui_named_by_comfyui_path_is_used_and_nothing_is_written_there(
     answer = json.loads(capsys.readouterr().out)
     assert answer == {"comfyui": str(comfyui), "python": sys.executable, "version": "0.29.1"}
     assert files_of(comfyui) == before
-    assert not list(dev_install.cache_folder().glob("*/venv"))
+    assert not dev_install.cache_folder().exists()
+
+
+def shown(comfyui):
+    return dev_pack.show_pack(Comfy(comfyui, Path(sys.executable), "0.29.1"))
 
 
 def test_a_pack_that_is_not_in_its_custom_nodes_is_shown_to_it_by_a_search_path(comfyui):
-    name, flags = dev_host.way_to_the_pack(comfyui)
-    option, config = flags
+    before = files_of(comfyui)
+    pack = shown(comfyui)
+    option, config = pack.flags
     assert option == "--extra-model-paths-config"
     key, value = Path(config).read_text("utf-8").split("custom_nodes: ")
     assert key == "syncam:\n  "
     folder = json.loads(value)
-    assert os.listdir(folder) == [name]
-    assert os.path.samefile(os.path.join(folder, name), dev_install.ROOT)
+    assert os.listdir(folder) == [pack.name]
+    assert os.path.samefile(os.path.join(folder, pack.name), dev_install.ROOT)
+    assert files_of(comfyui) == before
 
 
 def test_a_pack_that_is_in_its_custom_nodes_needs_no_search_path_whatever_its_folder_is_called(comfyui):
     (comfyui / "custom_nodes" / "my-syncam").symlink_to(dev_install.ROOT, target_is_directory=True)
-    assert dev_host.way_to_the_pack(comfyui) == ("my-syncam", ())
+    assert shown(comfyui) == dev_pack.ShownPack("my-syncam", ())
 
 
 def test_a_checkout_inside_custom_nodes_finds_the_comfyui_around_it(comfyui, monkeypatch):

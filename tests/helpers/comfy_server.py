@@ -24,6 +24,12 @@ PACK = Path(__file__).resolve().parents[2]
 TEXT_EVENT = b"\0\0\0\3"  # the host's number for words shown on a node
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 @dataclass
 class Outcome:
     """How a queued prompt ended: its events, its outputs per node, and the errors in words."""
@@ -37,25 +43,40 @@ class Outcome:
 
 
 class Server:
-    """``main.py --cpu`` on a free loopback port, with folders of its own."""
+    """``main.py --cpu`` on a free loopback port, with folders of its own.
+
+    SYNCAM_FRONTEND names the folder of another frontend than the one that belongs to the host, that with index.html.
+    """
 
     def __init__(self, comfyui: Path, folder: Path, *flags: str):
         self.folder, self.log_path = folder, folder / "server.log"
         for name in ("custom_nodes", "models", "input", "output", "user"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / "custom_nodes" / "ComfyUI-SynCam").symlink_to(PACK)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        command = [sys.executable, "main.py", "--cpu", "--port", str(self.port), "--base-directory", str(folder)]
+        command = [sys.executable, "main.py", "--cpu", "--base-directory", str(folder)]
         command += ["--database-url", "sqlite:///:memory:", "--disable-auto-launch", *flags]
+        if frontend := os.environ.get("SYNCAM_FRONTEND"):
+            command += ["--front-end-root", frontend]
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         self.log_file = self.log_path.open("wb")
-        self.process = subprocess.Popen(
-            command, cwd=comfyui, stdout=self.log_file, stderr=subprocess.STDOUT, env=environment
-        )
-        self.wait_until_ready()
+        for attempt in range(3):
+            self.port = free_port()
+            self.url = f"http://127.0.0.1:{self.port}"
+            self.process = subprocess.Popen(
+                [*command, "--port", str(self.port)],
+                cwd=comfyui,
+                stdout=self.log_file,
+                stderr=subprocess.STDOUT,
+                env=environment,
+            )
+            try:
+                self.wait_until_ready()
+                return
+            except RuntimeError:
+                self.process.kill()
+                # Between our look and its start somebody else may have taken the port.
+                if attempt == 2 or "already in use" not in self.log():
+                    raise
 
     def wait_until_ready(self, seconds: float = 300) -> None:
         deadline = time.monotonic() + seconds
@@ -63,10 +84,11 @@ class Server:
             if self.process.poll() is not None:
                 raise RuntimeError(f"ComfyUI ended: {self.log()[-2000:]}")
             try:
-                self.get("/system_stats")
-                return
+                if str(self.folder) in self.get("/system_stats")["system"]["argv"]:  # and not somebody else's server
+                    return
             except OSError:
-                time.sleep(0.2)
+                pass
+            time.sleep(0.2)
         raise RuntimeError(f"ComfyUI did not start: {self.log()[-2000:]}")
 
     def stop(self) -> None:

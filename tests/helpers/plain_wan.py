@@ -15,7 +15,7 @@ from torch import Tensor
 EPS = 1e-6
 
 
-def random_state(dim=256, depth=2, ffn=384, text_dim=48, seed=0, view_sync=True) -> dict[str, Tensor]:
+def random_state(dim=256, depth=2, ffn=384, text_dim=48, seed=0, view_sync=True, channels=16) -> dict[str, Tensor]:
     """A state dict in the key names and shapes of the authors' checkpoint, float32, of modest size."""
     generator = torch.Generator().manual_seed(seed)
 
@@ -26,7 +26,7 @@ def random_state(dim=256, depth=2, ffn=384, text_dim=48, seed=0, view_sync=True)
         return around + 0.2 * torch.randn(shape, generator=generator)
 
     state = {
-        "patch_embedding.weight": matrix(dim, 16, 1, 2, 2),
+        "patch_embedding.weight": matrix(dim, channels, 1, 2, 2),
         "patch_embedding.bias": vector(dim),
         "text_embedding.0.weight": matrix(dim, text_dim),
         "text_embedding.0.bias": vector(dim),
@@ -38,8 +38,8 @@ def random_state(dim=256, depth=2, ffn=384, text_dim=48, seed=0, view_sync=True)
         "time_embedding.2.bias": vector(dim),
         "time_projection.1.weight": matrix(6 * dim, dim),
         "time_projection.1.bias": vector(6 * dim),
-        "head.head.weight": matrix(64, dim),
-        "head.head.bias": vector(64),
+        "head.head.weight": matrix(4 * channels, dim),
+        "head.head.bias": vector(4 * channels),
         "head.modulation": vector(1, 2, dim),
     }
     for i in range(depth):

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from syncam_core.cameras import orbit_rig
 from syncam_core.datasets.footage import Kind
-from syncam_core.training import layers
 from syncam_core.training.config import Mix, ModelConfig, ModelSizes, OptimizerConfig, TrainConfig
-from syncam_core.training.wan import Wan, WanConfig
 from syncam_core.view_sync.module import ViewSync
 from syncam_core.view_sync.weights import MODULE_KEY
+from syncam_core.wan import layers
+from syncam_core.wan.transformer import Wan, WanConfig
 
 TEXT_DIM = 12
 SIZES = ModelSizes(dim=32, ffn_dim=64, num_heads=2, num_layers=1, text_dim=TEXT_DIM)

@@ -384,7 +384,7 @@ def test_multi_gpu_cfg_split_runs_each_conditioning_with_the_module_of_its_own_d
 
     def record(args):
         options = args["transformer_options"]
-        used.add((id(options["syncam_view_sync"].module), tuple(options["cond_or_uncond"])))
+        used.add((id(options["syncam_view_sync"].inserts[0].module), tuple(options["cond_or_uncond"])))
         return args["x"]
 
     patched = tiny.patched(poses())

@@ -234,6 +234,14 @@ def test_the_next_edits_of_the_same_files_are_numbered_and_nothing_is_replaced(c
         assert timeline.metadata["syncam"]["cuts"] == cuts
 
 
+def test_an_edit_whose_name_is_there_in_other_letters_gets_a_number(comfy, outputs):
+    views = [counting(0), counting(1)]
+    files = save_views(comfy, views)
+    (outputs / "syncam" / "VIEWS_00001_EDIT.otio").write_text("somebody's")
+    (paths,), _ = save_edit(comfy, edit(comfy, views, "0 A")[2], files)
+    assert Path(paths.split("\n")[0]).name == "views_00001_edit_00002.otio"
+
+
 def test_a_rate_that_an_edl_cannot_say_leaves_the_otio_file_and_a_sentence(comfy, outputs):
     views = [counting(0), counting(1)]
     (paths,), shown = save_edit(comfy, edit(comfy, views, "0 A; 6 B", fps=18)[2], save_views(comfy, views, fps=18))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 from pathlib import Path
 
 import pytest
+from docs_scripts import docs_script
 
 PACK = Path(__file__).resolve().parents[2]
 WORKFLOWS = PACK / "example_workflows"
@@ -56,10 +56,7 @@ def as_list(item) -> list:
 
 @pytest.fixture(scope="module")
 def cards():
-    spec = importlib.util.spec_from_file_location("docs_pictures", PACK / "scripts" / "docs_pictures.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    return script.WORKFLOWS
+    return docs_script("pictures").WORKFLOWS
 
 
 @pytest.mark.parametrize("name", RIG_WORKFLOWS)
@@ -83,3 +80,14 @@ def test_every_workflow_has_its_prompt_and_its_card():
     names = {path.stem for path in WORKFLOWS.glob("*.json")}
     assert {path.stem for path in WORKFLOWS.glob("*.jpg")} == names
     assert {path.stem for path in (WORKFLOWS / "api").glob("*.json")} == names | {"demo"}
+
+
+def test_a_video_that_an_api_file_saves_names_its_codec_for_hosts_before_and_after_0_34():
+    saved = [
+        node["inputs"]
+        for path in (WORKFLOWS / "api").glob("*.json")
+        for node in prompt_of(path.stem).values()
+        if node["class_type"] == "SaveVideo"
+    ]
+    assert len(saved) >= 9
+    assert {(inputs["format"], inputs["codec"], inputs["format.codec"]) for inputs in saved} == {("auto",) * 3}

@@ -12,7 +12,8 @@ import torch
 
 from syncam_core.cameras import Rig, orbit_rig
 from syncam_core.video.clip import ImageClip, in_order
-from syncam_core.video.layouts import Layout, angle_captions, laid_out
+from syncam_core.video.layout import Layout
+from syncam_core.video.layout_film import angle_captions, laid_out
 
 
 def views_of(count=3, frames=4, height=96, width=128):

@@ -152,6 +152,6 @@ def test_names_and_colours_go_from_the_rig_to_the_sampler_and_old_results_have_n
     (cameras,) = comfy.run("SynCamEncodeCameras", rig=rig, length=5)
     assert (cameras.names, cameras.colors) == (tuple(rig.names), tuple(rig.colors))
     assert live.names_and_colors_of(cameras, 2) == (list(rig.names), list(rig.colors))
-    old = SimpleNamespace(poses=cameras.poses)
+    old = type(cameras)(cameras.poses)
     assert live.names_and_colors_of(old, 2)[0] == ["view 1", "view 2"]
     assert live.names_and_colors_of(cameras, 3)[0] == ["view 1", "view 2", "view 3"]

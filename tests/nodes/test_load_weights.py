@@ -1,9 +1,13 @@
 """SynCamLoadWeights, SynCamConvertWeights and the model folder, inside the host."""
 
+import sys
+from types import SimpleNamespace
+
 import plain_wan
 import pytest
 import torch
 from host_wan import is_view_sync
+from safetensors.torch import save_file
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +81,33 @@ def test_a_file_that_changes_on_disk_is_loaded_again(comfy, folder):
     assert node.fingerprint_inputs(weights_name="changing.ckpt") == before
     path.write_bytes(b"other")
     assert node.fingerprint_inputs(weights_name="changing.ckpt") != before
+
+
+@pytest.fixture
+def kinds(comfy):
+    return sys.modules[f"{comfy.pack.__name__}.nodes.host.weights_kinds"]
+
+
+def test_the_reader_is_chosen_by_the_keys_of_the_file(comfy, folder, kinds, monkeypatch):
+    state = {"poem.verse": torch.arange(3.0)}
+    save_file(state, folder / "poem.safetensors")
+
+    class Poem(torch.nn.Module):
+        pass
+
+    def load(path):
+        import comfy.model_patcher
+
+        return comfy.model_patcher.ModelPatcher(Poem(), torch.device("cpu"), torch.device("cpu"))
+
+    poem = kinds.Kind("a poem", "SynCamRecite", Poem, lambda keys: any(k.startswith("poem.") for k in keys), load)
+    monkeypatch.setattr(kinds, "KINDS", (*kinds.KINDS, poem))
+    (loaded,) = comfy.run("SynCamLoadWeights", weights_name="poem.safetensors")
+    assert isinstance(loaded.model, Poem)
+    (views,) = comfy.run("SynCamLoadWeights", weights_name="step20000.ckpt")
+    kinds.check_kind(views, kinds.VIEW_SYNC)
+    cameras = SimpleNamespace(views=2)
+    said = "^SynCamApply: 'weights' are a poem, which go into SynCamRecite; here the view-sync weights of SynCamMaster"
+    with pytest.raises(ValueError, match=said) as refused:
+        comfy.run("SynCamApply", model=None, weights=loaded, cameras=cameras)
+    assert refused.value.field == "weights"

@@ -80,7 +80,7 @@ def groups_seen(comfy, model):
     seen = []
 
     def watch(executor, *args, **kwargs):
-        seen.append(args[5]["syncam_view_sync"].groups)
+        seen.append(args[5]["syncam_view_sync"].inserts[0].groups)
         return executor(*args, **kwargs)
 
     model = model.clone()
@@ -123,8 +123,8 @@ def test_text_cameras_and_positions_are_worked_out_once_for_a_sampling(comfy, ti
     block, view_block = model.model.diffusion_model.blocks[1], weights.model.blocks[1]
     patch = sys.modules[f"{comfy.pack.__name__}.nodes.host.view_sync_patch"]
     positions = []
-    make = patch.view_rope
-    monkeypatch.setattr(patch, "view_rope", lambda *sizes: positions.append(sizes) or make(*sizes))
+    make = patch.grid_rope
+    monkeypatch.setattr(patch, "grid_rope", lambda *sizes: positions.append(sizes) or make(*sizes))
     with Counter(block.cross_attn.k, block.cross_attn.v, view_block.cam_encoder, block.cross_attn.q) as calls:
         sample(comfy, model, 3, steps=4)
     assert calls == [1, 1, 1, 4]

@@ -15,10 +15,8 @@ def told(comfy):
     rig = orbit_rig([0.0, 20.0, 40.0], [0.0], [3.0])
     poses = encode_poses(rig.c2w).float().expand(-1, SHAPE[2], -1).contiguous()
     model = host_wan.TinyWan(comfy, "memory_of_sampling").patched(poses)
-    nodes = comfy.pack.__name__ + ".nodes"
-    patch = sys.modules[nodes + ".patch"]
-    __import__(nodes + ".memory")
-    memory = sys.modules[nodes + ".memory"]
+    host = comfy.pack.__name__ + ".nodes.host"
+    patch, memory = sys.modules[host + ".view_sync_patch"], sys.modules[host + ".memory"]
     return lambda cfg=5.0: memory.memory_of_sampling(model, patch.view_sync_of(model), SHAPE, cfg)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from syncam_core.video import write_video
-from syncam_core.video.saved import SavedViews
+from syncam_core.video.view_files import SavedViews
 
 NAMES = ("left", "right")
 
@@ -79,6 +80,20 @@ def test_the_same_views_are_written_once_and_others_get_files_of_their_own(play,
     assert slower["views"][0]["file"] != first["views"][0]["file"]
 
 
+def test_an_unchanged_player_runs_again_once_files_that_it_shows_are_gone(comfy, play, tmp_path):
+    fingerprint = comfy.nodes["SynCamPlayer"].fingerprint_inputs
+    _, said = play(views=views())
+    before = fingerprint(fps=[8.0], cuts=[""])
+    assert fingerprint(fps=[8.0], cuts=[""]) == before
+    path_of(tmp_path, said["views"][0]["file"]).unlink()
+    after = fingerprint(fps=[8.0], cuts=[""])
+    assert after != before
+    _, again = play(views=views())
+    assert again["views"] == said["views"]
+    assert path_of(tmp_path, said["views"][0]["file"]).is_file()
+    assert fingerprint(fps=[8.0], cuts=[""]) == after  # and then the host's cache answers as before
+
+
 def saved_views(folder: Path, suffix: str = ".mp4") -> SavedViews:
     files = [f"film_{name}{suffix}" for name in NAMES]
     for file, images in zip(files, views(), strict=True):
@@ -120,6 +135,26 @@ def test_saved_files_that_no_browser_plays_get_a_copy_and_are_downloaded_themsel
         for frame, image in zip(decoded, images, strict=True):
             blocks = frame[8::16, 8::16].astype(int)
             assert np.abs(blocks - (image[8::16, 8::16] * 255).int().numpy()).mean() < 5
+
+
+def test_a_file_that_was_written_anew_gets_a_new_copy(play, tmp_path):
+    saved = saved_views(tmp_path, ".mkv")
+
+    def copies():
+        _, said = play(files=[saved])
+        return [view["file"]["filename"] for view in said["views"]]
+
+    first = copies()
+    assert copies() == first
+    path = tmp_path / saved.files[0]
+    before, content = path.stat(), path.read_bytes()
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))  # of the same size, a moment later
+    later = copies()
+    assert later[0] != first[0]
+    assert later[1] == first[1]
+    path.write_bytes(content + bytes(9))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # of the same time, another size
+    assert copies()[0] not in (first[0], later[0])
 
 
 def test_what_cannot_be_played_is_said_in_a_sentence(play, tmp_path, comfy):

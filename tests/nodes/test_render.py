@@ -405,7 +405,7 @@ def test_a_number_that_another_process_is_rendering_under_is_left_to_it(render, 
 
 
 def test_a_name_that_appears_while_rendering_keeps_its_file(comfy, render, outputs, monkeypatch):
-    module = sys.modules[comfy.nodes["SynCamRenderViews"].__module__]
+    module = sys.modules[f"{comfy.pack.__name__}.syncam_core.video.view_files"]
     original = module.write_sheet
 
     def somebody_else_is_faster(path, *rest):
@@ -451,6 +451,22 @@ def test_a_file_where_the_folder_should_be_is_explained(render, outputs):
     with pytest.raises(ValueError, match=r"^SynCamRenderViews: 'syncam/film' cannot be written to \(.*\)"):
         render(latent(1))
     assert files_in(outputs) == ["syncam"]
+
+
+def test_a_disk_without_room_for_the_frames_is_said_before_anything_is_decoded(render, outputs, vae, monkeypatch):
+    import shutil
+
+    frames, usage = 2 * 9 * HEIGHT * WIDTH * 3, shutil.disk_usage  # of 2 views, 8 bit
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(folder)._replace(free=64 * 2**20 + frames - 1))
+    with monkeypatch.context() as decoding:
+        decoding.setattr(vae, "decode", lambda *_: pytest.fail("something was decoded"))
+        with pytest.raises(
+            ValueError, match=r"^SynCamRenderViews: the decoded frames need 0 MB for a while in '.*', but"
+        ):
+            render(latent(2))
+    assert files_in(outputs) == []
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(folder)._replace(free=64 * 2**20 + frames))
+    render(latent(2))
 
 
 @pytest.mark.parametrize("limit", [3_000, 30_000])

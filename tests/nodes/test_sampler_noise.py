@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import sys
 
 import pytest
 import torch
@@ -124,3 +125,18 @@ def test_other_lengths_and_sizes_than_the_weights_know_are_said_in_one_line(comf
     assert said.startswith("161 frames of 480 x 832; the weights know 81 of 832 x 480")
     assert "\n" not in said
     assert untrained((2, 16, 5, 6, 8), 128).startswith("17 frames of 64 x 48; the weights know 17 of 64 x 64")
+
+
+def test_a_shift_gives_the_noise_levels_of_the_hosts_own_node(comfy):
+    model = TinyWan(comfy, "shifts").base()
+    sampler = sys.modules[comfy.nodes["SynCamSampler"].__module__]
+    for shift in (0.5, 1.0, 3.3, 5.0, 8.06):
+        theirs = comfy.run("ModelSamplingSD3", model=model, shift=shift)[0].get_model_object("model_sampling")
+        ours = sampler.shifted(model, shift).get_model_object("model_sampling")
+        assert torch.equal(ours.sigmas, theirs.sigmas)
+        sigma = torch.tensor([0.1, 0.7])
+        assert torch.equal(ours.timestep(sigma), theirs.timestep(sigma))
+        assert ours.noise_scale == theirs.noise_scale
+        x, noise = torch.ones(2, 1, 1, 1, 1), torch.full((2, 1, 1, 1, 1), 2.0)
+        assert torch.equal(ours.noise_scaling(sigma, noise, x), theirs.noise_scaling(sigma, noise, x))
+    assert model.get_model_object("model_sampling").shift == 8.0, "the model itself keeps its own"

@@ -10,7 +10,7 @@ import torch
 
 from syncam_core.cameras import Rig, orbit_rig
 from syncam_core.cameras.builders import arc_rig
-from syncam_core.video.time_views import STEREO
+from syncam_core.video.stereo import STEREO
 
 
 def numbered(count=3, frames=4, height=32, width=48):

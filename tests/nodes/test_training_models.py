@@ -11,9 +11,9 @@ from tiny_training import load_wan, random_wan
 from syncam_core.training.config import ModelConfig, Objective
 from syncam_core.training.export import export_base, export_full, export_view_sync
 from syncam_core.training.trainee import Trainee, build_trainee, load_base
-from syncam_core.training.wan_vae import WanVAE, denormalize_latents, normalize_latents
 from syncam_core.view_sync.module import fold_output
 from syncam_core.view_sync.weights import read_weights
+from syncam_core.wan.vae import WanVAE, denormalize_latents, normalize_latents
 
 
 @pytest.fixture(scope="module")

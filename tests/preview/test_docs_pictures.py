@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from docs_scripts import docs_script
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,10 +17,7 @@ SHOWN = re.compile(r"!\[([^\]]+)\]\(([\w./]+)\)")
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("docs_pictures", ROOT / "scripts" / "docs_pictures.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return docs_script("pictures")
 
 
 def coarse(image: Image.Image) -> np.ndarray:
@@ -50,7 +47,7 @@ def test_every_page_shows_a_picture_with_words_for_those_who_cannot_see_it(page)
 def test_no_picture_is_left_over_and_together_they_stay_below_two_megabytes(script):
     files = [path for path in HELP.rglob("*") if path.suffix in (".png", ".jpg")]
     shown = {page.parent / name for page in HELP.glob("*.md") for _, name in SHOWN.findall(page.read_text("utf-8"))}
-    assert set(files) == {path for path in shown if path.suffix != ".webp"}  # films have a test of their own
+    assert set(files) == {path for path in shown if path.suffix != ".avif"}  # films have a test of their own
     drawn = {ROOT / name for name in script.PICTURES}
     assert {path.name for path in set(files) - drawn} == {"SynCamRigEditor.jpg"}  # a photograph of the editor
     assert max(path.stat().st_size for path in files) < 150_000

@@ -13,8 +13,8 @@ from syncam_core.cameras.meter import measure
 from syncam_core.errors import UserError
 from syncam_core.preview import draw_rig
 from syncam_core.preview.canvas import ink_on, rgb, spread_out, standing_out
+from syncam_core.preview.look import PANEL, TRAINED
 from syncam_core.preview.projector import Projector
-from syncam_core.preview.rig_picture import PANEL, TRAINED
 from syncam_core.preview.stage import Stage, nice_step, orbit_point
 
 FOUR = orbit_rig([0, 25, -20, 60], [5, 10, -2, 25], [3, 4, 3.5, 5])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import random
 import struct
 import sys
 import tempfile
@@ -13,9 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import rig_cases
 
-from syncam_core.cameras import builders, rig_from_json
+from syncam_core.cameras import builders, rig_from_json, rig_to_json
 from syncam_core.cameras.presets import preset_rig
+from syncam_core.errors import UserError
 from syncam_core.formats import file_name, read_rig_file, write_rig_file
 
 PACK = Path(__file__).resolve().parents[2]
@@ -314,7 +317,115 @@ def test_the_reader_is_told_the_fields_that_its_sentences_ask_for(comfy, tmp_pat
     asked = routes_of(comfy).asked_for
     path = tmp_path / "a.chan"
     path.write_text("1 0 0 3 0 0 0 40\n")
-    with pytest.raises(ValueError, match="does not say its unit") as unit:
+    with pytest.raises(UserError, match="does not say its unit") as unit:
         read_rig_file(path)
-    assert asked(str(unit.value)) == ["unit_m"]
-    assert asked("the rig JSON has no 'cameras', but a list of cameras is needed.") == []
+    assert asked(unit.value) == ["unit_m"]
+    for cameras in ("nobody", "3-1", "all but"):
+        with pytest.raises(UserError) as chosen:
+            read_rig_file(path, cameras, 1.0)
+        assert asked(chosen.value) == ["cameras"]
+    with pytest.raises(UserError) as keyless:
+        rig_from_json("{}")
+    assert asked(keyless.value) == []
+
+
+# -- texts of rig JSON: pasted into the editor, or loaded with a workflow --------------------------------------------------
+
+
+def judged(server, text: str, **fields) -> tuple[int, str]:
+    return read(server, [], text=text, **fields)
+
+
+def test_refused_cases_are_refused_with_the_place_and_the_sentence_of_the_reader(server):
+    for case in rig_cases.REFUSED:
+        text = rig_cases.text_of(case)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            continue  # half a character cannot travel
+        if not text:
+            continue  # nothing is no part of a request
+        answer = refusal(judged(server, text), 422)
+        assert case["place"] in answer["error"], case["name"]
+        with pytest.raises(ValueError, match=r".") as refused:
+            rig_from_json(text)
+        assert answer["error"] == str(refused.value), case["name"]
+        assert answer["asks"] == [], case["name"]
+
+
+def test_accepted_cases_come_back_as_they_were_with_their_angles_and_keyframes(server):
+    before = left_behind()
+    for case in rig_cases.ACCEPTED:
+        text = rig_cases.text_of(case)
+        assert judged(server, text) == (200, text), case["name"]
+        status, answer = read(server, [("cameras.json", text.encode())])
+        assert (status, answer) == (200, text.removeprefix("\ufeff")), case["name"]
+    assert left_behind() == before
+
+
+def test_a_file_that_is_a_rig_json_is_baked_only_where_something_of_it_is_chosen(server):
+    keyframes = [{"frame": 0, "azimuth": 0, "distance": 3}, {"frame": 8, "azimuth": 40, "distance": 2}]
+    text = json.dumps({"cameras": [{"name": "a", "keyframes": keyframes}, {"name": "b", "azimuth": 5, "distance": 2}]})
+    status, chosen = read(server, [("shot.json", text.encode())], cameras="b")
+    assert status == 200
+    assert rig_from_json(chosen).names == ("b",)
+    status, scaled = read(server, [("shot.json", text.encode())], unit_m=0.5)
+    assert status == 200
+    assert rig_from_json(scaled).c2w[:, :, :3, 3].equal(0.5 * rig_from_json(text).c2w[:, :, :3, 3])
+    rig = builders.arc_rig(3, -20, 40, 10, 4)
+    assert rig_from_json(judged(server, rig_to_json(rig))[1]).c2w.equal(rig.c2w)
+
+
+def test_random_documents_are_judged_as_the_reader_judges_them(server):
+    numbers = random.Random(2412)
+    said = set()
+    for _ in range(100):
+        camera = {
+            "azimuth": numbers.uniform(-400, 400),
+            "elevation": numbers.choice([0, 90, numbers.uniform(-120, 120)]),
+            "distance": numbers.choice([3, 0, -1, numbers.uniform(0.1, 9)]),
+        }
+        if numbers.random() < 0.2:
+            del camera[numbers.choice(list(camera))]
+        text = json.dumps({"cameras": [camera]})
+        status, answer = judged(server, text)
+        said.add(status)
+        try:
+            rig_from_json(text)
+        except ValueError as problem:
+            assert (status, json.loads(answer)["error"]) == (422, str(problem)), text  # noqa: PT017
+        else:
+            assert (status, answer) == (200, text)
+    assert said == {200, 422}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (lambda: "x" * 20_000_000, "the text has 20000000 characters, but at most 16777216 are read."),
+        (lambda: "[" * 1_000_000, "nested too deeply"),
+        (lambda: '{"cameras":' * 100_000, "nested too deeply"),
+        (lambda: "[" + " " * 17_000_000 + "]", "the text has 17000002 characters"),
+        (lambda: '{"cameras": [' + '{"frame":0},' * 400_000 + "0]}", "cameras lists 400001 cameras"),
+        (lambda: "{" + "".join(f'"k{i}":0,' for i in range(200_000)) + '"k199999":0}', "stands twice"),
+        (lambda: '{"cameras": [{"azimuth": 0, "distance": 1' + "0" * 9_000_000 + "}]}", "far too large"),
+        (lambda: '{"' + "\\u0041" * 2_000_000 + '": 1}', "unknown key 'AAA"),
+        (lambda: '{"cameras": ' + "\n" * 9_000_000 + "!", "line 9000001, column 1"),
+    ],
+    ids=range(9),
+)
+def test_hostile_texts_are_refused_in_bounded_time(server, text, sentence):
+    start = time.monotonic()
+    answer = refusal(judged(server, text()), 422)
+    assert sentence in answer["error"]
+    assert len(answer["error"]) < 400
+    assert time.monotonic() - start < 60
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connection.request("GET", "/system_stats")
+    assert connection.getresponse().status == 200
+    connection.close()
+
+
+def test_a_text_beyond_what_is_read_at_all_is_refused_by_its_size(server):
+    answer = refusal(judged(server, "x" * (65 * 2**20)), 413)
+    assert "at most 64 MB" in answer["error"]

@@ -11,7 +11,7 @@ from syncam_core.errors import UserError
 from syncam_core.training.config import Objective
 from syncam_core.training.sample import sample, sigmas
 from syncam_core.training.trainee import Trainee
-from syncam_core.training.wan import within_each_view
+from syncam_core.view_sync.module import within_each_view
 
 SIZE = (4, 6)
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from syncam_core.cameras.spoken import letter_of
 from syncam_core.errors import UserError
-from syncam_core.video.cut_list import LONGEST_TEXT, Cut, check_cuts, cuts_of, entries_of, letter_of, text_of
+from syncam_core.video.cut_list import LONGEST_TEXT, Cut, check_cuts, cuts_of, entries_of, text_of
 
 NAMES = ("front", "left, high", "Back")
 

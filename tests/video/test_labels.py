@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncam_core.cameras import PALETTE
-from syncam_core.video import compose_frame, label_plate, plan_grid
+from syncam_core.video.labels import label_plate
+from syncam_core.video.layout import plan_grid
+from syncam_core.video.layout_film import compose_frame
 
 
 def labelled(text="cam01", color="#3399ff", background=255, height=480, width=832, dtype=np.uint8):

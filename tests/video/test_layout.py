@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncam_core.errors import UserError
-from syncam_core.video import compose_frame, grid_frames, grid_shape, label_plate, plan_grid
+from syncam_core.video.labels import label_plate
+from syncam_core.video.layout import grid_shape, plan_grid
+from syncam_core.video.layout_film import compose_frame
 
 WIDE, UPRIGHT = 832 / 480, 480 / 832
 
@@ -121,26 +123,6 @@ def test_a_smaller_view_is_centred_and_never_stretched():
     rows, columns = np.nonzero(picture[..., 0] == 250)
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (10, 29, 100, 139)
     assert (picture[..., 0] == 250).sum() == 20 * 40
-
-
-def test_a_grid_is_made_step_by_step_from_streams():
-    taken = []
-
-    def stream(view):
-        for step in range(1000):
-            taken.append((view, step))
-            yield np.full((2, 2, 3), step % 256, np.uint8)
-
-    grid = grid_frames([stream(0), stream(1)], plan_grid([(2, 2)] * 2))
-    assert next(grid).max() == 0
-    assert next(grid).max() == 1
-    assert taken == [(0, 0), (1, 0), (0, 1), (1, 1)]
-
-
-def test_streams_of_different_length_are_refused():
-    frame = np.zeros((2, 2, 3), np.uint8)
-    with pytest.raises(UserError, match="shorter"):
-        list(grid_frames([[frame] * 3, [frame] * 2], plan_grid([(2, 2)] * 2)))
 
 
 def test_a_frame_that_does_not_fit_its_tile_is_refused_by_number_and_size():

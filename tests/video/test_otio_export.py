@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from syncam_core.disk.names import file_slugs
 from syncam_core.errors import UserError
 from syncam_core.video.cut_list import Cut
 from syncam_core.video.edit import Edit, edit_of
-from syncam_core.video.names import file_slugs
 from syncam_core.video.otio_export import edl_rate, edl_text, file_stem, otio_text, reel_names
-from syncam_core.video.saved import SavedViews
+from syncam_core.video.view_files import SavedViews
 
 NAMES = ("front", "left, high", "Élan 3")
 COLORS = ("#3399ff", "#ff8800", "#006655")

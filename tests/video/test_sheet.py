@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from syncam_core.video import sheet_moments, sheet_picture, write_sheet
+from syncam_core.video.clip import ImageClip
+from syncam_core.video.sheet import sheet_moments, sheet_of_clips, write_sheet
 
 GAP, TOP = 4, 24
 COLORS = ["#3399ff", "#ff8800", "#22eeee"]
@@ -30,7 +31,7 @@ def noise(frames, height, width, seed=0):
 
 
 def sheet_of(*views, fps=8.0, moments=6):
-    return sheet_picture(views, NAMES[: len(views)], COLORS[: len(views)], fps, moments)
+    return sheet_of_clips([ImageClip(view) for view in views], NAMES[: len(views)], COLORS[: len(views)], fps, moments)
 
 
 def tile(sheet, row, column, height=140, width=200):

@@ -13,29 +13,20 @@ from hypothesis import strategies as st
 from syncam_core.cameras import orbit_rig
 from syncam_core.cameras.builders import arc_rig, stereo_rig
 from syncam_core.errors import UserError
-from syncam_core.video.clip import MadeClip, in_order
-from syncam_core.video.time_views import (
+from syncam_core.video.bullet_time import (
     EASES,
-    STEREO,
-    anaglyph_dubois,
-    as_srgb,
     azimuths_of,
     bullet_time,
-    check_left_to_right,
-    check_same_size,
-    check_sides,
     filmed,
     from_left_to_right,
     interpolated,
-    linear_light,
-    quilt,
-    quilt_shape,
-    quilt_suffix,
     steps_between,
-    stereo,
     view_sweep,
     way_through,
 )
+from syncam_core.video.clip import MadeClip, check_same_size, in_order
+from syncam_core.video.quilt import check_left_to_right, quilt, quilt_shape, quilt_suffix
+from syncam_core.video.stereo import STEREO, anaglyph_dubois, as_srgb, check_sides, linear_light, stereo
 
 NAMES = ["a", "b", "c", "d", "e"]
 DEPTHS = [np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32)]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from syncam_core.errors import UserError
-from syncam_core.video import VideoWriter, frame_rate, staged_files, write_video
+from syncam_core.video import VideoWriter, frame_rate, write_video
 
 COLORS = [
     (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (0, 255, 255), (255, 0, 255),
@@ -275,35 +275,3 @@ def test_a_full_disk_is_an_oserror_and_leaves_nothing(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert not list(tmp_path.iterdir())
-
-
-def test_staged_files_appear_together(tmp_path):
-    with staged_files(tmp_path) as stage:
-        (stage / "a.txt").write_text("a")
-        (stage / "b.txt").write_text("b")
-        assert not (tmp_path / "a.txt").exists()
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.txt", "b.txt"]
-
-
-@pytest.mark.parametrize("error", [Interrupt, OSError])
-def test_staged_files_vanish_together(tmp_path, error):
-    def stage_and_fail():
-        with staged_files(tmp_path) as stage:
-            (stage / "a.txt").write_text("a")
-            raise error
-
-    with pytest.raises(error):
-        stage_and_fail()
-    assert not list(tmp_path.iterdir())
-
-
-def test_staged_files_never_replace_what_is_there(tmp_path):
-    def stage_two():
-        with staged_files(tmp_path) as stage:
-            (stage / "a.txt").write_text("a")
-            (stage / "b.txt").write_text("b")
-
-    (tmp_path / "b.txt").write_text("older")
-    with pytest.raises(FileExistsError, match=r"b\.txt"):
-        stage_two()
-    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("b.txt", "older")]

@@ -1,6 +1,8 @@
 """Which views attend to which, and the module run in groups."""
 
 import itertools
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -22,7 +24,7 @@ from syncam_core.view_sync.coupling import (
     routed,
     view_distances,
 )
-from syncam_core.view_sync.module import view_rope
+from syncam_core.wan.attention import grid_rope
 
 GRID = (3, 2, 4)
 
@@ -34,7 +36,7 @@ def ring_poses(views=4, frames=GRID[0]):
 def added(block, x, time, poses, groups, **more):
     """What the module adds to x, through its way in groups."""
     y = x.clone()
-    rope = view_rope(max(len(group.members) for group in groups), *GRID[1:], DIM // HEADS)
+    rope = grid_rope(max(len(group.members) for group in groups), *GRID[1:], DIM // HEADS)
     block.add_to(y, time, block.see(poses, groups, x), GRID, rope, HEADS, **more)
     return y - x
 
@@ -42,7 +44,7 @@ def added(block, x, time, poses, groups, **more):
 def one_attention(block, x, time, poses, members):
     """The trained module on some of the views: the first is the reference."""
     rows = list(members)
-    rope = view_rope(len(rows), *GRID[1:], DIM // HEADS)
+    rope = grid_rope(len(rows), *GRID[1:], DIM // HEADS)
     with torch.no_grad():
         return block(x[rows], time[rows], poses_in_group(poses, tuple(rows)), GRID, rope, HEADS)
 
@@ -177,3 +179,17 @@ def test_poses_in_a_group_are_those_of_a_rig_that_begins_with_its_first_view():
 def test_an_unknown_coupling_is_named():
     with pytest.raises(UserError, match=r"^'coupling' is 'star'; choose joint, anchor, nearest, routed\.$"):
         groups_of("star", ring_poses(4))
+
+
+def test_the_help_page_names_every_coupling_and_no_other():
+    page = (Path(__file__).resolve().parents[2] / "web" / "docs" / "SynCamApply.md").read_text(encoding="utf-8")
+    table = page.split("| coupling | every view looks at |")[1].split("\n\n")[0]
+    assert re.findall(r"^\| \*(\w+)\* \|", table, re.MULTILINE) == list(COUPLINGS)
+
+
+def test_only_couplings_of_a_size_depend_on_it():
+    poses = ring_poses(6)
+    for name, coupling in COUPLINGS.items():
+        assert (groups_of(name, poses, size=2) != groups_of(name, poses, size=3)) == coupling.sized, name
+        steps = {groups_of(name, poses, step=step) for step in range(4)}
+        assert (len(steps) > 1) == coupling.changes, name

@@ -7,12 +7,13 @@ import pytest
 import torch
 from random_module import DIM, HEADS, inputs, random_block
 
-from syncam_core.view_sync.module import Rope, ViewSync, apply_rope, view_rope
+from syncam_core.view_sync.module import ViewSync
+from syncam_core.wan.attention import Rope, apply_rope, grid_rope
 
 
 @torch.no_grad()
 def run(block, x, time, poses, grid, rope=None):
-    rope = rope or view_rope(poses.shape[0], *grid[1:], DIM // HEADS)
+    rope = rope or grid_rope(poses.shape[0], *grid[1:], DIM // HEADS)
     return block(x, time, poses, grid, rope, HEADS)
 
 
@@ -40,7 +41,7 @@ def test_views_permuted_with_cameras_and_indices_give_permuted_output():
     x, time, poses = inputs(1, views, *grid)
     time = time[:1].expand(views, -1, -1, -1)
     straight = run(block, x, time, poses, grid)
-    rope = view_rope(views, *grid[1:], DIM // HEADS)
+    rope = grid_rope(views, *grid[1:], DIM // HEADS)
     permuted = Rope(*(t.view(views, -1, *t.shape[1:])[order].flatten(0, 1) for t in rope))
     moved = run(block, x[order], time, poses[order], grid, permuted)
     assert torch.allclose(moved, straight[order], atol=1e-9)
@@ -69,7 +70,7 @@ def test_a_timestep_per_frame_is_spread_over_that_frames_tokens():
 
 
 def test_rope_splits_a_head_of_128_channels_into_44_42_42():
-    rope = view_rope(2, 3, 4, 128)
+    rope = grid_rope(2, 3, 4, 128)
     angle = torch.atan2(rope.sin, rope.cos).view(2, 3, 4, 64)
     assert angle[0, 0, 0].abs().max() == 0
     assert torch.equal(angle[1, 0, 0].nonzero().flatten(), torch.arange(0, 22))
@@ -79,7 +80,7 @@ def test_rope_splits_a_head_of_128_channels_into_44_42_42():
 
 
 def test_rope_turns_neighbouring_channels_and_keeps_lengths_and_dtype():
-    rope = view_rope(3, 1, 1, 128)
+    rope = grid_rope(3, 1, 1, 128)
     x = torch.zeros(1, 3, 128, dtype=torch.bfloat16)
     x[..., 0] = 1
     turned = apply_rope(x, rope, heads=1)
@@ -99,7 +100,7 @@ def test_rope_needs_no_float64_on_the_device(monkeypatch):
         return arange(*args, **kwargs)
 
     monkeypatch.setattr(torch, "arange", spy)
-    assert view_rope(2, 3, 4, 128, "meta").cos.device.type == "meta"
+    assert grid_rope(2, 3, 4, 128, "meta").cos.device.type == "meta"
     assert set(created) == {"cpu"}
 
 

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
+from syncam_core.cameras.spoken import choose_views, whole_numbers
 from syncam_core.errors import UserError
 from syncam_core.view_sync.noise import noise_of_views, read_noise_order, shared_draw
-from syncam_core.view_sync.view_numbers import choose_views, read_numbers
 
 SHAPE = (16, 5, 24, 32)  # 61,440 numbers: a correlation is known to 0.004
 
@@ -91,7 +91,7 @@ def test_an_order_for_another_number_of_views_is_refused():
 @pytest.mark.parametrize("text", ["a", "1.5", "-1", "1-", "0-2-4", "1000", "٣", "1e1", "0x1", "+1"])
 def test_what_is_no_number_is_refused(text):
     with pytest.raises(UserError, match="'numbers' holds"):
-        read_numbers(text, "numbers")
+        whole_numbers(text, "numbers")
 
 
 @pytest.mark.parametrize(

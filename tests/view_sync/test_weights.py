@@ -19,10 +19,10 @@ from host_wan import is_view_sync
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from syncam_core.disk.checkpoint import WeightsError
 from syncam_core.errors import UserError
-from syncam_core.view_sync import WeightsError, read_weights, write_weights
 from syncam_core.view_sync.convert import convert
-from syncam_core.view_sync.weights import expected_shapes
+from syncam_core.view_sync.weights import expected_shapes, read_weights, write_weights
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 

@@ -3,7 +3,8 @@
 // there is nothing to say any more.
 
 import { app } from "../../../scripts/app.js";
-import { addText, textOn } from "./node_text.mjs";
+import { after } from "./shared/host.mjs";
+import { addText, textOn } from "./shared/node_text.mjs";
 
 const LEAST_WIDTH_PX = 300;
 const CHARACTER_PX = 7;
@@ -33,15 +34,13 @@ function show(node, name, label, words) {
 }
 
 app.registerExtension({
-  name: "SynCam.NodeWords",
+  name: "syncam.NodeWords",
   nodeCreated(node) {
     const words = WORDS[node.comfyClass];
     if (!words) return;
-    const onExecuted = node.onExecuted;
-    node.onExecuted = function (output) {
-      onExecuted?.apply(this, arguments);
+    after(node, "onExecuted", (output) => {
       const said = output?.[words.key];
-      if (Array.isArray(said)) show(this, words.key, words.label, said.join("\n"));
-    };
+      if (Array.isArray(said)) show(node, words.key, words.label, said.join("\n"));
+    });
   },
 });

@@ -1,5 +1,5 @@
 /**
- * How far a rig lies from what the released weights were trained on: the same as syncam_core/cameras/meter.py, whose
+ * How far a rig lies from what the released weights were trained on: the same as syncam_core/cameras/meter, whose
  * text defines every measure. Both run the cases in tests/shared_cases/meter; change one only together with the other.
  *
  * Pure functions, no DOM.

@@ -1,16 +1,16 @@
-// The rig JSON in JavaScript: reads, writes and bakes the same documents as syncam_core/cameras/rig_json.py, refuses
-// the same ones, and gives the same numbers. The two run the same cases, tests/shared_cases/rig.
+// The rig JSON in JavaScript: reads, writes and bakes the documents that syncam_core/cameras/rig_json accepts, with
+// the same numbers; both run the accepted cases of tests/shared_cases/rig. What is no rig is judged by the pack's route
+// (nodes/rigs/editor_route.py): here only what would break a picture of it is noticed.
 //
 // Metres and degrees. c2w maps camera to world; its columns are the camera's x axis (right in the picture), y axis
 // (down), z axis (forward) and its centre. World: right-handed, x right, y down, z away from a camera at azimuth 0.
-
-import { isBlank, lengthOf, parseJson, quoted } from "./json_text.mjs";
 
 export const FORMAT = "syncam-rig";
 export const VERSION = 1;
 export const MAX_VIEWS = 64;
 export const MAX_FRAMES = 10_000;
 export const MAX_POSES = 64 * 2_000; // views times frames
+export const MAX_NAME_LENGTH = 64;
 export const PALETTE = [
   "#3399ff", "#ff8800", "#006655", "#22eeee", "#5522ff", "#aadd99",
   "#994400", "#1188aa", "#66aa99", "#3355aa", "#449955", "#00ccff",
@@ -20,19 +20,15 @@ export const INTERPOLATIONS = ["smooth", "linear"];
 
 const MAX_CHARACTERS = 16 * 2 ** 20;
 const MAX_DEPTH = 100; // of metadata
-const MAX_NAME_LENGTH = 64;
-const MAX_COORDINATE_M = 1e9;
-const MAX_ANGLE_DEG = 1e6; // of a keyframe: beyond it the numbers between two keyframes lose their digits
-const ROTATION_TOLERANCE = 1e-3;
-const TOP_KEYS = ["format", "version", "cameras", "metadata", "frames"];
-const ORBIT_KEYS = ["azimuth", "elevation", "distance", "roll", "target"];
-const CAMERA_KEYS = ["name", "color", "lens", "c2w", ...ORBIT_KEYS, "keyframes", "interpolation"];
-const KEYFRAME_KEYS = ["frame", "ease", "c2w", ...ORBIT_KEYS];
 const LENS_KEYS = ["focal_mm", "sensor_width_mm"];
 const DEFAULT_LENS = { focal_mm: 24, sensor_width_mm: 23.76 };
 const RADIANS = Math.PI / 180;
 
-// Metadata whose integers a number cannot hold: the tree as it was read, so that it is written as it was read.
+// Texts, which may hold digits as well, and integers that a number may not hold exactly.
+const LONG_INTEGER = /"[^"\\]*(?:\\.[^"\\]*)*"|(?<![\d.eE+-])-?\d{16,}(?![\d.eE])/g;
+const INTEGER_MARK = "\u0000integer ";
+
+// Metadata with such integers: the tree with their digits, so that they are written as they were read.
 const exactMetadata = new WeakMap();
 
 // -- reading ---------------------------------------------------------------------------------------------------------
@@ -42,492 +38,82 @@ const exactMetadata = new WeakMap();
 //  cameras: [{name, color, lens: {focal_mm, sensor_width_mm}, interpolation, keyframes}]}
 // with keyframes [{frame, ease, azimuth, elevation, distance, roll, target: [x, y, z]}] or [{frame, ease, c2w: [16]}]
 // (row by row). A camera that stands still has one keyframe, at frame 0; a list of matrices has one for each frame.
-// Throws an Error with a sentence that names the place: `cameras[1].distance`.
-export function parseRig(text) {
-  const document = parseJson(text, MAX_CHARACTERS);
-  if (!(document instanceof Map)) {
-    throw new Error(`the rig JSON is ${shown(document)}, but an object is needed: {"cameras": [...]}.`);
+// Throws an Error for a text that is no rig at all.
+export function parseRig(given) {
+  if (typeof given !== "string" || given.length > MAX_CHARACTERS) throw new Error("the text is no rig JSON.");
+  const text = given.replace(/^\ufeff/, "");
+  const { frames = null, cameras, metadata = null } = JSON.parse(text);
+  if (!Array.isArray(cameras) || !cameras.length || cameras.length > MAX_VIEWS) {
+    throw new Error(`a rig JSON lists from 1 to ${MAX_VIEWS} cameras.`);
   }
-  checkHeader(document);
-  const cameras = document.get("cameras");
-  if (!Array.isArray(cameras)) {
-    const what = document.has("cameras") ? `cameras is ${shown(cameras)}` : "the rig JSON has no 'cameras'";
-    throw new Error(`${what}, but a list of cameras is needed.`);
+  if (typeof metadata !== "object" || Array.isArray(metadata) || (frames !== null && !Number.isInteger(frames))) {
+    throw new Error("metadata is an object, and frames a number.");
   }
-  if (!cameras.length) throw new Error("cameras is an empty list; give at least one camera.");
-  if (cameras.length > MAX_VIEWS) {
-    throw new Error(
-      `cameras lists ${cameras.length} cameras, but at most ${MAX_VIEWS} are possible; leave some out.`,
-    );
-  }
-  const most = Math.min(MAX_FRAMES, Math.floor(MAX_POSES / cameras.length));
-  const ofViews = cameras.length === 1 ? "a rig of 1 camera" : `a rig of ${cameras.length} cameras`;
-  const limit = { most, sentence: `${ofViews} has at most ${most} frames` };
-  const frames = readFrames(document, limit);
-  const tracks = cameras.map((camera, index) => readPose(camera, `cameras[${index}]`, limit));
   const names = readNames(cameras);
-  checkLengths(tracks, frames);
-  const colors = cameras.map(readColor);
-  const lenses = cameras.map((camera, index) => readLens(camera, `cameras[${index}].lens`));
-  const doc = {
-    frames,
-    cameras: tracks.map(({ interpolation, keyframes }, index) => ({
-      name: names[index],
-      color: colors[index],
-      lens: lenses[index],
-      interpolation,
-      keyframes,
-    })),
-    metadata: document.has("metadata") ? plainMetadata(document.get("metadata")) : null,
-  };
-  checkOrbits(doc);
+  const doc = { frames, cameras: cameras.map((camera, index) => readCamera(camera, index, names[index])), metadata };
+  const length = Math.max(frames ?? 1, frameCount(doc));
+  if (!(length >= 1 && length <= Math.min(MAX_FRAMES, MAX_POSES / cameras.length))) {
+    throw new Error("the rig has no frame, or more than can be shown.");
+  }
+  if (metadata && /\d{16}/.test(text)) {
+    const marked = text.replace(LONG_INTEGER, (one) => (one[0] === '"' ? one : JSON.stringify(INTEGER_MARK + one)));
+    exactMetadata.set(metadata, { tree: JSON.parse(marked).metadata, unchanged: JSON.stringify(metadata) });
+  }
   return doc;
 }
 
-function checkHeader(document) {
-  const format = document.has("format") ? document.get("format") : FORMAT;
-  if (format !== FORMAT) {
-    throw new Error(`format is ${shown(format)}, but a rig JSON has the format '${FORMAT}', or none.`);
-  }
-  const version = document.has("version") ? document.get("version") : VERSION;
-  const whole = wholeNumber(version);
-  if (whole === null || whole < 1) {
-    throw new Error(`version is ${shown(version)}, but it must be the number ${VERSION}, or be left out.`);
-  }
-  if (whole > VERSION) {
-    throw new Error(
-      `version is ${shown(version)}, but this release of ComfyUI-SynCam reads version ${VERSION} only; ` +
-        "update the node pack, or save the rig as an older version.",
-    );
-  }
-  checkKeys(document, TOP_KEYS, "the rig JSON");
-  if (document.has("metadata")) checkMetadata(document.get("metadata"));
-}
-
-function checkMetadata(metadata) {
-  if (!(metadata instanceof Map)) {
-    throw new Error(`metadata is ${shown(metadata)}, but it must be an object, or be left out.`);
-  }
-  const open = [[metadata, "metadata", 1]];
-  while (open.length) {
-    const [value, path, depth] = open.pop();
-    if (depth > MAX_DEPTH) {
-      throw new Error(`metadata is nested more than ${MAX_DEPTH} levels deep; leave the deepest ones out.`);
-    }
-    const inner = [];
-    for (const [key, item] of value.entries()) {
-      if (typeof item === "number" || typeof item === "bigint") {
-        if (!Number.isFinite(Number(item))) number(item, short(childPath(value, path, key)));
-      } else if (item instanceof Map || Array.isArray(item)) {
-        inner.push([item, childPath(value, path, key), depth + 1]);
-      }
-    }
-    open.push(...inner.reverse());
-  }
-}
-
-function childPath(parent, path, key) {
-  return Array.isArray(parent) ? `${path}[${key}]` : `${path}.${[...key.slice(0, 120)].slice(0, 60).join("")}`;
-}
-
-function short(path) {
-  return lengthOf(path) > 120 ? `${[...path].slice(0, 120).join("")}...` : path;
-}
-
-function checkKeys(given, known, path) {
-  for (const key of given.keys()) {
-    if (known.includes(key)) continue;
-    const guess = closest(characters(key, 60).toLowerCase(), known);
-    const hint = guess ? `did you mean '${guess}'?` : `possible are ${known.join(", ")}.`;
-    throw new Error(`${path} has the unknown key ${quoted(key, 60)}; ${hint}`);
-  }
-}
-
-function readFrames(document, limit) {
-  if (!document.has("frames")) return null;
-  const frames = wholeNumber(document.get("frames"));
-  if (frames === null || frames < 1) {
-    throw new Error(
-      `frames is ${shown(document.get("frames"))}, but it must be a whole number of frames from 1, or be left out.`,
-    );
-  }
-  if (frames > limit.most) {
-    throw new Error(`frames is ${shown(document.get("frames"))}, but ${limit.sentence}; give a smaller number.`);
-  }
-  return frames;
-}
-
 function readNames(cameras) {
-  const given = new Map();
-  cameras.forEach((camera, index) => {
-    if (!camera.has("name")) return;
-    const name = camera.get("name");
-    const problem = nameProblem(name);
-    if (problem) throw new Error(`cameras[${index}] ${problem}`);
-    if (given.has(name)) {
-      throw new Error(
-        `cameras[${index}].name is ${quoted(name)}, as is cameras[${given.get(name)}].name; ` +
-          "give every camera a name of its own.",
-      );
-    }
-    given.set(name, index);
-  });
+  const given = new Set(cameras.map(({ name }) => name));
   const names = [];
-  cameras.forEach((camera, index) => {
+  cameras.forEach(({ name }, index) => {
     let count = index + 1;
-    while (!camera.has("name") && (given.has(numbered(count)) || names.includes(numbered(count)))) count += 1;
-    names.push(camera.has("name") ? camera.get("name") : numbered(count));
+    while (name === undefined && (given.has(numbered(count)) || names.includes(numbered(count)))) count += 1;
+    names.push(String(name ?? numbered(count)));
   });
   return names;
 }
 
-function numbered(count) {
-  return `cam${String(count).padStart(2, "0")}`;
-}
+const numbered = (count) => `cam${String(count).padStart(2, "0")}`;
 
-function nameProblem(name) {
-  if (typeof name !== "string") return "has a name that is not text; write it in quotes.";
-  if (isBlank(name)) return "has an empty name; give it one, or leave the name out.";
-  if (lengthOf(name) > MAX_NAME_LENGTH) {
-    return `has a name of ${lengthOf(name)} characters, but at most ${MAX_NAME_LENGTH} are possible.`;
+function readCamera({ color, lens, interpolation = INTERPOLATIONS[0], ...poses }, index, name) {
+  const keyframes = readKeyframes(poses);
+  const isList = !poses.keyframes && keyframes.length > 1;
+  const millimetres = { ...DEFAULT_LENS, ...lens };
+  const fits = ({ frame, ease, c2w }, at) =>
+    Number.isInteger(frame) && frame > (keyframes[at - 1]?.frame ?? -1) && ease in EASE && !c2w === !keyframes[0].c2w;
+  if (!keyframes.length || !keyframes.every(fits)) {
+    throw new Error(`cameras[${index}] has no keyframes of one kind whose frames increase.`);
   }
-  if (/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(name)) {
-    return `has the name ${quoted(name)}, which holds a control character; use letters, digits and signs.`;
+  if (!LENS_KEYS.every((key) => Number.isFinite(millimetres[key]) && millimetres[key] > 0)) {
+    throw new Error(`cameras[${index}] has no lens.`);
   }
-  return null;
-}
-
-function readColor(camera, index) {
-  const standard = PALETTE[index % PALETTE.length];
-  const color = camera.has("color") ? camera.get("color") : standard;
-  if (typeof color !== "string" || !/^#[0-9a-fA-F]{6}$/.test(color)) {
-    throw new Error(`cameras[${index}].color is ${shown(color)}, but it must be written like '${standard}'.`);
-  }
-  return color.toLowerCase();
-}
-
-function readLens(camera, path) {
-  const given = camera.has("lens") ? camera.get("lens") : new Map();
-  if (!(given instanceof Map)) {
-    throw new Error(`${path} is ${shown(given)}, but an object with ${LENS_KEYS.join(" and ")} is needed.`);
-  }
-  checkKeys(given, LENS_KEYS, path);
-  const lens = { ...DEFAULT_LENS };
-  for (const [key, value] of given) lens[key] = number(value, `${path}.${key}`);
-  for (const key of LENS_KEYS) {
-    if (!(lens[key] > 0 && lens[key] < 1e6)) {
-      throw new Error(
-        `${path}: the lens has ${key} ${pythonFloat(lens[key])}, but a length in millimetres above 0 is needed.`,
-      );
-    }
-  }
-  return lens;
-}
-
-function readPose(camera, path, limit) {
-  if (!(camera instanceof Map)) throw new Error(`${path} is ${shown(camera)}, but an object is needed.`);
-  checkKeys(camera, CAMERA_KEYS, path);
-  const interpolation = readChoice(camera, "interpolation", INTERPOLATIONS, path);
-  if (camera.has("keyframes")) {
-    const beside = ["c2w", ...ORBIT_KEYS].find((key) => camera.has(key));
-    if (beside) {
-      throw new Error(`${path} has both keyframes and ${beside}; write ${beside} into the keyframes, or leave it out.`);
-    }
-    return { interpolation, keyframes: readKeyframes(camera.get("keyframes"), `${path}.keyframes`, limit) };
-  }
-  const form = formOf(camera, path, "azimuth and distance, or c2w, or keyframes");
-  if (form === "angles") {
-    const keyframe = { frame: 0, ease: "none", ...readOrbit(camera, path) };
-    const problem = cameraProblem(c2wOf(keyframe));
-    if (problem) throw new Error(`${path} ${problem}`);
-    return { interpolation, keyframes: [keyframe] };
-  }
-  const matrices = readC2w(camera.get("c2w"), `${path}.c2w`, limit);
   return {
-    interpolation: matrices.length > 1 ? "linear" : interpolation,
-    keyframes: matrices.map((c2w, frame) => ({ frame, ease: "none", c2w })),
-    isList: matrices.length > 1,
+    name,
+    color: (color ?? PALETTE[index % PALETTE.length]).toLowerCase(),
+    lens: millimetres,
+    interpolation: isList ? "linear" : interpolation,
+    keyframes,
   };
 }
 
-// "c2w" or "angles": how a camera or a keyframe is given.
-function formOf(given, path, possible) {
-  const orbit = ORBIT_KEYS.filter((key) => given.has(key));
-  if (given.has("c2w")) {
-    if (orbit.length) {
-      throw new Error(`${path} has both c2w and ${orbit[0]}; give either c2w or azimuth and distance.`);
-    }
-    return "c2w";
-  }
-  for (const key of ["azimuth", "distance"]) {
-    if (!given.has(key)) {
-      const beside = orbit.length ? ` ${key} beside ${orbit[0]}` : " pose";
-      throw new Error(`${path} has no${beside}; give ${possible}.`);
-    }
-  }
-  return "angles";
+function readKeyframes({ keyframes, ...pose }) {
+  if (keyframes) return keyframes.map(({ frame, ease = "none", ...given }) => ({ frame, ease, ...readPose(given) }));
+  const isList = Array.isArray(pose.c2w?.[0]?.[0]);
+  return (isList ? pose.c2w.map((c2w) => ({ c2w })) : [pose]).map((given, frame) => ({
+    ...{ frame, ease: "none" },
+    ...readPose(given),
+  }));
 }
 
-function readChoice(given, key, possible, path) {
-  const choice = given.has(key) ? given.get(key) : possible[0];
-  if (!possible.includes(choice)) {
-    throw new Error(`${path}.${key} is ${shown(choice)}, but possible are ${possible.join(", ")}.`);
+function readPose({ c2w, azimuth, elevation = 0, distance, roll = 0, target = [0, 0, 0] }) {
+  const matrix = c2w?.flat();
+  // The last row is 0 0 0 1 in every rig; programs that multiply matrices leave rounding errors there.
+  if (matrix) matrix.splice(12, 4, 0, 0, 0, 1);
+  const numbers = matrix ?? [azimuth, elevation, distance, roll, ...target];
+  if (numbers.length !== (matrix ? 16 : 7) || !numbers.every(Number.isFinite) || !(matrix || distance > 0)) {
+    throw new Error("a camera has no pose.");
   }
-  return choice;
-}
-
-function readOrbit(given, path) {
-  const read = {};
-  for (const key of ["azimuth", "elevation", "distance", "roll"]) {
-    read[key] = number(given.has(key) ? given.get(key) : 0, `${path}.${key}`);
-  }
-  const target = given.has("target") ? given.get("target") : [0, 0, 0];
-  if (!Array.isArray(target) || target.length !== 3) {
-    throw new Error(`${path}.target is ${shown(target)}, but three numbers [x, y, z] in metres are needed.`);
-  }
-  read.target = target.map((value, axis) => number(value, `${path}.target[${axis}]`));
-  if (!(Math.abs(read.elevation) <= 90)) {
-    throw new Error(
-      `${path}.elevation is ${general(read.elevation)}, ` +
-        "but it must lie between -90 (straight below) and 90 (straight above).",
-    );
-  }
-  if (!(read.distance > 0)) {
-    throw new Error(`${path}.distance is ${general(read.distance)}, but it must be a number of metres above 0.`);
-  }
-  return read;
-}
-
-function readKeyframes(given, path, limit) {
-  if (!Array.isArray(given)) throw new Error(`${path} is ${shown(given)}, but a list of keyframes is needed.`);
-  if (!given.length) throw new Error(`${path} is an empty list; give at least one keyframe.`);
-  if (given.length > limit.most) {
-    throw new Error(`${path} lists ${given.length} keyframes, but ${limit.sentence}; leave some out.`);
-  }
-  const keyframes = [];
-  let form = null;
-  given.forEach((keyframe, index) => {
-    const place = `${path}[${index}]`;
-    if (!(keyframe instanceof Map)) throw new Error(`${place} is ${shown(keyframe)}, but an object is needed.`);
-    checkKeys(keyframe, KEYFRAME_KEYS, place);
-    const frame = readKeyframeFrame(keyframe, place, limit);
-    if (index && frame <= keyframes[index - 1].frame) {
-      throw new Error(
-        `${place}.frame is ${frame}, but the keyframe before it has ${keyframes[index - 1].frame}; ` +
-          "the frames of keyframes must increase.",
-      );
-    }
-    const ease = readChoice(keyframe, "ease", EASES, place);
-    const own = formOf(keyframe, place, "either azimuth and distance, or c2w");
-    form ??= own;
-    if (own !== form) {
-      const [here, there] = own === "c2w" ? ["c2w", "azimuth and distance"] : ["azimuth and distance", "c2w"];
-      throw new Error(
-        `${place} is given by ${here}, but the keyframes before it by ${there}; ` +
-          "give all keyframes of a camera in the same way.",
-      );
-    }
-    if (form === "c2w") {
-      keyframes.push({ frame, ease, c2w: readMatrix(keyframe.get("c2w"), `${place}.c2w`) });
-    } else {
-      const orbit = readOrbit(keyframe, place);
-      checkOrbitRange(orbit, place);
-      keyframes.push({ frame, ease, ...orbit });
-    }
-  });
-  keyframes.forEach((keyframe, index) => {
-    const problem = cameraProblem(c2wOf(keyframe));
-    if (problem) throw new Error(`${path}[${index}]${form === "c2w" ? ".c2w" : ""} ${problem}`);
-  });
-  return keyframes;
-}
-
-function readKeyframeFrame(keyframe, path, limit) {
-  if (!keyframe.has("frame")) throw new Error(`${path} has no frame; give its frame number, counted from 0.`);
-  const frame = wholeNumber(keyframe.get("frame"));
-  if (frame === null || frame < 0) {
-    throw new Error(`${path}.frame is ${shown(keyframe.get("frame"))}, but a whole number from 0 is needed.`);
-  }
-  if (frame >= limit.most) {
-    throw new Error(
-      `${path}.frame is ${shown(keyframe.get("frame"))}, but ${limit.sentence}; ` +
-        `the last one has the number ${limit.most - 1}.`,
-    );
-  }
-  return frame;
-}
-
-function checkOrbitRange(orbit, path) {
-  for (const key of ["azimuth", "roll"]) {
-    if (!(Math.abs(orbit[key]) <= MAX_ANGLE_DEG)) {
-      throw new Error(
-        `${path}.${key} is ${general(orbit[key])}, but a keyframe can turn to at most ` +
-          `${general(MAX_ANGLE_DEG)} degrees either way.`,
-      );
-    }
-  }
-  orbit.target.forEach((value, axis) => {
-    if (!(Math.abs(value) <= MAX_COORDINATE_M)) {
-      throw new Error(
-        `${path}.target[${axis}] is ${general(value)}, farther than ${general(MAX_COORDINATE_M)} m from the origin; ` +
-          "check the unit, positions are in metres.",
-      );
-    }
-  });
-}
-
-function readC2w(given, path, limit) {
-  if (depthOf(given) !== 3) {
-    const c2w = readMatrix(given, path);
-    const problem = cameraProblem(c2w);
-    if (problem) throw new Error(`${path} ${problem}`);
-    return [c2w];
-  }
-  if (given.length > limit.most) {
-    throw new Error(`${path} lists ${given.length} matrices, but ${limit.sentence}; leave some out.`);
-  }
-  const matrices = given.map((matrix, index) => readMatrix(matrix, `${path}[${index}]`));
-  matrices.forEach((c2w, index) => {
-    const problem = cameraProblem(c2w);
-    if (problem) throw new Error(`${path}${matrices.length > 1 ? `[${index}]` : ""} ${problem}`);
-  });
-  return matrices;
-}
-
-function depthOf(value) {
-  let depth = 0;
-  while (Array.isArray(value) && depth < 4) {
-    depth += 1;
-    value = value[0];
-  }
-  return depth;
-}
-
-function readMatrix(given, path) {
-  if (!Array.isArray(given) || (given.length !== 3 && given.length !== 4)) {
-    throw new Error(`${path} is ${shown(given)}, but 3 or 4 rows of 4 numbers are needed.`);
-  }
-  const c2w = [];
-  given.forEach((row, index) => {
-    if (!Array.isArray(row) || row.length !== 4) {
-      throw new Error(`${path} row ${index} is ${shown(row)}, but a list of 4 numbers is needed.`);
-    }
-    for (const value of row) c2w.push(number(value, `${path} row ${index}`, "holds"));
-  });
-  const lastRow = [0, 0, 0, 1];
-  // programs that multiply matrices leave rounding errors here
-  if (c2w.length === 12 || lastRow.every((wanted, column) => Math.abs(c2w[12 + column] - wanted) <= 1e-6)) {
-    c2w.splice(12, 4, ...lastRow);
-  }
-  return c2w;
-}
-
-// Lists of matrices set the number of frames; every keyframe has to lie within it.
-function checkLengths(tracks, frames) {
-  const lists = tracks.filter((track) => track.isList).map((track) => track.keyframes.length);
-  const longest = lists.length ? Math.max(...lists) : 0;
-  const owner = tracks.findIndex((track) => track.isList && track.keyframes.length === longest);
-  tracks.forEach(({ isList, keyframes }, index) => {
-    if (isList && keyframes.length !== longest) {
-      throw new Error(
-        `cameras[${index}].c2w lists ${keyframes.length} frames but cameras[${owner}].c2w ${longest}; ` +
-          "give every moving camera the same number of frames.",
-      );
-    }
-  });
-  if (lists.length && frames !== null && frames !== longest) {
-    throw new Error(
-      `cameras[${owner}].c2w lists ${longest} frames, but frames is ${frames}; ` +
-        "give one matrix for each frame, or leave frames out.",
-    );
-  }
-  const length = frames ?? longest;
-  if (!length) return;
-  const what = frames !== null ? `frames is ${length}` : `cameras[${owner}].c2w lists ${length} frames`;
-  tracks.forEach(({ keyframes }, index) => {
-    const late = keyframes.findIndex((keyframe) => keyframe.frame >= length);
-    if (late >= 0) {
-      throw new Error(
-        `cameras[${index}].keyframes[${late}].frame is ${keyframes[late].frame}, but ${what}, ` +
-          `so the last one has the number ${length - 1}; move the keyframe, or give more frames.`,
-      );
-    }
-  });
-}
-
-// Between two keyframes a camera far from the origin may swing out of bounds, which only baking tells.
-function checkOrbits(doc) {
-  doc.cameras.forEach((camera, index) => {
-    if (camera.keyframes.length < 2 || camera.keyframes[0].c2w) return;
-    const reach = Math.max(...camera.keyframes.map((one) => Math.max(...one.target.map(Math.abs)) + one.distance));
-    if (reach <= MAX_COORDINATE_M) return;
-    const frames = frameCount(doc);
-    const c2w = bakeCamera(camera, frames);
-    for (let frame = 0; frame < frames; frame++) {
-      const problem = cameraProblem(c2w.subarray(16 * frame, 16 * frame + 16));
-      if (problem) throw new Error(`cameras[${index}].keyframes: at frame ${frame} the camera ${problem}`);
-    }
-  });
-}
-
-function plainMetadata(tree) {
-  let exact = true;
-  const plain = (value) => {
-    if (typeof value === "bigint") {
-      exact = false;
-      return Number(value);
-    }
-    if (Array.isArray(value)) return value.map(plain);
-    if (!(value instanceof Map)) return value;
-    return Object.fromEntries([...value].map(([key, item]) => [key, plain(item)]));
-  };
-  const metadata = plain(tree);
-  if (!exact) exactMetadata.set(metadata, { tree, unchanged: JSON.stringify(metadata) });
-  return metadata;
-}
-
-// What keeps a matrix (16 numbers) from being a rigid pose: half a sentence, or null.
-export function cameraProblem(c2w) {
-  if (!c2w.every(Number.isFinite)) return "holds NaN or an infinite number; every number must be finite.";
-  const isLastRow = (row) => row[0] === 0 && row[1] === 0 && row[2] === 0 && row[3] === 1;
-  const last = [c2w[12], c2w[13], c2w[14], c2w[15]];
-  if (!isLastRow(last)) {
-    const transposed = isLastRow([c2w[3], c2w[7], c2w[11], c2w[15]]);
-    const hint = transposed ? " (it looks transposed: the position belongs in the last column)" : "";
-    return `has the last row ${last.map((value) => general(value)).join(" ")}, but it must be 0 0 0 1${hint}.`;
-  }
-  const axes = [0, 1, 2].map((axis) => [c2w[axis], c2w[4 + axis], c2w[8 + axis]]);
-  const gram = axes.map((one) => axes.map((other) => dot(one, other)));
-  const off = (matrix, scale) =>
-    Math.max(...matrix.flatMap((row, i) => row.map((value, j) => Math.abs(value / scale - (i === j ? 1 : 0)))));
-  const deviation = off(gram, 1);
-  if (deviation <= ROTATION_TOLERANCE) {
-    if (!(dot(axes[0], cross(axes[1], axes[2])) > 0)) {
-      return (
-        "is mirrored (determinant -1): one of its axes points the wrong way; the columns must be right, down, " +
-        "forward in a right-handed world, so turn one axis round or convert the world axes first."
-      );
-    }
-    const position = [c2w[3], c2w[7], c2w[11]];
-    if (position.every((value) => Math.abs(value) <= MAX_COORDINATE_M)) return null;
-    return (
-      `stands at ${position.map((value) => general(value)).join(" ")} m, ` +
-      `farther than ${general(MAX_COORDINATE_M)} m from the origin; check the unit, positions are in metres.`
-    );
-  }
-  const squares = [gram[0][0], gram[1][1], gram[2][2]];
-  const lengths = squares.map(Math.sqrt);
-  const mean = (lengths[0] + lengths[1] + lengths[2]) / 3;
-  const spread = Math.max(...lengths) - Math.min(...lengths);
-  if (spread <= ROTATION_TOLERANCE * Math.max(...lengths) && Math.abs(mean - 1) > 1e-3) {
-    if (off(gram, (squares[0] + squares[1] + squares[2]) / 3) <= ROTATION_TOLERANCE) {
-      return `is scaled by ${general(mean)}, but its three axes must have the length 1.`;
-    }
-  }
-  return (
-    "is not a rotation: its three axes must be perpendicular and of length 1, but R^T R differs from the " +
-    `identity by ${general(deviation, 3)} (up to ${general(ROTATION_TOLERANCE)} is accepted).`
-  );
+  return matrix ? { c2w: matrix } : { azimuth, elevation, distance, roll, target };
 }
 
 // -- writing ---------------------------------------------------------------------------------------------------------
@@ -604,18 +190,18 @@ function written(value, path) {
 }
 
 function metadataText(metadata) {
-  const kept = exactMetadata.get(metadata);
-  if (kept && JSON.stringify(metadata) === kept.unchanged) return jsonText(kept.tree, "metadata", 1);
   if (typeof metadata !== "object" || Array.isArray(metadata)) {
-    throw new Error(`metadata is ${shown(metadata)}, but it must be an object, or be left out.`);
+    throw new Error("metadata is a list or a single value, but it must be an object, or be left out.");
   }
-  return jsonText(metadata, "metadata", 1);
+  const kept = exactMetadata.get(metadata);
+  const isUnchanged = kept && JSON.stringify(metadata) === kept.unchanged;
+  return jsonText(isUnchanged ? kept.tree : metadata, "metadata", 1);
 }
 
 function jsonText(value, path, depth) {
+  if (typeof value === "string" && value.startsWith(INTEGER_MARK)) return value.slice(INTEGER_MARK.length);
   if (value === null || typeof value === "boolean" || typeof value === "string") return JSON.stringify(value);
-  if (typeof value === "bigint") return String(value);
-  if (typeof value === "number") return written(value, short(path));
+  if (typeof value === "number") return written(value, path.slice(0, 120));
   if (depth > MAX_DEPTH) {
     throw new Error(`metadata is nested more than ${MAX_DEPTH} levels deep; leave the deepest ones out.`);
   }
@@ -625,8 +211,9 @@ function jsonText(value, path, depth) {
   if (typeof value !== "object") {
     throw new Error("metadata holds something that JSON cannot hold (only text, numbers, lists, objects).");
   }
-  const entries = value instanceof Map ? [...value] : Object.entries(value);
-  const items = entries.map(([key, item]) => `${JSON.stringify(key)}: ${jsonText(item, `${path}.${key}`, depth + 1)}`);
+  const items = Object.entries(value).map(
+    ([key, item]) => `${JSON.stringify(key)}: ${jsonText(item, `${path}.${key}`, depth + 1)}`,
+  );
   return `{${items.join(", ")}}`;
 }
 
@@ -886,88 +473,4 @@ function dot(a, b) {
 
 function cross(a, b) {
   return [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
-}
-
-// -- sentences -------------------------------------------------------------------------------------------------------
-
-function number(value, path, verb = "is") {
-  if (typeof value === "string") {
-    throw new Error(`${path} ${verb} ${shown(value)}, but a number is needed; write it without quotes.`);
-  }
-  if (typeof value !== "number" && typeof value !== "bigint") {
-    throw new Error(`${path} ${verb} ${shown(value)}, but a number is needed.`);
-  }
-  const read = Number(value);
-  if (Number.isNaN(read)) throw new Error(`${path} ${verb} NaN, but a finite number is needed.`);
-  if (!Number.isFinite(read)) {
-    throw new Error(`${path} ${verb} an infinite or far too large number, but a finite number is needed.`);
-  }
-  return read;
-}
-
-function wholeNumber(value) {
-  if (typeof value !== "number" && typeof value !== "bigint") return null;
-  return Number.isInteger(Number(value)) ? Number(value) : null;
-}
-
-function shown(value) {
-  if (Array.isArray(value)) return value.length ? `a list of ${value.length} items` : "an empty list";
-  if (value instanceof Map) return value.size ? `an object of ${value.size} keys` : "an empty object";
-  if (typeof value === "string") return `the text ${quoted(value, 40)}`;
-  if (typeof value === "bigint") return String(value).slice(0, 40);
-  if (typeof value !== "number") return String(value);
-  return Number.isSafeInteger(value) ? String(value) : pythonFloat(value);
-}
-
-// A number with `digits` significant digits, as Python's format "g" writes it.
-function general(value, digits = 6) {
-  if (!Number.isFinite(value)) return String(value).replace("Infinity", "inf").replace("NaN", "nan");
-  const [mantissa, exponent] = value.toExponential(digits - 1).split("e");
-  if (exponent >= -4 && exponent < digits) {
-    const fixed = value.toFixed(Math.max(0, digits - 1 - exponent));
-    const trimmed = fixed.includes(".") ? fixed.replace(/\.?0+$/, "") : fixed;
-    return Object.is(value, -0) ? "-0" : trimmed;
-  }
-  return withExponent(mantissa.includes(".") ? mantissa.replace(/\.?0+$/, "") : mantissa, exponent);
-}
-
-// A number as Python prints a float.
-function pythonFloat(value) {
-  if (!Number.isFinite(value)) return general(value);
-  const [mantissa, exponent] = value.toExponential().split("e");
-  if (exponent < -4 || exponent >= 16) return withExponent(mantissa, exponent);
-  return Number.isInteger(value) ? `${Object.is(value, -0) ? "-0" : value}.0` : String(value);
-}
-
-function withExponent(mantissa, exponent) {
-  const power = Math.abs(exponent);
-  return `${mantissa}e${exponent < 0 ? "-" : "+"}${power < 10 ? "0" : ""}${power}`;
-}
-
-function characters(text, most) {
-  return [...text.slice(0, 2 * most)].slice(0, most).join("");
-}
-
-// The known word that is most like a mistyped one, or null: the similarity of Python's difflib, of at least 0.6.
-function closest(word, known) {
-  let best = null;
-  for (const one of known) {
-    const ratio = (2 * matching(one, word)) / (one.length + word.length);
-    const isBetter = !best || ratio > best.ratio || (ratio === best.ratio && one > best.one);
-    if (ratio >= 0.6 && isBetter) best = { ratio, one };
-  }
-  return best?.one ?? null;
-}
-
-function matching(a, b) {
-  let [size, i, j] = [0, 0, 0];
-  for (let x = 0; x < a.length; x++) {
-    for (let y = 0; y < b.length; y++) {
-      let run = 0;
-      while (x + run < a.length && y + run < b.length && a[x + run] === b[y + run]) run += 1;
-      if (run > size) [size, i, j] = [run, x, y];
-    }
-  }
-  if (!size) return 0;
-  return size + matching(a.slice(0, i), b.slice(0, j)) + matching(a.slice(i + size), b.slice(j + size));
 }

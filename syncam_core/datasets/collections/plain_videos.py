@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
+from ...disk.names import natural
 from ...errors import UserError
 from ..files import (
     MAX_CAPTION_BYTES,
@@ -17,7 +18,6 @@ from ..files import (
     data_folder,
     entries_of,
     fingerprint,
-    natural,
     read_text,
     walk,
 )

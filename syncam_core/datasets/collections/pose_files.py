@@ -29,6 +29,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ...disk.names import natural
 from ...errors import UserError
 from ...formats import nerfstudio, realestate10k
 from ...formats.axes_and_units import FLIP_YZ, in_metres, refuse_no_pose
@@ -41,7 +42,6 @@ from ..files import (
     entries_of,
     entry_path,
     fingerprint,
-    natural,
     read_text,
     walk,
 )

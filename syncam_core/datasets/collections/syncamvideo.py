@@ -20,6 +20,7 @@ from typing import Any
 from torch import Tensor
 
 from ...cameras.json_text import parse_json
+from ...disk.names import natural
 from ...errors import UserError
 from ...formats.syncamvideo import rig_from_syncamvideo
 from ..files import (
@@ -30,7 +31,6 @@ from ..files import (
     entries_of,
     entry_path,
     fingerprint,
-    natural,
     read_text,
     walk,
 )

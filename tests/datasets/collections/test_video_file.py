@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from mp4_bytes import show_only, turn
 from tiny_datasets import FPS, FRAMES, ORBIT, SIZE, film
 
 from syncam_core.datasets.footage import BrokenFootage
@@ -154,14 +155,22 @@ def test_frames_dropped_from_the_middle_are_noticed_though_the_number_is_right(t
 
 
 def test_a_video_filmed_upright_is_turned_upright(clip):
-    def fixed(number):
-        return round(number * 65536).to_bytes(4, "big", signed=True)
-
-    content = bytearray(clip.read_bytes())
-    matrix = content.index(b"tkhd") + 4 + 4 + 5 * 4 + 2 * 4 + 4 * 2  # after version, times, id, layer, volume
-    assert content[matrix : matrix + 4] == fixed(1)
-    content[matrix : matrix + 8] = fixed(0) + fixed(1)  # x' = -y, y' = x: a quarter turn clockwise
-    content[matrix + 12 : matrix + 20] = fixed(-1) + fixed(0)
     straight = reader(clip)()
-    clip.write_bytes(content)
-    assert torch.equal(reader(clip)(), torch.rot90(straight, -1, (1, 2)))
+    assert torch.equal(reader(turn(clip))(), torch.rot90(straight, -1, (1, 2)))
+
+
+def test_frames_that_an_edit_list_leaves_out_do_not_count(clip):
+    whole = reader(clip)()
+    read = reader(show_only(clip, 2, 5, FPS), length=5)
+    with av.open(str(clip)) as container:
+        assert container.streams.video[0].frames == FRAMES, "the index counts all of them"
+    assert read.probe() == 5
+    assert torch.equal(read(), whole[2:7])
+
+
+def test_tags_in_another_encoding_do_not_stop_a_video(clip):
+    write_video(clip, [frame.numpy() for frame in reader(clip)()], FPS, {"title": "a caf\u00e9 at night"})
+    straight, content = reader(clip)(), clip.read_bytes()
+    clip.write_bytes(content.replace("caf\u00e9".encode(), b"caf\xe9\xff"))
+    assert torch.equal(reader(clip)(), straight)
+    assert reader(clip).probe() == FRAMES

@@ -1,12 +1,9 @@
-// The player: stage, transport, timeline, and the cuts that are recorded. Knows no host; player.js does.
+// The player: stage, transport, timeline, and the cuts that are recorded. Knows no host; extension.js does.
 
-import { h, ownHistory } from "../rig_editor/dom.mjs";
-import { letterOf, readCuts, timecode, viewAt, withCut, writeCuts } from "./cuts.mjs";
-import { glyphButton, icon } from "./icons.mjs";
+import { h, icon, iconButton, ownHistory } from "../shared/dom.mjs";
+import { letterOf, readCuts, timecode, viewAt, withCut, writeCuts } from "../../lib/cuts.mjs";
 import { fitted, gridded } from "./layout.mjs";
 import { Reel } from "./reel.mjs";
-import { addStyle } from "./style.mjs";
-import { textsOf } from "./texts.mjs";
 
 export const SPEEDS = [0.1, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2];
 const MODES = { all: "g", one: "s", wipe: "w", cut: "c" };
@@ -17,11 +14,13 @@ const SHARPEST = 2; // device pixels per pixel that are drawn at most
  *   filename: string}} PlayedView
  * @typedef {{frames: number, rate: number, views: PlayedView[]}} Film
  * @typedef {object} PlayerOptions
- * @property {Record<string, any>} translations what the host serves at /i18n
- * @property {string} locale
+ * @property {(key: string, values?: Record<string, any>) => string} t words of locales/<language>/main.json
  * @property {{read: () => string, write: (text: string) => void, linked: () => boolean}} cuts the node's cut list
  * @property {(name: string) => void} onSelect a view was chosen
  */
+
+const glyphButton = (name, label, onclick, action) =>
+  iconButton(name, label, onclick, { class: "sp-button", data: { action } });
 
 /** The number of a view on its camera's colour. */
 const numberOf = (view) => h("b", { class: "sp-number", text: String(view + 1) });
@@ -29,10 +28,10 @@ const numberOf = (view) => h("b", { class: "sp-number", text: String(view + 1) }
 export class Player {
   /** @param {HTMLElement} element that the player fills @param {PlayerOptions} options */
   constructor(element, options) {
-    addStyle();
     this.element = element;
     this.options = options;
-    this.t = textsOf(options.translations, options.locale);
+    this.t = options.t;
+    this.gone = new AbortController(); // for listeners on the element, which outlives the player
     this.film = null;
     this.reel = null;
     this.frame = -1; // on screen
@@ -175,7 +174,7 @@ export class Player {
       ),
       this.live,
     );
-    element.addEventListener("keydown", (event) => this.#pressed(event));
+    element.addEventListener("keydown", (event) => this.#pressed(event), { signal: this.gone.signal });
     this.#listenToTrack();
     this.#listenToDivider();
   }
@@ -452,7 +451,7 @@ export class Player {
 
   // -- cuts ----------------------------------------------------------------------------------------------------------
 
-  /** @returns {import("./cuts.mjs").Cut[] | null} null where the list is not understood */
+  /** @returns {import("../../lib/cuts.mjs").Cut[] | null} null where the list is not understood */
   get cuts() {
     const text = this.options.cuts.read();
     if (this.cutsText !== text || this.cutsFilm !== this.film) {
@@ -789,9 +788,11 @@ export class Player {
   dispose() {
     this.pause();
     this.sizes.disconnect();
+    this.gone.abort();
     this.reel?.dispose();
     this.reel = null;
     this.film = null;
     this.canvas.width = this.canvas.height = 0;
+    this.element.replaceChildren();
   }
 }

@@ -1,7 +1,7 @@
-// The editor: puts view, numbers, list and timeline around one store. Knows no host; rig_editor.js does.
+// The editor: puts view, numbers, list and timeline around one store. Knows no host; extension.js does.
 
 import { measure } from "../../lib/meter.mjs";
-import { MAX_VIEWS, bake, parseRig, writeRig } from "../../lib/rig.mjs";
+import { MAX_NAME_LENGTH, MAX_VIEWS, bake, parseRig, writeRig } from "../../lib/rig.mjs";
 import {
   anchorOf,
   anchored,
@@ -14,7 +14,7 @@ import {
   tidy,
   usesMatrices,
 } from "./camera.mjs";
-import { h, iconButton, ownHistory } from "./dom.mjs";
+import { h, iconButton, ownHistory } from "../shared/dom.mjs";
 import { listenForRigs } from "./exchange.mjs";
 import { createInspector } from "./inspector.mjs";
 import { Interaction } from "./interaction.mjs";
@@ -22,8 +22,6 @@ import { pressed } from "./keys.mjs";
 import { createList } from "./list.mjs";
 import { Popover } from "./menu.mjs";
 import { Store } from "./store.mjs";
-import { addStyle } from "./style.mjs";
-import { textsOf } from "./texts.mjs";
 import { createTimeline, keyedDocument, lengthOf, withoutKeyframe } from "./timeline.mjs";
 import { camerasOf, createToolbar } from "./toolbar.mjs";
 import { View } from "./view.mjs";
@@ -34,10 +32,9 @@ const METER_DELAY_MS = 120;
  * @typedef {object} EditorOptions
  * @property {string} text the rig JSON to edit
  * @property {string} standard the rig JSON of a fresh node
- * @property {Record<string, any>} translations what the host serves at /i18n
- * @property {string} locale
+ * @property {(key: string, values?: Record<string, any>) => string} t words of locales/<language>/main.json
  * @property {(text: string) => void} onChange called with the rig JSON after every edit
- * @property {import("./exchange.mjs").ReadFiles} readFiles reads camera files of other formats
+ * @property {import("./exchange.mjs").ReadRig} readRig reads camera files, and judges the text of a rig JSON
  */
 
 /** @param {HTMLElement} element @param {EditorOptions} options */
@@ -46,11 +43,11 @@ export const createEditor = (element, options) => new Editor(element, options);
 export class Editor {
   /** @param {HTMLElement} element that the editor fills @param {EditorOptions} options */
   constructor(element, options) {
-    addStyle();
     this.element = element;
-    this.t = textsOf(options.translations, options.locale);
+    this.gone = new AbortController(); // for listeners on the element, which outlives the editor
+    this.t = options.t;
     this.onChange = options.onChange;
-    this.readFiles = options.readFiles;
+    this.readRig = options.readRig;
     this.standard = options.standard;
     this.options = { snap: false };
     this.mode = "free";
@@ -73,7 +70,7 @@ export class Editor {
     const { element, t } = this;
     element.classList.add("sc-editor");
     element.replaceChildren();
-    this.popover = new Popover(element);
+    this.popover = new Popover(element, this.gone.signal);
     this.hint = h("div", { class: "sc-corner" }, h("i", { class: "sc-dot" }), h("span"));
     this.stage = h(
       "div",
@@ -104,11 +101,11 @@ export class Editor {
       this.live,
       this.drop,
     );
-    element.addEventListener("keydown", (event) => pressed(this, event));
+    element.addEventListener("keydown", (event) => pressed(this, event), { signal: this.gone.signal });
     listenForRigs(this);
   }
 
-  /** The view exists while there is room to see it, so a node that is hidden or gone holds no WebGL context. */
+  /** The view exists once there is room to see it, so a node that nobody has looked at holds no WebGL context. */
   #watchSize() {
     this.sizes = new ResizeObserver(() => {
       if (this.stage.clientWidth < 8) return;
@@ -134,32 +131,60 @@ export class Editor {
     this.setMode(this.mode);
   }
 
-  /** Give the WebGL context back. Should the element be shown again, the view comes back, too. */
-  release() {
+  /** Give the WebGL context back, and everything that listens. */
+  dispose() {
+    this.gone.abort();
+    this.sizes.disconnect();
     this.timeline.stop();
     this.interaction?.dispose();
     this.view?.dispose();
     this.view = this.interaction = null;
-    clearTimeout(this.meterTimer);
+    for (const timer of [this.meterTimer, this.liveTimer, this.messageTimer]) clearTimeout(timer);
+    this.element.replaceChildren();
   }
 
   // -- state ---------------------------------------------------------------------------------------------------------
 
   /** Show a rig JSON that the host brings: a loaded workflow, a pasted node. Anything that is no rig is explained. */
   load(text) {
-    let doc;
+    this.problem = "";
+    let refusal = null;
     try {
-      doc = this.#read(text);
-      this.problem = "";
+      const doc = this.#read(text);
+      this.written = text;
+      this.store.load(doc);
+      this.#showSeed();
+      this.view?.fit();
     } catch (problem) {
-      this.problem = this.t("notARig", { problem: problem.message });
+      refusal = problem;
       this.#showNote();
-      return;
     }
-    this.written = text;
-    this.store.load(doc);
-    this.#showSeed();
-    this.view?.fit();
+    if (text !== this.standard) this.#explain(text, refusal);
+  }
+
+  /** Say what is wrong with a text that the host brought, if anything is, and it is still what is shown. */
+  async #explain(text, refusal) {
+    const { doc } = this.store;
+    const answer = await this.judge(text);
+    const problem = answer.error ?? refusal?.message;
+    // Without an answer what can be shown is taken for good; the node judges it again when it runs.
+    if (!problem || (answer.silent && !refusal) || this.store.doc !== doc || this.gone.signal.aborted) return;
+    this.problem = this.t("notARig", { problem });
+    this.#showNote();
+  }
+
+  /**
+   * What the pack says of the text of a rig JSON.
+   *
+   * @param {string} text
+   * @returns {Promise<{text?: string, error?: string, silent?: boolean}>} `silent` where there was no answer
+   */
+  async judge(text) {
+    try {
+      return await this.readRig({ text });
+    } catch (problem) {
+      return { error: problem.message, silent: true };
+    }
   }
 
   /** The document of a rig JSON, and the figure put to where its cameras look. */
@@ -456,23 +481,14 @@ export class Editor {
   /** @returns {boolean} whether the chosen camera has the name now */
   rename(text) {
     const { doc, selected, camera } = this.store;
-    const name = text.trim();
+    const plain = text.replace(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu, " ").trim();
+    const name = [...plain].slice(0, MAX_NAME_LENGTH).join("").trim();
     if (!name) return false;
     if (doc.cameras.some((other, index) => index !== selected && other.name === name)) {
       this.complain(this.t("nameTaken", { name }));
       return false;
     }
-    const renamed = {
-      ...doc,
-      cameras: doc.cameras.map((other, index) => (index === selected ? { ...camera, name } : other)),
-    };
-    try {
-      parseRig(writeRig(renamed));
-    } catch (problem) {
-      this.complain(problem.message);
-      return false;
-    }
-    this.store.commit(renamed);
+    this.store.change(selected, { ...camera, name });
     return true;
   }
 
@@ -510,15 +526,24 @@ export class Editor {
     return writeRig(this.store.doc);
   }
 
-  /** @returns {boolean} whether the text was a rig; if not, the editor says what is wrong with it */
-  importText(text) {
-    let doc;
-    try {
-      doc = this.#read(text);
-    } catch (problem) {
-      this.complain(this.t("notARig", { problem: problem.message }));
-      return false;
-    }
+  /**
+   * Have the cameras of a text that a person brings; if it is no rig, the editor says what is wrong with it.
+   *
+   * @param {string} text
+   * @returns {Promise<boolean>} whether it was one
+   */
+  async importText(text) {
+    const mine = (this.opening = Symbol("the last one that is opened counts"));
+    const { error } = await this.judge(text);
+    if (this.opening !== mine || this.gone.signal.aborted) return false;
+    if (error) this.complain(this.t("notARig", { problem: error }));
+    else this.take(text);
+    return !error;
+  }
+
+  /** Have the cameras of a rig JSON that the pack has judged. */
+  take(text) {
+    const doc = this.#read(text);
     const { [MARK]: _, ...metadata } = doc.metadata ?? {};
     this.store.commit(
       { ...doc, metadata: doc.metadata && Object.keys(metadata).length ? metadata : null },
@@ -526,7 +551,6 @@ export class Editor {
     );
     this.store.seek(0);
     this.view?.fit();
-    return true;
   }
 }
 

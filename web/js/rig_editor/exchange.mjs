@@ -1,57 +1,56 @@
 // Rigs in and out: the clipboard, files that are dropped, opened or saved.
 
-import { parseRig } from "../../lib/rig.mjs";
 import { tidy } from "./camera.mjs";
-import { h } from "./dom.mjs";
+import { h } from "../shared/dom.mjs";
 import { isText } from "./keys.mjs";
 
 const MEGABYTE = 2 ** 20;
 const FILE_LIMIT = 64 * MEGABYTE; // of all files together; the server's, too
-const TEXT_LIMIT = 16 * MEGABYTE; // of a rig JSON
 const SUFFIXES = [".json", ".txt", ".chan", ".bin"];
 const VIDEO_SUFFIXES = [".mp4", ".mov", ".m4v", ".mkv", ".webm"]; // a rig may stand in their tags
 const VIDEO_HEAD = 16 * MEGABYTE; // of a video: the tags come first
 const MOST_ENTRIES = 2000; // of a dropped folder
 
 /**
- * Reads camera files of other formats: gives the text of a rig JSON, or a sentence and the names of what is needed
- * beside the files, "unit_m" or "cameras".
+ * Reads camera files, or judges the text of a rig JSON: gives the text of a rig JSON, or a sentence and the names of
+ * what is needed beside the files, "unit_m" or "cameras".
  *
- * @callback ReadFiles
- * @param {File[]} files
- * @param {{unit_m?: string, cameras?: string}} said
+ * @callback ReadRig
+ * @param {{files?: File[], text?: string, unit_m?: string, cameras?: string}} said
  * @returns {Promise<{text: string} | {error: string, asks: string[]}>}
  */
 
 /** Copy, paste and drop on the editor's element are about the rig, not about the host's nodes. */
 export function listenForRigs(editor) {
   const { element } = editor;
+  const { signal } = editor.gone;
+  const listen = (kind, action) => element.addEventListener(kind, action, { signal });
   const taken = (event) => {
     event.preventDefault();
     event.stopPropagation();
   };
-  element.addEventListener("copy", (event) => {
+  listen("copy", (event) => {
     if (isText(event.target)) return;
     taken(event);
     event.clipboardData.setData("text/plain", editor.text);
     editor.say(editor.t("copied"));
   });
-  element.addEventListener("paste", (event) => {
+  listen("paste", (event) => {
     if (isText(event.target)) return;
     taken(event);
     const text = event.clipboardData.getData("text/plain");
     if (text.trim()) editor.importText(text);
   });
-  element.addEventListener("dragover", (event) => {
+  listen("dragover", (event) => {
     if (!event.dataTransfer?.types.includes("Files")) return;
     taken(event);
     event.dataTransfer.dropEffect = "copy";
     editor.drop.hidden = false;
   });
-  element.addEventListener("dragleave", (event) => {
+  listen("dragleave", (event) => {
     if (!element.contains(event.relatedTarget)) editor.drop.hidden = true;
   });
-  element.addEventListener("drop", (event) => {
+  listen("drop", (event) => {
     editor.drop.hidden = true;
     if (!event.dataTransfer?.files.length) return;
     taken(event);
@@ -122,28 +121,10 @@ async function openFiles(editor, files, stale) {
     editor.complain(t("tooLarge", { name: nameOf(files), size: megabytes, most }));
     return;
   }
-  if (files.length === 1 && size <= TEXT_LIMIT && !isVideo(files[0])) {
-    const text = await files[0].text();
-    if (stale()) return;
-    // What is a rig JSON, or says so, needs no server; it keeps its angles and keyframes.
-    if (isRig(text)) {
-      editor.importText(text);
-      return;
-    }
-  }
   await readAndShow(editor, files, {}, stale);
 }
 
 const nameOf = (files) => (files.length > 1 ? `${files[0].name}, …` : files[0].name);
-
-function isRig(text) {
-  try {
-    parseRig(text);
-    return true;
-  } catch {
-    return text.length < MEGABYTE && /"format"\s*:\s*"syncam-rig"/.test(text);
-  }
-}
 
 async function readAndShow(editor, files, said, stale) {
   const { t } = editor;
@@ -151,12 +132,12 @@ async function readAndShow(editor, files, said, stale) {
   editor.say(t("reading", { name: nameOf(files) }), 60_000);
   let answer;
   try {
-    answer = await editor.readFiles(files, said);
+    answer = await editor.readRig({ files, ...said });
   } finally {
     if (!stale()) editor.say("", 0);
   }
   if (stale()) return;
-  if (answer.text) editor.importText(answer.text);
+  if (answer.text) editor.take(answer.text);
   else if (answer.asks.length)
     editor.popover.open(questionForm(editor, files, said, answer, stale), editor.toolbar.more);
   else editor.complain(t("cannotRead", { problem: answer.error }));

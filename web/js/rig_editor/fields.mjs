@@ -1,7 +1,7 @@
 // Number and text fields: typed, stepped with the arrow keys, or scrubbed by dragging the label.
 
 import { tidy } from "./camera.mjs";
-import { h, ownHistory } from "./dom.mjs";
+import { h, ownHistory } from "../shared/dom.mjs";
 
 let made = 0;
 

@@ -1,7 +1,7 @@
 // The numbers of the chosen camera.
 
 import { SHORTEST_M, poseAt, withPose } from "./camera.mjs";
-import { h } from "./dom.mjs";
+import { h } from "../shared/dom.mjs";
 import { numberField, textField } from "./fields.mjs";
 
 /** @param {import("./editor.mjs").Editor} editor */

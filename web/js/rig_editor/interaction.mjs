@@ -1,7 +1,7 @@
 // Fingers, pens and mice on the view: drag a camera on its sphere, or along its axis; everything else turns the view.
 
-import * as THREE from "../../lib/three/three.mjs";
-import { OrbitControls } from "../../lib/three/three.mjs";
+import * as THREE from "../../vendor/three/three.mjs";
+import { OrbitControls } from "../../vendor/three/three.mjs";
 import { c2wAt, poseAt, tidy, unwrap, withPose } from "./camera.mjs";
 import { toRig, toThree } from "./scene.mjs";
 

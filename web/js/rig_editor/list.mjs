@@ -1,7 +1,7 @@
 // The strip of cameras: a list box of what each of them sees. Its order is the order of the views.
 
 import { isMoving } from "./camera.mjs";
-import { h, iconButton, ownHistory } from "./dom.mjs";
+import { h, iconButton, ownHistory } from "../shared/dom.mjs";
 
 /** @param {import("./editor.mjs").Editor} editor */
 export function createList(editor) {

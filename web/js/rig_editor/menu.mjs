@@ -1,11 +1,11 @@
 // Menus and small forms that open over the editor.
 
-import { h } from "./dom.mjs";
+import { h } from "../shared/dom.mjs";
 
 /** One menu or form at a time, inside the editor's element, closed by Escape and by a click elsewhere. */
 export class Popover {
-  /** @param {HTMLElement} root */
-  constructor(root) {
+  /** @param {HTMLElement} root @param {AbortSignal} signal that it is not needed any more */
+  constructor(root, signal) {
     this.root = root;
     this.element = null;
     this.opener = null;
@@ -14,7 +14,7 @@ export class Popover {
       (event) => {
         if (this.element && !this.element.contains(event.target) && !this.opener?.contains(event.target)) this.close();
       },
-      true,
+      { capture: true, signal },
     );
   }
 

@@ -1,6 +1,6 @@
 // The 3D scene: the filmed world, and over it what the editor draws about the cameras.
 
-import * as THREE from "../../lib/three/three.mjs";
+import * as THREE from "../../vendor/three/three.mjs";
 import { PICTURE_ASPECT, c2wAt, fieldOfView, isMoving, poseAt, trackOf } from "./camera.mjs";
 import { DRAWN, FILMED, FLOOR_Y, disposeAll, figure, floor, grid, lines, onLayer } from "./world.mjs";
 

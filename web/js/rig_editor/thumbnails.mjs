@@ -1,6 +1,6 @@
 // What every camera sees, in small: drawn into a corner of the view's own canvas and copied from there.
 
-import * as THREE from "../../lib/three/three.mjs";
+import * as THREE from "../../vendor/three/three.mjs";
 import { PICTURE_ASPECT, c2wAt, fieldOfView } from "./camera.mjs";
 import { placeCamera } from "./scene.mjs";
 import { FILMED } from "./world.mjs";

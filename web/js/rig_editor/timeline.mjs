@@ -1,7 +1,7 @@
 // Keyframes over time: scrub, add, delete, move, ease.
 
 import { isMoving, keyAt, withKeyframe } from "./camera.mjs";
-import { h, iconButton, ownHistory } from "./dom.mjs";
+import { h, iconButton, ownHistory } from "../shared/dom.mjs";
 import { choiceField, numberField } from "./fields.mjs";
 
 const EASES = [

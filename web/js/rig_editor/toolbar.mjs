@@ -1,8 +1,8 @@
 // The bar on top: views, undo, snap, and the menus for adding cameras and for the rig as a file.
 
-import { MAX_VIEWS, PALETTE, parseRig, writeRig } from "../../lib/rig.mjs";
+import { MAX_VIEWS, PALETTE, writeRig } from "../../lib/rig.mjs";
 import { freeName, hasRoom, newCamera } from "./camera.mjs";
-import { h, iconButton } from "./dom.mjs";
+import { h, iconButton } from "../shared/dom.mjs";
 import { chooseFile, copyJson, saveFile } from "./exchange.mjs";
 import { choiceField, numberField } from "./fields.mjs";
 import { GENERATORS, GeneratorError, PRESETS, presetPoses } from "./generators.mjs";
@@ -142,17 +142,23 @@ function generatorForm(editor, rule) {
     return numbers[key].element;
   });
   const problem = h("p", { class: "sc-problem", role: "alert", hidden: true });
-  const run = (replace) => {
+  const run = async (replace) => {
     // a number that is still being typed counts
     form.querySelectorAll("input").forEach((input) => input.blur());
     let poses;
     try {
       poses = make(values);
-      parseRig(writeRig({ frames: null, cameras: camerasOf([], poses, store.camera.lens), metadata: null }));
     } catch (refused) {
       problem.textContent =
         refused instanceof GeneratorError ? t(refused.message, { most: MAX_VIEWS }) : refused.message;
       problem.hidden = false;
+      return;
+    }
+    // Numbers that are possible one by one may not be so together; what is wrong then says the reader of rigs.
+    if (poses.some(({ elevation, distance, c2w }) => !c2w && !(Math.abs(elevation) <= 90 && distance > 0))) {
+      const cameras = camerasOf([], poses, store.camera.lens);
+      problem.textContent = (await editor.judge(writeRig({ frames: null, cameras, metadata: null }))).error ?? "";
+      problem.hidden = !problem.textContent;
       return;
     }
     popover.close();
@@ -189,8 +195,8 @@ function generatorForm(editor, rule) {
 function pasteForm(editor) {
   const { t, popover } = editor;
   const area = h("textarea", { "aria-label": t("pasteJson"), placeholder: t("pasteHere"), spellcheck: false });
-  const apply = () => {
-    if (editor.importText(area.value)) popover.close();
+  const apply = async () => {
+    if (await editor.importText(area.value)) popover.close();
   };
   return h(
     "div",

@@ -1,8 +1,8 @@
 // The view: one WebGL context, the cameras one looks through, the labels over the picture. Draws when asked to, once.
 
-import * as THREE from "../../lib/three/three.mjs";
+import * as THREE from "../../vendor/three/three.mjs";
 import { PICTURE_ASPECT, c2wAt, fieldOfView, poseAt, trackOf } from "./camera.mjs";
-import { h } from "./dom.mjs";
+import { h } from "../shared/dom.mjs";
 import { RigScene, placeCamera, toThree } from "./scene.mjs";
 import { Thumbnails } from "./thumbnails.mjs";
 import { DRAWN, FILMED } from "./world.mjs";

@@ -1,6 +1,6 @@
 // What the cameras film: a figure on a floor. Everything is in the rig's own axes: x right, y down, z away, metres.
 
-import * as THREE from "../../lib/three/three.mjs";
+import * as THREE from "../../vendor/three/three.mjs";
 
 export const FLOOR_Y = 0.72; // below the middle of the figure, which is where new cameras look
 export const FILMED = 0; // layer of what cameras see

@@ -1,0 +1,94 @@
+"""The kinds of weights files in models/syncam. What a file holds is told from its keys, never from its name.
+
+Another kind of weights is an entry of `KINDS`; its node asks for it with :func:`check_kind`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import comfy.model_management
+import comfy.model_patcher
+import comfy.ops
+import torch
+from comfy.model_patcher import ModelPatcher
+from torch import Tensor, nn
+
+from ...syncam_core.disk.checkpoint import WeightsError, open_state_dict
+from ...syncam_core.errors import UserError
+from ...syncam_core.view_sync.module import ViewSync, fold_output
+from ...syncam_core.view_sync.weights import MARKER_KEY, read_weights
+
+
+@dataclass(frozen=True)
+class Kind:
+    """``recognizes`` the keys of a file; ``load`` reads it into a ``module`` that the host's model management owns."""
+
+    name: str  # in sentences
+    node: str  # that these weights go into
+    module: type[nn.Module]
+    recognizes: Callable[[Collection[str]], bool]
+    load: Callable[[str], ModelPatcher]
+
+
+def load_weights(path: str) -> ModelPatcher:
+    """The weights of a file of any kind. Raises ``WeightsError`` with one sentence where it is of none."""
+    try:
+        state, _ = open_state_dict(Path(path))
+    except OSError as error:
+        raise WeightsError(f"'{Path(path).name}' cannot be read: {error.strerror or error}.") from None
+    # The reader of view-sync weights knows what a file of no kind is instead.
+    return next((kind for kind in KINDS if kind.recognizes(state.keys())), VIEW_SYNC).load(path)
+
+
+def check_kind(weights: ModelPatcher, wanted: Kind) -> None:
+    """Raise ``UserError`` for weights of another kind on a node's socket."""
+    if isinstance(weights.model, wanted.module):
+        return
+    found = next((kind for kind in KINDS if isinstance(weights.model, kind.module)), None)
+    what = f"{found.name}, which go into {found.node}" if found else type(weights.model).__name__
+    raise UserError(
+        f"'weights' are {what}; here {wanted.name} are needed, so choose such a file in SynCamLoadWeights.",
+        field="weights",
+    )
+
+
+def load_view_sync(path: str, disable_dynamic: bool = False) -> ModelPatcher:
+    """Read a weights file into the view-sync module, as :func:`owned_by_host`. Raises ``WeightsError``."""
+    weights = read_weights(path)
+    dtype = torch.float32 if weights.dtype == torch.float64 else weights.dtype
+    folded = dtype.itemsize > 1  # a product of matrices kept in 8 bits would not be those matrices
+    device = comfy.model_management.unet_offload_device()
+    module = ViewSync(weights.dim, weights.depth, device, dtype, comfy.ops.manual_cast, folded)
+    tensors = fold_output(weights.tensors) if folded else weights.tensors
+    again = (load_view_sync, (path,))
+    return owned_by_host(module, {key: tensor.to(dtype) for key, tensor in tensors.items()}, again, disable_dynamic)
+
+
+def owned_by_host(
+    module: nn.Module, tensors: dict[str, Tensor], again: tuple[Callable, tuple], disable_dynamic: bool = False
+) -> ModelPatcher:
+    """A module of the host's own layers, on its offload device, with these tensors, that its model management loads,
+    offloads, clones and counts. ``again`` is a function and its arguments that make the same one anew, for another
+    device; ``disable_dynamic`` is the host's own switch when it does so."""
+    comfy.model_management.archive_model_dtypes(module)
+    # The host rebinds CoreModelPatcher at start-up, so it is looked up now.
+    patcher_class = comfy.model_patcher.ModelPatcher if disable_dynamic else comfy.model_patcher.CoreModelPatcher
+    devices = comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device()
+    patcher = patcher_class(module, *devices)
+    module.load_state_dict(tensors, strict=True, assign=patcher.is_dynamic())
+    module.eval().requires_grad_(False)
+    patcher.cached_patcher_init = again
+    return patcher
+
+
+VIEW_SYNC = Kind(
+    name="the view-sync weights of SynCamMaster",
+    node="SynCamApply",
+    module=ViewSync,
+    recognizes=lambda keys: any(key.endswith(MARKER_KEY) for key in keys),
+    load=load_view_sync,
+)
+KINDS = (VIEW_SYNC,)

@@ -1,0 +1,48 @@
+"""What every node of the pack is."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+
+from comfy_api.latest import io
+
+from .errors import sentences_of, verdict
+
+
+class SynCamNode(io.ComfyNode):
+    """A node whose class is called like its id.
+
+    What `execute` refuses begins with the id. An input that has a default there may be null, also in a list node: API
+    clients and the official command line send null for what is not connected, and the default takes its place.
+    """
+
+    def __init_subclass__(cls, **options) -> None:
+        super().__init_subclass__(**options)
+        own = vars(cls).get("execute")
+        # The host copies classes, with what is wrapped already, and locks the copies.
+        if own is not None and not hasattr(own.__func__, "__wrapped__"):
+            cls.execute = classmethod(_as_the_host_calls_it(own.__func__, cls.__name__))
+
+    @classmethod
+    def judged(cls, check: Callable[..., object], *values: object) -> bool | str:
+        """What `validate_inputs` returns: True where `check` passes, else its sentence with the node's id in front."""
+        return verdict(sentences_of(cls.GET_SCHEMA().node_id)(check), *values)
+
+
+def _as_the_host_calls_it(execute: Callable[..., io.NodeOutput], node_id: str) -> Callable[..., io.NodeOutput]:
+    parameters = inspect.signature(execute).parameters.values()
+    optional = {one.name for one in parameters if one.default is not inspect.Parameter.empty}
+
+    @functools.wraps(execute)
+    def called(cls: type[SynCamNode], *inputs: object, **named: object) -> io.NodeOutput:
+        given = {name: value for name, value in named.items() if name not in optional or not _is_null(value)}
+        with sentences_of(node_id):
+            return execute(cls, *inputs, **given)
+
+    return called
+
+
+def _is_null(value: object) -> bool:
+    return value is None or (isinstance(value, list) and len(value) == 1 and value[0] is None)

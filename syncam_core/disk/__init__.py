@@ -1,0 +1,1 @@
+"""Files: what they may be called, read within bounds, written whole or not at all, opened without running them."""

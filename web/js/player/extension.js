@@ -1,0 +1,119 @@
+// The player's widget in ComfyUI: everything that knows the host. The player itself is loaded when one is needed.
+
+import { app } from "../../../../scripts/app.js";
+import { api } from "../../../../scripts/api.js";
+import { addStyleSheet, after, keepEvents, livesWith, noteChange, textsOf } from "../shared/host.mjs";
+
+const NODE = "SynCamPlayer";
+const WIDGET = "player";
+const FILM = "syncam_film"; // property that keeps the files of the last run, to show them after a reload
+const LIST_HEIGHT = { least: 46, most: 64 }; // of the cut list above the player
+const MINIMUM = { width: 440, height: 340 };
+
+const urlOf = ({ filename, subfolder, type }) =>
+  api.apiURL(`/view?${new URLSearchParams({ filename, subfolder, type })}`);
+
+/** What the player plays, from what the node said. */
+function filmOf(said) {
+  try {
+    const { frames, fps, views } = said;
+    if (!(frames > 0) || !views.length) return null;
+    return {
+      frames,
+      rate: fps[0] / fps[1],
+      views: views.map(({ file, download, ...view }) => ({
+        ...view,
+        url: urlOf(file),
+        download: urlOf(download),
+        filename: download.filename,
+      })),
+    };
+  } catch {
+    return null; // a workflow that somebody has edited by hand
+  }
+}
+
+/** The rig editor that a node's rig comes from, through whatever stands between. */
+function editorBefore(node, steps = 20) {
+  const input = (node.inputs ?? []).find(({ type, link }) => type === "SYNCAM_RIG" && link != null);
+  const link = input && node.graph?.getLink?.(input.link);
+  const origin = link && node.graph.getNodeById(link.origin_id);
+  if (!origin || steps === 0) return null;
+  if (origin.comfyClass === "SynCamRigEditor") return origin.widgets?.find((widget) => widget.editor)?.editor ?? null;
+  return editorBefore(origin, steps - 1);
+}
+
+/** Choose a camera in the rig editor, without editing anything. */
+function chooseCamera(node, name) {
+  const store = editorBefore(node)?.store;
+  const index = store?.doc.cameras.findIndex((camera) => camera.name === name) ?? -1;
+  if (index >= 0) store.select(index);
+}
+
+function addPlayer(node) {
+  const element = document.createElement("div");
+  element.style.minHeight = "0";
+  element.addEventListener("pointerdown", () => {
+    if (!element.contains(document.activeElement)) element.focus({ preventScroll: true });
+  });
+  keepEvents(element, ["pointerdown", "pointermove", "pointerup", "dblclick", "contextmenu"]);
+  const widget = node.addDOMWidget(WIDGET, "SYNCAM_PLAYER", element, {
+    serialize: false, // not in the prompt: the node has no such input
+    getMinHeight: () => MINIMUM.height,
+    hideOnZoom: false,
+    socketless: true,
+    hideInPanel: true, // the side panel would take the element out of the node
+  });
+  widget.serialize = false; // nor among the values of the workflow
+  const list = node.widgets.find(({ name }) => name === "cuts");
+  if (list?.options) {
+    list.options.getMinHeight = () => LIST_HEIGHT.least;
+    list.options.getMaxHeight = () => LIST_HEIGHT.most;
+  }
+  const cutsWidget = () => node.widgets?.find(({ name }) => name === "cuts");
+  const linked = () => (node.inputs ?? []).some(({ name, link }) => name === "cuts" && link != null);
+  const film = () => node.properties?.[FILM];
+  const cuts = {
+    linked,
+    read: () => String((linked() ? film()?.cuts : cutsWidget()?.value) ?? ""),
+    write(text) {
+      const holder = cutsWidget();
+      if (!holder) return;
+      holder.value = text;
+      holder.callback?.(text);
+      node.graph?.setDirtyCanvas(true, true);
+      noteChange();
+    },
+  };
+
+  livesWith(node, widget, "player", async () => {
+    const [{ Player }, t] = await Promise.all([
+      import("./player.mjs"),
+      textsOf("syncamPlayer"),
+      addStyleSheet(new URL("./style.css", import.meta.url).href),
+    ]);
+    const player = new Player(element, { t, cuts, onSelect: (name) => chooseCamera(node, name) });
+    player.load(filmOf(film()), film()?.problem);
+    const holder = cutsWidget();
+    if (holder && !holder.watched) after(holder, "callback", () => widget.player?.cutsChanged());
+    if (holder) holder.watched = true;
+    return player;
+  });
+  after(node, "onExecuted", (output) => {
+    const said = output?.syncam_player?.[0];
+    if (!said) return;
+    node.setProperty?.(FILM, said);
+    widget.player?.cutsChanged();
+    widget.player?.load(filmOf(said), said.problem);
+  });
+  after(node, "onConfigure", () => widget.player?.load(filmOf(film()), film()?.problem));
+}
+
+app.registerExtension({
+  name: "syncam.Player",
+  nodeCreated(node) {
+    if (node.comfyClass !== NODE) return;
+    addPlayer(node);
+    node.setSize([Math.max(node.size[0], 560), Math.max(node.size[1], 640)]);
+  },
+});
