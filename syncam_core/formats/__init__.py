@@ -36,7 +36,16 @@ from .files import printable
 from .scene_formats import refuse_scenes
 from .shots import PICTURES
 
-__all__ = ["ANY_TEXT", "FORMATS", "PICTURES", "camera_suffixes", "file_name", "format_of", "read_rig_file", "write_rig_file"]
+__all__ = [
+    "ANY_TEXT",
+    "FORMATS",
+    "PICTURES",
+    "camera_suffixes",
+    "file_name",
+    "format_of",
+    "read_rig_file",
+    "write_rig_file",
+]
 
 
 # In the order in which a file is tried: formats that say their names come before those that are told by their keys.
