@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..synthetic import FLOORS, SKIES, Scene, focal_px
+from ..synthetic import DEMO_WORLD, FLOORS, SKIES, Scene, focal_px
 from ..synthetic.render import background, camera_rays
 from .locate import Sighting, working_size
 
@@ -37,10 +37,11 @@ def fit_azimuths(
     video: Tensor,  # (views, frames, height, width, 3) in 0..1
     rig: Any,  # in the world's axes; has c2w (views, 1 or frames, 4, 4) and lenses
     sighting: Sighting,  # of this video
+    world: int = DEMO_WORLD,  # version of the procedural world
 ) -> list[AzimuthFit]:  # per view
     """How far each view is turned about the world from where its camera stands. The floor and sky are found as well."""
     coarse, fine = (_backdrops(video, rig, sighting, width) for width in (COARSE_WIDTH, FINE_WIDTH))
-    return [_fit(*both) for both in zip(coarse, fine, strict=True)]
+    return [_fit(*both, world) for both in zip(coarse, fine, strict=True)]
 
 
 def camera_azimuths_deg(
@@ -97,9 +98,9 @@ def _backdrops(video: Tensor, rig: Any, sighting: Sighting, width: int) -> list[
     return backdrops
 
 
-def _fit(coarse: _Backdrop, fine: _Backdrop) -> AzimuthFit:
+def _fit(coarse: _Backdrop, fine: _Backdrop, world: int) -> AzimuthFit:
     around = torch.arange(-180, 180, COARSE_STEP_DEG, dtype=torch.float64)
-    scenes = [Scene(floor=floor, sky=sky) for floor in FLOORS for sky in SKIES]
+    scenes = [Scene(floor=floor, sky=sky, world=world) for floor in FLOORS for sky in SKIES]
     # six worlds in the smaller picture tell floor and sky, the larger one tells the azimuth
     scene = min(scenes, key=lambda scene: coarse.differences(scene, around, OUTLIER).min())
     best = around[fine.differences(scene, around, OUTLIER).argmin()]

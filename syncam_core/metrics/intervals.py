@@ -75,12 +75,37 @@ def ratio(scores: Sequence[Any], others: Sequence[Any], measure: str = "reprojec
         return _interval(_median(first) / _median(second), _median(first[drawn]) / _median(second[drawn]))
 
 
+def mean(values: Sequence[float], seed: int = 0) -> Interval:
+    """The mean over scenes with its 95 % bootstrap interval (percentiles, scenes resampled). Raises ValueError for none."""
+    return ratio_of_means(values, [1.0] * len(values), seed)
+
+
+def ratio_of_means(values: Sequence[float], others: Sequence[float], seed: int = 0) -> Interval:
+    """The mean of one set over that of another, for the same scenes in the same order, which are resampled together.
+
+    Raises ValueError for sets of different lengths, and for empty ones.
+    """
+    if len(values) != len(others) or not len(values):
+        raise UserError(
+            f"a ratio needs two sets of the same scenes, but there are {len(values)} and {len(others)} values."
+        )
+    first, second = np.asarray(values, float), np.asarray(others, float)
+    drawn = _resampled(len(first), seed)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return _interval(first.mean() / second.mean(), first[drawn].mean(-1) / second[drawn].mean(-1))
+
+
 def to_text(rows: Mapping[str, Summary]) -> str:
     """A table: one row per named set, one column per measure, each "median [low, high]"."""
     table = [["", "scenes", *(heading for heading, _ in MEASURES.values())]]
     for name, summary in rows.items():
         cells = [summary.measures[measure].to_text(decimals) for measure, (_, decimals) in MEASURES.items()]
         table.append([name, str(summary.scenes), *cells])
+    return aligned(table)
+
+
+def aligned(table: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as lines, every column as wide as its widest cell."""
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
     return "\n".join(lines)

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..cameras import orbit_c2w
 from ..cameras.rig import inverse
 from ..errors import UserError
+from ..synthetic import DEMO_WORLD
 from .azimuth import camera_azimuths_deg, fit_azimuths, wrapped_deg
 from .geometry import epipolar_distances, reprojection_errors
 from .locate import find_subject
@@ -94,6 +95,7 @@ def score_scene(
     rig: Any,  # a camera per view: c2w (views, 1 or frames, 4, 4), lenses
     *,
     reference_c2w: Tensor | None = None,  # (4, 4)
+    world: int = DEMO_WORLD,  # version of the procedural world
 ) -> SyncScore:
     """Score one clip whose world is pale and holds one strongly coloured subject.
 
@@ -105,7 +107,7 @@ def score_scene(
     stand at one place, pictures that are not (views, frames, height, width, 3) finite numbers, and `NoSubject`
     where no frame shows a subject in two views.
     """
-    score = _score(video, rig, reference_c2w)
+    score = _score(video, rig, reference_c2w, world)
     if math.isnan(score.reprojection_px):
         found = round(score.located * score.views * score.frames)
         raise NoSubject(
@@ -119,6 +121,7 @@ def score_scenes(
     takes: Iterable[tuple[Tensor, Any]],  # videos (views, frames, height, width, 3) and their rigs
     *,
     reference_c2w: Tensor | None = None,
+    world: int = DEMO_WORLD,
 ) -> list[SyncScore]:
     """`score_scene` of many clips, for statistics.
 
@@ -127,7 +130,7 @@ def score_scenes(
     """
     scores = []
     for video, rig in takes:
-        score = _score(video, rig, reference_c2w)
+        score = _score(video, rig, reference_c2w, world)
         if math.isnan(score.reprojection_px):
             width = float(score.width)
             score = replace(score, reprojection_px=width, reprojection_share=1.0, epipolar_px=width)
@@ -163,7 +166,7 @@ def checked_video(video: Tensor | Sequence[Tensor], rig: Any) -> Tensor:  # (vie
     return video
 
 
-def _score(video: Tensor | Sequence[Tensor], rig: Any, reference_c2w: Tensor | None) -> SyncScore:
+def _score(video: Tensor | Sequence[Tensor], rig: Any, reference_c2w: Tensor | None, world: int) -> SyncScore:
     video = checked_video(video, rig)
     views, frames, height, width = video.shape[:4]
     c2w = rig.c2w[:, :frames].double()
@@ -175,7 +178,7 @@ def _score(video: Tensor | Sequence[Tensor], rig: Any, reference_c2w: Tensor | N
     errors = reprojection_errors(sighting.centroid_px, *cameras)
     distances = epipolar_distances(sighting.centroid_px, *cameras)
     in_world = _Cameras(c2w if reference_c2w is None else _moved(c2w, reference_c2w), rig.lenses)
-    fits = fit_azimuths(video, in_world, sighting)
+    fits = fit_azimuths(video, in_world, sighting, world)
     azimuth_errors = [fit.error_deg for fit in fits]
     reprojection_px = float(errors.nanquantile(0.5))
     return SyncScore(

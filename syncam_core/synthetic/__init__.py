@@ -4,6 +4,7 @@ from .projection import focal_px, project
 from .render import render, render_with_mask, subject_mask
 from .scene import (
     COLORS,
+    DEMO_WORLD,
     FLOORS,
     GROUND_Y_M,
     MOTIONS,
@@ -12,6 +13,7 @@ from .scene import (
     SKIES,
     SUN_DIRECTION,
     VOCABULARY,
+    WORLDS,
     Scene,
     frame_times,
     vocabulary_words,
@@ -19,6 +21,7 @@ from .scene import (
 
 __all__ = [
     "COLORS",
+    "DEMO_WORLD",
     "FLOORS",
     "GROUND_Y_M",
     "MOTIONS",
@@ -27,6 +30,7 @@ __all__ = [
     "SKIES",
     "SUN_DIRECTION",
     "VOCABULARY",
+    "WORLDS",
     "Scene",
     "focal_px",
     "frame_times",

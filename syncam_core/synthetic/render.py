@@ -17,7 +17,7 @@ from torch import Tensor
 from ..errors import UserError
 from .projection import focal_px
 from .scene import COLORS, FLOORS, GROUND_Y_M, SKIES, SUN_DIRECTION, Scene
-from .subject import BODIES, BOUND_M, Vector, dot, is_hit, shade
+from .subject import Body, Vector, body_of, dot, is_hit, shade
 
 RAYS_AT_ONCE = 1 << 18  # 1 MB per float32 tensor, of which some fifty live at once
 
@@ -30,6 +30,15 @@ DISC_RADIUS_M = 0.95
 SQUARE_COLOR = (0.42, 0.37, 0.33)  # behind on the left, at azimuth -135
 SQUARE_CENTRE_M = (-1.75, 1.75)
 SQUARE_HALF_M = 0.85
+
+# Patterns of world 2 on the landmarks.
+DASH_COLOR = (0.30, 0.31, 0.33)  # along the middle of the road
+DASH_HALF_WIDTH_M = 0.2
+DASHES_M = ((1.5, 2.2), (2.9, 3.6))  # from the centre: where they begin and end
+SPOT_COLOR = (0.74, 0.75, 0.76)  # in the disc
+SPOT_RADIUS_M = 0.45
+CROSS_COLOR = (0.80, 0.77, 0.72)  # on the square
+CROSS_HALF_WIDTH_M = 0.2
 
 PEAK_COLOR = (0.50, 0.53, 0.57)  # on the horizon towards +z: behind the subject from azimuth 0
 PEAK_HEIGHT, PEAK_HALF_WIDTH = 0.32, 0.36  # tangents of the angles
@@ -187,6 +196,16 @@ def background(
     is_disc = (x - DISC_CENTRE_M[0]).square() + (z - DISC_CENTRE_M[1]).square() < DISC_RADIUS_M**2
     is_square = torch.maximum((x - SQUARE_CENTRE_M[0]).abs(), (z - SQUARE_CENTRE_M[1]).abs()) < SQUARE_HALF_M
 
+    paint = []
+    if scene.world == 2:
+        (near, near_end), (far, far_end) = DASHES_M
+        is_dash = ((-z > near) & (-z < near_end)) | ((-z > far) & (-z < far_end))
+        is_dash = is_dash & (x.abs() < DASH_HALF_WIDTH_M)
+        is_spot = (x - DISC_CENTRE_M[0]).square() + (z - DISC_CENTRE_M[1]).square() < SPOT_RADIUS_M**2
+        arm = torch.minimum((x - SQUARE_CENTRE_M[0]).abs(), (z - SQUARE_CENTRE_M[1]).abs())
+        is_cross = is_square & (arm < CROSS_HALF_WIDTH_M)
+        paint = [(is_dash, DASH_COLOR), (is_spot, SPOT_COLOR), (is_cross, CROSS_COLOR)]
+
     up = -dy  # the sine of the elevation
     level = (dx * dx + dz * dz).sqrt().clamp_min(1e-6)
     # distance from the landmark's direction along the horizon, as a tangent; behind the camera's back it is far off
@@ -204,6 +223,8 @@ def background(
         ground = torch.where(is_road, ROAD_COLOR[i], FLOORS[scene.floor][i])
         ground = torch.where(is_disc, DISC_COLOR[i], ground)
         ground = torch.where(is_square, SQUARE_COLOR[i], ground)
+        for where, color in paint:
+            ground = torch.where(where, color[i], ground)
         ground = ground + (horizon[i] - ground) * haze
         air = horizon[i] + (zenith[i] - horizon[i]) * rise
         air = torch.where(is_sky & is_hill, horizon[i] + (HILL_COLOR[i] - horizon[i]) * rock, air)
@@ -263,9 +284,11 @@ def _into_subject(v: Vector, sin: Tensor, cos: Tensor) -> Vector:
 
 _SUN_LEVEL = math.hypot(SUN_DIRECTION[0], SUN_DIRECTION[2])
 _SUN_ALONG = (SUN_DIRECTION[0] / _SUN_LEVEL, SUN_DIRECTION[2] / _SUN_LEVEL)  # x, z of the level unit vector to the sun
-# The picture holds the shadow of the subject's bounding sphere and a margin for the blur.
-_SHADOW_HALF_ALONG_M = 1.1 * BOUND_M / -SUN_DIRECTION[1]
-_SHADOW_HALF_ACROSS_M = 1.1 * BOUND_M
+
+
+def _shadow_half_sizes(body: Body) -> tuple[float, float]:
+    """Metres along the sun's direction and across it: the shadow of the bounding sphere and a margin for the blur."""
+    return 1.1 * body.bound / -SUN_DIRECTION[1], 1.1 * body.bound
 
 
 def _shadow_picture(
@@ -273,7 +296,9 @@ def _shadow_picture(
 ) -> Tensor:  # (frames, texels, texels)
     texels = SHADOW_TEXELS
     place = (torch.arange(texels, device=sin.device) + 0.5) / texels * 2 - 1
-    along, across = place.view(1, -1, 1) * _SHADOW_HALF_ALONG_M, place.view(1, 1, -1) * _SHADOW_HALF_ACROSS_M
+    body = body_of(scene.shape, scene.world)
+    half_along, half_across = _shadow_half_sizes(body)
+    along, across = place.view(1, -1, 1) * half_along, place.view(1, 1, -1) * half_across
     x, y, z, sin, cos, shadow_x, shadow_z = (n.view(-1, 1, 1) for n in (*centre, sin, cos, shadow_x, shadow_z))
     on_floor = (
         shadow_x + along * _SUN_ALONG[0] - across * _SUN_ALONG[1] - x,
@@ -281,7 +306,7 @@ def _shadow_picture(
         shadow_z + along * _SUN_ALONG[1] + across * _SUN_ALONG[0] - z,
     )
     to_sun = _into_subject(tuple(torch.full_like(sin, s) for s in SUN_DIRECTION), sin, cos)
-    shadow = is_hit(BODIES[scene.shape], _into_subject(on_floor, sin, cos), to_sun).float()
+    shadow = is_hit(body, _into_subject(on_floor, sin, cos), to_sun).float()
     for _ in range(2):  # a binomial blur, [1 4 6 4 1] / 16 twice: a penumbra of about 0.2 m
         for axis in (1, 2):
             padded = torch.nn.functional.pad(shadow, (2, 2, 0, 0) if axis == 2 else (0, 0, 2, 2))
@@ -303,6 +328,8 @@ def _with_subject(
     # a copy even of a single frame: the background of standing cameras serves all frames
     planes = [c.expand(views, frames, rays).clone(memory_format=torch.contiguous_format) for c in color]
     planes.append(torch.zeros_like(planes[0]))
+    body = body_of(scene.shape, scene.world)
+    half_along, half_across = _shadow_half_sizes(body)
     flat = [plane.view(-1) for plane in planes]
 
     def pose_and_frame(places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -314,8 +341,8 @@ def _with_subject(
 
     # Shadow, only where the picture of it lies
     x, z = floor.x - subject.shadow_x[None, :, None], floor.z - subject.shadow_z[None, :, None]
-    along = (x * _SUN_ALONG[0] + z * _SUN_ALONG[1]) / _SHADOW_HALF_ALONG_M
-    across = (z * _SUN_ALONG[0] - x * _SUN_ALONG[1]) / _SHADOW_HALF_ACROSS_M
+    along = (x * _SUN_ALONG[0] + z * _SUN_ALONG[1]) / half_along
+    across = (z * _SUN_ALONG[0] - x * _SUN_ALONG[1]) / half_across
     places = (floor.is_floor & (torch.maximum(along.abs(), across.abs()) < 1)).view(-1).nonzero()[:, 0]
     if len(places):
         ray_place, _, frame = pose_and_frame(places)
@@ -329,20 +356,20 @@ def _with_subject(
     middle = dot(to_centre, ray)
     # the offset itself, not Pythagoras on squared distances, which float32 loses from a kilometre on
     offset = tuple(c - middle * d for c, d in zip(to_centre, ray, strict=True))
-    is_near = (dot(offset, offset) < BOUND_M**2) & (middle > -BOUND_M)
+    is_near = (dot(offset, offset) < body.bound**2) & (middle > -body.bound)
     places = is_near.view(-1).nonzero()[:, 0]
     if len(places):
         ray_place, camera, frame = pose_and_frame(places)
         sin, cos = subject.sin[frame], subject.cos[frame]
         there = tuple(d.reshape(-1)[ray_place] for d in ray)
         # a ray may as well start just before the sphere: small numbers are exact ones
-        skip = (middle.view(-1)[places] - 2 * BOUND_M).clamp_min(0)
+        skip = (middle.view(-1)[places] - 2 * body.bound).clamp_min(0)
         start = tuple(
             o.reshape(-1)[camera] - c[frame] + skip * d for o, c, d in zip(origin, subject.centre, there, strict=True)
         )
         sun = _into_subject(tuple(torch.full_like(sin, s) for s in SUN_DIRECTION), sin, cos)
         hit, colors = shade(
-            BODIES[scene.shape],
+            body,
             COLORS[scene.color],
             _into_subject(start, sin, cos),
             _into_subject(there, sin, cos),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from .subject import BODIES
+from .subject import BODIES, body_of
 
 # Chroma (largest minus smallest channel) tells the subject from all the rest: above 0.6 here, still about 0.2 on the
 # darkened back in the shade and on the whitened face; at most 0.16 on any floor, landmark, hill or sky.
@@ -75,6 +75,39 @@ TURN_PERIOD_S = 5.0
 BOUNCE_HEIGHT_M = 0.5
 BOUNCE_PERIOD_S = 2.0
 
+WORLDS = (1, 2)  # versions of the world; what was trained on one goes on seeing that one
+DEMO_WORLD = 1  # that of the demo model that ships
+
+
+@dataclass(frozen=True)
+class Motions:
+    """How far (metres) and how fast (seconds) the subject moves."""
+
+    circle_radius: float
+    circle_period: float
+    walk_reach: float
+    walk_period: float
+    turn_period: float
+    bounce_height: float
+    bounce_period: float
+    bounce_is_smooth: bool  # up and down like a wave, instead of thrown
+
+
+# World 2: no jerk within the four frames of a latent frame, and turns of 15 degrees from frame to frame at most.
+_MOTIONS_OF_WORLD = {
+    1: Motions(
+        CIRCLE_RADIUS_M,
+        CIRCLE_PERIOD_S,
+        WALK_REACH_M,
+        WALK_PERIOD_S,
+        TURN_PERIOD_S,
+        BOUNCE_HEIGHT_M,
+        BOUNCE_PERIOD_S,
+        False,
+    ),
+    2: Motions(0.6, 6.0, 0.7, 6.0, 6.0, 0.5, 2.0, True),
+}
+
 PLACE_RADIUS_M = 0.6  # random scenes put the subject's place within this of the origin, unless told otherwise
 
 _FIELDS = {
@@ -96,6 +129,9 @@ class Scene:
     the origin: standing; turning in place; walking to and fro along its heading (back without turning round);
     circling about the origin, looking where it goes; bouncing up and down.
 
+    `world` is the version of the world. 1 has plain subjects up to 1.4 m high. In 2 they are 1.5 times as large and
+    painted (bands on their left, a stripe on their right), the landmarks have patterns, and motions are smoother.
+
     Raises UserError for a word that its field does not know, and a number that is not finite.
     """
 
@@ -108,8 +144,11 @@ class Scene:
     phase: float = 0.0
     place_x_m: float = 0.0
     place_z_m: float = 0.0
+    world: int = 1
 
     def __post_init__(self) -> None:
+        if self.world not in WORLDS:
+            raise UserError(f"the scene has world {self.world!r}; possible are {', '.join(map(str, WORLDS))}.")
         for field, words in _FIELDS.items():
             if getattr(self, field) not in words:
                 raise UserError(f"the scene has {field} {getattr(self, field)!r}; possible are {', '.join(words)}.")
@@ -119,9 +158,9 @@ class Scene:
                 raise UserError(f"the scene has {field} {number!r}, but a finite number is needed.")
 
     @staticmethod
-    def random(seed: int, place_radius_m: float = PLACE_RADIUS_M) -> Scene:
+    def random(seed: int, place_radius_m: float = PLACE_RADIUS_M, world: int = 1) -> Scene:
         """A scene drawn uniformly, its place from a disc about the origin; the same for a seed on every machine and in
-        every Python."""
+        every Python. All versions of the world draw the same words and numbers."""
         draw = random.Random(f"synthetic scene {int(seed)}").random  # text is hashed: neighbouring seeds are unrelated
         words = {field: words[int(draw() * len(words))] for field, words in _FIELDS.items()}
         heading_deg, phase = 360 * draw() - 180, draw()
@@ -133,6 +172,7 @@ class Scene:
             phase=phase,
             place_x_m=away * math.sin(around),
             place_z_m=-away * math.cos(around),
+            world=world,
         )
 
     @staticmethod
@@ -161,18 +201,22 @@ class Scene:
         """The subject's centre in the world, metres: the middle of the body's outline (see Body.base)."""
         turns = self._turns(times)
         centre = torch.zeros(len(turns), 3, dtype=torch.float64)
-        centre[:, 1] = GROUND_Y_M - BODIES[self.shape].base
+        centre[:, 1] = GROUND_Y_M - body_of(self.shape, self.world).base
         heading = math.radians(self.heading_deg)
+        moves = _MOTIONS_OF_WORLD[self.world]
         if self.motion == "walking":
-            along = WALK_REACH_M * torch.sin(2 * math.pi * turns)
+            along = moves.walk_reach * torch.sin(2 * math.pi * turns)
             centre[:, 0], centre[:, 2] = along * math.sin(heading), -along * math.cos(heading)
         elif self.motion == "circling":
             # a quarter turn behind its heading, so that it moves where it looks
             around = heading + 2 * math.pi * turns - math.pi / 2
-            centre[:, 0], centre[:, 2] = CIRCLE_RADIUS_M * torch.sin(around), -CIRCLE_RADIUS_M * torch.cos(around)
+            radius = moves.circle_radius
+            centre[:, 0], centre[:, 2] = radius * torch.sin(around), -radius * torch.cos(around)
+        elif self.motion == "bouncing" and moves.bounce_is_smooth:
+            centre[:, 1] -= moves.bounce_height * (1 - torch.cos(2 * math.pi * turns)) / 2
         elif self.motion == "bouncing":
             within = turns - torch.floor(turns)
-            centre[:, 1] -= 4 * BOUNCE_HEIGHT_M * within * (1 - within)
+            centre[:, 1] -= 4 * moves.bounce_height * within * (1 - within)
         centre[:, 0] += self.place_x_m
         centre[:, 2] += self.place_z_m
         return centre
@@ -194,11 +238,12 @@ class Scene:
         return torch.stack([torch.sin(heading), torch.zeros_like(heading), -torch.cos(heading)], dim=-1)
 
     def _turns(self, times: Tensor | Sequence[float]) -> Tensor:
+        moves = _MOTIONS_OF_WORLD[self.world]
         periods = {
-            "walking": WALK_PERIOD_S,
-            "circling": CIRCLE_PERIOD_S,
-            "turning": TURN_PERIOD_S,
-            "bouncing": BOUNCE_PERIOD_S,
+            "walking": moves.walk_period,
+            "circling": moves.circle_period,
+            "turning": moves.turn_period,
+            "bouncing": moves.bounce_period,
         }
         seconds = torch.as_tensor(times, dtype=torch.float64, device="cpu")
         if seconds.ndim != 1 or not len(seconds) or not torch.isfinite(seconds).all():

@@ -7,7 +7,7 @@ sqrt touch a ray, so a ray's colour does not depend on how many others it is com
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -43,6 +43,13 @@ class Body:
     eye_radius: float
     beak_y: float
     front: float
+    size: float = 1.0  # of beak and tail
+    painted: bool = False  # every side has a pattern of its own
+
+    @property
+    def bound(self) -> float:
+        """The radius in metres of a sphere about the centre that holds the subject."""
+        return BOUND_M * self.size
 
 
 # Up to 1.4 m high: 20 px of a 64 px picture from 4.6 m, and still inside a 16:9 picture from the default 3 m.
@@ -55,6 +62,26 @@ BODIES = {
 _BEAK_LENGTH = 0.32  # beak and tail add equal areas to the outline in a side view: its middle stays put
 _BEAK_RADIUS = 0.14
 _TAIL_RADIUS = 0.19
+_TAIL_HEIGHT = 0.30  # above the floor
+
+# World 2: the same bodies this much larger, and painted on every side.
+LARGER = 1.5
+_PAINT_DARK = 0.62
+_BAND_M = 0.55  # high are the dark and the light bands on the left
+_STRIPE = 0.42  # half of the dark stripe on the right, as a share of the radius
+
+
+def _larger(body: Body) -> Body:
+    measures = {f: getattr(body, f) * LARGER for f in Body.__dataclass_fields__ if f not in ("kind", "size", "painted")}
+    return replace(body, **measures, size=LARGER, painted=True)
+
+
+_BODIES_OF_WORLD = {1: BODIES, 2: {shape: _larger(body) for shape, body in BODIES.items()}}
+
+
+def body_of(shape: str, world: int) -> Body:
+    """The body of a shape in a version of the world (1 or 2)."""
+    return _BODIES_OF_WORLD[world][shape]
 
 
 def dot(a: Vector, b: Vector) -> Tensor:
@@ -153,11 +180,12 @@ def _hit_parts(body: Body, origin: Vector, ray: Vector) -> list[tuple[Tensor, Ve
         main = _hit_pillar((ox, oy + body.height / 2 - body.base, oz), ray, body.radius, body.height / 2)
     else:
         main = _hit_cone((ox, oy + body.height - body.base, oz), ray, body.radius, body.height)
-    tip = body.front + _BEAK_LENGTH
-    beak, (nx, nz, ny) = _hit_cone((ox, oz + tip, oy - body.beak_y), (dx, dz, dy), _BEAK_RADIUS, _BEAK_LENGTH)
+    beak_length, beak_radius = _BEAK_LENGTH * body.size, _BEAK_RADIUS * body.size
+    tip = body.front + beak_length
+    beak, (nx, nz, ny) = _hit_cone((ox, oz + tip, oy - body.beak_y), (dx, dz, dy), beak_radius, beak_length)
     # low on the back, half of it outside
     behind = body.radius * 0.93
-    tail = _hit_ball((ox, oy - (body.base - 0.30), oz - behind), ray, _TAIL_RADIUS)
+    tail = _hit_ball((ox, oy - (body.base - _TAIL_HEIGHT * body.size), oz - behind), ray, _TAIL_RADIUS * body.size)
     return [main, (beak, (nx, ny, nz)), tail]
 
 
@@ -190,13 +218,29 @@ def shade(
     is_back = ~is_front & (z * z > 0.5 * (x * x + z * z) * (1 + 1e-5))  # 45 degrees to each side: a cube's back
     if body.kind in ("cube", "pillar"):
         is_back = is_back & (normal[1].abs() < 0.5)  # not on the lid
+    is_dark = _is_painted_dark(body, x, y, z, normal) if body.painted else None
     # half sun, half sky: even a side in the shade keeps its colour
     light = 0.62 + 0.43 * dot(normal, sun).clamp_min(0) - 0.10 * normal[1]
     channels = []
     for c, beak, eye in zip(color, _BEAK_COLOR, _EYE_COLOR, strict=True):
         face = c + (1 - c) * _FACE_WHITE
-        value = torch.where(is_face, face, torch.where(is_back, c * _BACK_DARK, c))
+        plain = c if is_dark is None else torch.where(is_dark, c * _PAINT_DARK, c)
+        value = torch.where(is_face, face, torch.where(is_back, c * _BACK_DARK, plain))
         value = torch.where(is_eye, eye, value)
         value = torch.where(is_beak, beak, torch.where(is_tail, face, value))
         channels.append((value * light).clamp(0, 1))
     return torch.minimum(torch.minimum(t, t_beak), t_tail) < torch.inf, tuple(channels)
+
+
+def _is_painted_dark(body: Body, x: Tensor, y: Tensor, z: Tensor, normal: Vector) -> Tensor:  # bool
+    """The pattern of a painted body: level bands on its left (-x), one upright stripe on its right, a plain top.
+
+    Two tones of one colour: what finds the subject by its colour finds all of it.
+    """
+    is_side = x * x > z * z * (1 + 1e-5)
+    above_floor = body.base - y
+    band = above_floor / _BAND_M
+    is_band = (band - 2 * (band / 2).floor()) < 1
+    is_stripe = z.abs() < _STRIPE * body.radius
+    is_dark = is_side & torch.where(x < 0, is_band, is_stripe)
+    return is_dark & (normal[1].abs() < 0.5) if body.kind in ("cube", "pillar") else is_dark

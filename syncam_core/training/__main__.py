@@ -6,6 +6,7 @@
     export   write the files that ComfyUI loads
     demo     write the demo model's four files
     gate     score a demo model on scenes that it has never seen
+    classifier   teach a small classifier, from rendered truth, to name what the gate's pictures show
 
 Several processes: accelerate launch --config_file FILE -m syncam_core.training train CONFIG. See docs/training.md.
 """
@@ -26,8 +27,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..errors import UserError
+from ..metrics.recognition import load_classifier, save_classifier
+from ..synthetic import DEMO_WORLD, WORLDS
 from . import gate
 from .caching import CacheConfig, build_cache, read_vae
+from .classifier import ClassifierConfig, train_classifier
 from .config import ModelConfig, Objective, TrainConfig, read_config
 from .loop import NonFiniteLoss, last_checkpoint, train, trained_parameters
 from .runs import claim, export_demo, export_run, gather_shards, open_data
@@ -76,12 +80,19 @@ def parser() -> argparse.ArgumentParser:
     demo = command("demo", run_demo, "write the demo model's four files", "the run's TrainConfig")
     demo.add_argument("--vae", type=Path, required=True, metavar="FILE", help="the autoencoder, its decoder finished")
     demo.add_argument("--to", type=Path, required=True, metavar="FOLDER")
+    command("classifier", run_classifier, "teach a classifier to name what pictures show", "see classifier.py")
     held_out = command(
         "gate", run_gate, "score a demo model on scenes that it has never seen", "the run's TrainConfig; none for files"
     )
     held_out.add_argument("--base", type=Path, metavar="FILE", help="an exported base ...")
     held_out.add_argument("--view-sync", type=Path, metavar="FILE", help="... and its view-sync file, instead of a run")
     held_out.add_argument("--vae", required=True, metavar="FILE", help="the autoencoder that the caches were made with")
+    held_out.add_argument(
+        "--world", type=int, default=DEMO_WORLD, choices=WORLDS, help="version of the procedural world"
+    )
+    held_out.add_argument(
+        "--classifier", metavar="FILE", help="of the command classifier: also say how often subjects are recognized"
+    )
     held_out.add_argument("--scenes", type=int, default=64)
     held_out.add_argument("--views", type=int, nargs="+", default=[4], help="like 2 4: one after the other")
     held_out.add_argument("--modes", nargs="+", default=["full", "masked", "off"], choices=["full", "masked", "off"])
@@ -177,16 +188,40 @@ def run_gate(options: argparse.Namespace) -> None:
         raise UserError("'--to' is missing: the folder for the results.")
     folder = options.to or Path(config.output) / "gate"
     vae = read_vae(options.vae)
+    classifier = None
+    if options.classifier is not None:
+        classifier, about = load_classifier(options.classifier)
+        if about["world"] != options.world:
+            raise UserError(
+                f"'--classifier' knows world {about['world']}, but the gate films world {options.world}; give "
+                "'--world', or train a classifier of this world."
+            )
     folder.mkdir(parents=True, exist_ok=True)
     for views in options.views:
         settings = gate.GateConfig(
-            scenes=options.scenes, views=views, steps=options.steps, seed=options.seed, modes=tuple(options.modes)
+            scenes=options.scenes,
+            views=views,
+            steps=options.steps,
+            seed=options.seed,
+            world=options.world,
+            modes=tuple(options.modes),
         )
         with Bars(False) as bars:
-            result = gate.run_gate(trainee, vae, settings, lambda done, total: bars.show("scenes", done, total))
+            result = gate.run_gate(
+                trainee, vae, settings, lambda done, total: bars.show("scenes", done, total), classifier
+            )
         print(f"{options.scenes} held-out scenes, {views} views\n\n{gate.report(result)}\n")
         gate.save_json(folder / f"{views}_views.json", {"gate": vars(settings), "rows": gate.to_json(result)})
         write_sheet(folder / f"{views}_views.png", result["takes"]["full"][: options.sheet])
+
+
+def run_classifier(options: argparse.Namespace) -> None:
+    config = read_config(options.config, overrides(options), ClassifierConfig)
+    with Bars(False) as bars:
+        classifier, shares = train_classifier(config, bars.show)
+    save_classifier(classifier, Path(config.file), {**vars(config), "file": Path(config.file).name})
+    found = ", ".join(f"{name} {share.to_text()}" for name, share in shares.items())
+    print(f"{config.file}: named right in rendered truth of {config.test_scenes} other scenes: {found}")
 
 
 def write_sheet(path: Path, videos: Sequence[Tensor]) -> None:

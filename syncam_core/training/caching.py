@@ -80,6 +80,7 @@ class Procedural:
     cameras: CameraRanges = field(default_factory=CameraRanges)
     supersample: int = 2
     place_radius_m: float = PLACE_RADIUS_M  # how far from the origin the subject may be
+    world: int = 1  # version of the world
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,20 +17,20 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from ..cameras import orbit_rig
 from ..cameras.encoding import encode_poses
 from ..metrics import demo_reference_c2w, mixed_seeds, ratio, score_scenes, shuffled_cameras, summarize, to_text
 from ..metrics.controls import unrelated_scenes
+from ..metrics.edges import edge_energy
+from ..metrics.intervals import Interval, aligned, mean, ratio_of_means
+from ..metrics.recognition import ATTRIBUTES, AttributeClassifier, share_named_right
 from ..synthetic import Scene, frame_times, render
 from ..synthetic.text import encode_prompt
 from ..wan.geometry import WAN21
 from ..wan.vae import WanVAE, denormalize_latents, normalize_latents
-from .batches import generator
+from .held_out import PLACE_RADII_M, SIZES, held_out_scene
 from .sample import sample
 from .trainee import Trainee
 
-HELD_OUT = 10_000_000  # scenes from this seed on are never trained on
-SIZE = 64
 FPS = 8.0
 
 
@@ -44,8 +44,16 @@ class GateConfig:
     shift: float = 5.0
     scenes_at_once: int = 8
     seed: int = 0
-    place_radius_m: float = 1.0  # how far from the origin, at which all cameras look, the subject may be
+    world: int = 1  # version
     modes: tuple[str, ...] = ("full", "masked", "off")
+
+    @property
+    def size(self) -> int:
+        return SIZES[self.world]
+
+    @property
+    def place_radius_m(self) -> float:
+        return PLACE_RADII_M[self.world]
 
 
 @torch.no_grad()
@@ -62,29 +70,21 @@ def decode_latents(vae: WanVAE, latents: Tensor) -> Tensor:
     return rearrange((video.clamp(-1, 1) + 1) / 2, "v c t h w -> v t h w c")
 
 
-def held_out_scene(number: int, views: int, seed: int = 0, place_radius_m: float = 1.0) -> tuple[Scene, Any]:
-    """A scene and a rig around it: the reference, and the other cameras spread over the full circle with some chance."""
-    draw = generator(seed, number, views)
-    step = 360 / views if views > 2 else 90.0
-    azimuths = [0.0, *(i * step + draw.uniform(-25, 25) for i in range(1, views))]
-    elevations = [20.0, *(draw.uniform(8, 35) for _ in range(1, views))]
-    distances = [5.0, *(draw.uniform(4.5, 5.5) for _ in range(1, views))]
-    azimuths = [(a + 180) % 360 - 180 for a in azimuths]
-    return Scene.random(HELD_OUT + seed * 1_000_000 + number, place_radius_m), orbit_rig(
-        azimuths, elevations, distances
-    )
-
-
 def run_gate(
-    trainee: Trainee, vae: WanVAE, config: GateConfig, progress: Callable[[int, int], None] = lambda done, total: None
+    trainee: Trainee,
+    vae: WanVAE,
+    config: GateConfig,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    classifier: AttributeClassifier | None = None,  # of the same world
 ) -> dict[str, Any]:
-    """Scores by row name, the summary of each, and what the gate asks for."""
+    """By row name: scores, the summary of each, edge energies, with a classifier what it names right, and the takes."""
     times = frame_times(config.length, FPS)
     pairs = [
-        held_out_scene(number, config.views, config.seed, config.place_radius_m) for number in range(config.scenes)
+        held_out_scene(number, config.views, config.seed, config.place_radius_m, config.world)
+        for number in range(config.scenes)
     ]
     rigs = [rig for _, rig in pairs]
-    truth = [render(scene, rig, SIZE, SIZE, times) for scene, rig in pairs]
+    truth = [render(scene, rig, config.size, config.size, times) for scene, rig in pairs]
     takes: dict[str, list[Tensor]] = {
         "rendered truth": truth,
         "truth through the autoencoder": [
@@ -107,23 +107,51 @@ def run_gate(
         mixed_seeds(both) for both in zip(takes["full"], takes["full, another seed"], strict=True)
     ]
     takes["unrelated scenes"] = [
-        unrelated_scenes(scene, rig, SIZE, SIZE, times, config.seed * config.scenes + number, config.place_radius_m)
+        unrelated_scenes(
+            scene, rig, config.size, config.size, times, config.seed * config.scenes + number, config.place_radius_m
+        )
         for number, (scene, rig) in enumerate(pairs)
     ]
     reference = demo_reference_c2w()
     scores = {
-        name: score_scenes(zip(videos, rigs, strict=True), reference_c2w=reference) for name, videos in takes.items()
+        name: score_scenes(zip(videos, rigs, strict=True), reference_c2w=reference, world=config.world)
+        for name, videos in takes.items()
     }
+    shuffled = [shuffled_cameras(rig) for rig in rigs]
     scores["full, shuffled cameras"] = score_scenes(
-        zip(takes["full"], [shuffled_cameras(rig) for rig in rigs], strict=True), reference_c2w=reference
+        zip(takes["full"], shuffled, strict=True), reference_c2w=reference, world=config.world
     )
-    return {"scores": scores, "summaries": {name: summarize(s) for name, s in scores.items()}, "takes": takes}
+    return {
+        "scores": scores,
+        "summaries": {name: summarize(s) for name, s in scores.items()},
+        "pictures": picture_measures(takes, [scene for scene, _ in pairs], classifier),
+        "takes": takes,
+    }
+
+
+def picture_measures(
+    takes: Mapping[str, Sequence[Tensor]],  # of each row the videos of all scenes, "rendered truth" among them
+    scenes: Sequence[Scene],
+    classifier: AttributeClassifier | None = None,
+) -> dict[str, dict[str, Interval]]:
+    """By row name: the mean share of views in which each attribute is named right, and the edge energy as a share of the
+    truth's, with 95 % bootstrap intervals over scenes."""
+    truth = [edge_energy(video) for video in takes["rendered truth"]]
+    measures: dict[str, dict[str, Interval]] = {}
+    for name, videos in takes.items():
+        row = {}
+        if classifier is not None:
+            shares = [share_named_right(classifier, video, scene) for video, scene in zip(videos, scenes, strict=True)]
+            row = {attribute: mean([share[attribute] for share in shares]) for attribute in shares[0]}
+        row["edge_energy"] = ratio_of_means([edge_energy(video) for video in videos], truth)
+        measures[name] = row
+    return measures
 
 
 def generate(
     trainee: Trainee, pairs: Sequence[tuple[Scene, Any]], config: GateConfig, seeds: Sequence[int], mode: str
 ) -> Tensor:  # (scenes, views, 16, frames, height, width)
-    *_, frames, height, width = WAN21.latent_shape(config.views, config.length, SIZE, SIZE)
+    *_, frames, height, width = WAN21.latent_shape(config.views, config.length, config.size, config.size)
     text = torch.stack([encode_prompt(scene.prompt()) for scene, _ in pairs])
     poses = torch.stack([encode_poses(rig.c2w).float().expand(-1, frames, -1) for _, rig in pairs])
     return sample(
@@ -148,13 +176,31 @@ def report(result: dict[str, Any]) -> str:
         if other in scores:
             share = ratio(scores["full"], scores[other])
             lines.append(f"full / {other}: {share.value:.2f} [{share.low:.2f}, {share.high:.2f}]")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", pictures_to_text(result["pictures"])])
+
+
+def pictures_to_text(rows: Mapping[str, Mapping[str, Interval]]) -> str:
+    """A table: of all views, the share in which the classifier is right; edge energy as a share of the truth's."""
+    columns = {**{a: f"{a} named right" for a in (*ATTRIBUTES, "all")}, "edge_energy": "edge energy"}
+    shown = [column for column in columns if column in next(iter(rows.values()))]
+    return aligned(
+        [
+            ["", *(columns[c] for c in shown)],
+            *([name, *(row[c].to_text() for c in shown)] for name, row in rows.items()),
+        ]
+    )
 
 
 def to_json(result: dict[str, Any]) -> dict[str, Any]:
+    def plain(measures: Mapping[str, Interval]) -> dict[str, list[float]]:
+        return {measure: [i.value, i.low, i.high] for measure, i in measures.items()}
+
+    pictures = {
+        name: {f"{m}_named" if m != "edge_energy" else m: i for m, i in row.items()}
+        for name, row in result["pictures"].items()
+    }
     return {
-        name: {measure: [i.value, i.low, i.high] for measure, i in summary.measures.items()}
-        for name, summary in result["summaries"].items()
+        name: plain({**summary.measures, **pictures.get(name, {})}) for name, summary in result["summaries"].items()
     }
 
 

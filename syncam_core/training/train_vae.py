@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from ..cameras import orbit_rig
 from ..errors import UserError
-from ..synthetic import Scene, frame_times, render
+from ..synthetic import PLACE_RADIUS_M, Scene, frame_times, render
 from ..wan.vae import CHANNELS, LATENT_MEAN, LATENT_STD, ResidualBlock, WanVAE, normalize_latents
 from .logs import append_lines, keep_lines_before
 from .optimizers import Ema, build_optimizers
@@ -51,6 +51,9 @@ class VaeConfig:
     azimuth_deg: float = 180.0
     elevation_deg: tuple[float, float] = (8.0, 35.0)
     distance_m: tuple[float, float] = (4.5, 5.5)
+    place_radius_m: float = PLACE_RADIUS_M  # how far from the origin the subject may be
+    world: int = 1  # version of the procedural world
+    begin: str | None = None  # an autoencoder of this width to go on from; what its latents mean is kept
 
 
 class WorldClips(torch.utils.data.Dataset):
@@ -71,7 +74,7 @@ class WorldClips(torch.utils.data.Dataset):
 
 
 def world_clip(config: VaeConfig, draw: random.Random, frames: int) -> Tensor:  # (3, frames, size, size)
-    scene = Scene.random(draw.randrange(2**62))
+    scene = Scene.random(draw.randrange(2**62), config.place_radius_m, config.world)
     rig = orbit_rig(
         [draw.uniform(-config.azimuth_deg, config.azimuth_deg)],
         [draw.uniform(*config.elevation_deg)],
@@ -171,8 +174,9 @@ class VaeRun:
     def __init__(self, config: VaeConfig):
         self.config = config
         torch.manual_seed(config.seed)
-        self.vae = WanVAE(config.dim)
-        begin_near_identity(self.vae)
+        self.vae = load_vae(config.begin).train() if config.begin else WanVAE(config.dim)
+        if not config.begin:
+            begin_near_identity(self.vae)
         self.ema = Ema(dict(self.vae.named_parameters()), config.ema_decay)
         self.step, self.seconds, self.started = 0, 0.0, time.monotonic()
         self.state_file = Path(config.folder) / "vae_state.pt"
@@ -218,13 +222,15 @@ class VaeRun:
     def finish_encoder(self, file: Path) -> dict[str, list[float]]:
         """Keep the averaged encoder for good, its latents standardized; from here on the decoder learns alone.
 
+        An autoencoder that was begun with keeps its axes, so that a diffusion model of its latents can go on, too.
         Returns what the latents' standard deviations are for the diffusion model.
         """
         self.vae.load_state_dict(self.ema.values)
         draw = random.Random("vae latents")
         clips = torch.stack([world_clip(self.config, draw, 17) for _ in range(192)]).split(8)
-        latents = torch.cat([self.vae.encode(some)[0] for some in clips])
-        standardize_latents(self.vae, rearrange(latents, "b c t h w -> c (b t h w)"), self.config.latent_power)
+        if not self.config.begin:
+            latents = torch.cat([self.vae.encode(some)[0] for some in clips])
+            standardize_latents(self.vae, rearrange(latents, "b c t h w -> c (b t h w)"), self.config.latent_power)
         save_file({k: v.contiguous() for k, v in self.vae.state_dict().items()}, file)
         self.ema = Ema(dict(self.vae.named_parameters()), self.config.ema_decay)
         self.decoder_only = True

@@ -10,7 +10,7 @@ import pytest
 
 from syncam_core.errors import UserError
 from syncam_core.metrics import Interval, ratio, summarize, to_text
-from syncam_core.metrics.intervals import MEASURES
+from syncam_core.metrics.intervals import MEASURES, aligned, mean, ratio_of_means
 
 
 def scores(values, **others):
@@ -79,3 +79,34 @@ def test_the_table_has_a_row_per_set_and_a_column_per_measure():
     assert "0.50 [0.50, 0.50]" in lines[1]
     assert lines[2][lines[0].index("azimuth") :].startswith("- ")
     assert lines[0].index("azimuth") == lines[1].index("1.0 [1.0, 1.0]")
+
+
+def test_a_mean_and_its_interval_are_those_of_a_plain_bootstrap():
+    values = np.random.default_rng(3).beta(8, 1, 64)
+    got = mean(values)
+    draw = np.random.default_rng(98)
+    plain = [draw.choice(values, len(values)).mean() for _ in range(4000)]
+    assert got.value == pytest.approx(values.mean())
+    assert got.low == pytest.approx(np.quantile(plain, 0.025), abs=0.01)
+    assert got.high == pytest.approx(np.quantile(plain, 0.975), abs=0.01)
+    assert mean([1.0] * 8) == Interval(1.0, 1.0, 1.0)
+
+
+def test_a_ratio_of_means_resamples_scenes_together():
+    values = np.random.default_rng(2).gamma(2.0, 1.0, 40)
+    same = ratio_of_means(values / 4, values)
+    assert (same.value, same.low, same.high) == pytest.approx((0.25, 0.25, 0.25)), "what scenes share cancels out"
+    apart = ratio_of_means(np.random.default_rng(7).permutation(values) / 4, values)
+    assert apart.value == pytest.approx(0.25)
+    assert apart.low < 0.24
+    assert apart.high > 0.26
+
+
+@pytest.mark.parametrize(("values", "others"), [([], []), ([1.0], [1.0, 2.0])])
+def test_a_ratio_of_means_of_different_scenes_or_none_is_refused(values, others):
+    with pytest.raises(ValueError, match="the same scenes"):
+        ratio_of_means(values, others)
+
+
+def test_columns_are_as_wide_as_their_widest_cell():
+    assert aligned([["", "a"], ["row", "1.00"], ["x", "2"]]) == "     a\nrow  1.00\nx    2"

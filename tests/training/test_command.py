@@ -330,6 +330,29 @@ def test_the_gate_writes_its_table_its_numbers_and_a_sheet(trained, tmp_path, ca
         assert sheet.size == (2 * 6 * 64, 2 * 2 * 64)
 
 
+def test_the_gate_films_the_larger_world_and_says_what_a_classifier_recognizes(trained, tmp_path, capsys):
+    file = tmp_path / "classifier.safetensors"
+    config = {"file": str(file), "world": 2, "scenes": 2, "views": 2, "test_scenes": 2, "epochs": 1}
+    assert main(["classifier", write(tmp_path / "classifier.yaml", config)]) == 0
+    assert "named right in rendered truth of 2 other scenes: shape 0." in capsys.readouterr().out
+    arguments = ["gate", str(trained / "train.yaml"), "--scenes", "2", "--views", "2", "--steps", "1"]
+    arguments += ["--modes", "full", "--to", str(tmp_path)]
+    arguments += ["--sheet", "1", "--vae", str(trained / "vae.safetensors"), "--classifier", str(file)]
+    assert "knows world 2, but the gate films world 1" in refused(capsys, arguments)
+    assert main([*arguments, "--world", "2"]) == 0
+    assert "shape named right" in capsys.readouterr().out
+    told = json.loads((tmp_path / "2_views.json").read_text(encoding="utf-8"))
+    assert told["gate"]["world"] == 2
+    truth, full = told["rows"]["rendered truth"], told["rows"]["full"]
+    assert truth["edge_energy"] == [1.0, 1.0, 1.0]
+    assert 0 <= full["color_named"][0] <= 1
+    assert full["edge_energy"][1] <= full["edge_energy"][0] <= full["edge_energy"][2]
+    assert truth["reprojection_px"][0] < 0.6
+    assert truth["azimuth_deg"][0] <= 0.5
+    with Image.open(tmp_path / "2_views.png") as sheet:
+        assert sheet.size == (2 * 6 * 96, 2 * 2 * 96)
+
+
 def test_the_gate_of_exported_files_is_that_of_the_run(trained, tmp_path, capsys):
     base, view_sync = tmp_path / "base.safetensors", tmp_path / "view_sync.safetensors"
     assert main(

@@ -44,3 +44,19 @@ def test_training_lowers_the_loss_and_is_logged(tmp_path):
     assert [line["step"] for line in lines] == [20, 40, 60, 80]
     assert lines[2]["loss"] < 0.9 * lines[0]["loss"]
     assert lines[2]["psnr_image"] > lines[0]["psnr_image"]
+
+
+def test_one_that_goes_on_from_a_file_begins_with_it_and_keeps_what_its_latents_mean(tmp_path):
+    first = train_vae(tiny(tmp_path / "first"))
+    still = {"lr": 1e-9, "muon_lr": 1e-9, "steps": 2, "image_steps": 0, "decoder_steps": 1, "size": 32, "world": 2}
+    train_vae(tiny(tmp_path / "second", begin=str(first), **still))
+    given, finished = load_file(first), load_file(tmp_path / "second" / "vae_encoder.safetensors")
+    assert given.keys() == finished.keys()
+    for key, tensor in given.items():
+        torch.testing.assert_close(finished[key], tensor, atol=1e-6, rtol=1e-5)
+
+
+def test_clips_show_the_version_of_the_world_that_is_asked_for(tmp_path):
+    one, two = (WorldClips(tiny(tmp_path, world=world), 0, 8)[3] for world in (1, 2))
+    assert one.shape == two.shape
+    assert (one - two).abs().mean() > 0.01

@@ -41,6 +41,7 @@ def procedural_scenes(
     cameras: CameraRanges = CameraRanges(),
     supersample: int = 2,
     place_radius_m: float = PLACE_RADIUS_M,  # how far from the origin, at which all cameras look, the subject may be
+    world: int = 1,  # version
 ) -> list[Scene]:
     """The first `count` scenes of the endless data set with this seed, each with its own cameras.
 
@@ -56,14 +57,14 @@ def procedural_scenes(
     kind = Kind.MULTI_VIEW_VIDEO if length > 1 else Kind.MULTI_VIEW_IMAGES
     scenes = []
     for number in range(count):
-        world, rig = procedural_world(seed, number, views, cameras, place_radius_m)
+        scene, rig = procedural_world(seed, number, views, cameras, place_radius_m, world)
         footage = []
         for view, name in enumerate(rig.names):
-            read = _Film(world, rig.select([view]), length, fps, size, supersample)
-            mark = hashlib.sha256(f"{_look_of_the_world()} {world} {length} {fps} {size} {supersample}".encode())
+            read = _Film(scene, rig.select([view]), length, fps, size, supersample)
+            mark = hashlib.sha256(f"{_look_of_the_world(world)} {scene} {length} {fps} {size} {supersample}".encode())
             mark.update(rig.c2w[view].numpy().tobytes())
             footage.append(Footage(name=name, c2w=rig.c2w[view], read=read, fingerprint=mark.hexdigest()))
-        scenes.append(Scene(f"seed{seed}-{number:06d}", kind, world.prompt(), tuple(footage)))
+        scenes.append(Scene(f"seed{seed}-{number:06d}", kind, scene.prompt(), tuple(footage)))
     return scenes
 
 
@@ -73,10 +74,11 @@ def procedural_world(
     views: int,
     cameras: CameraRanges = CameraRanges(),
     place_radius_m: float = PLACE_RADIUS_M,
+    version: int = 1,  # of the world
 ) -> tuple[World, Rig]:
     """What a scene of `procedural_scenes` shows, and its cameras; more views leave the first ones as they are."""
     draw = random.Random(f"procedural data {int(seed)} {int(number)}")  # text is hashed: neighbours are unrelated
-    world = World.random(draw.getrandbits(62), place_radius_m)
+    world = World.random(draw.getrandbits(62), place_radius_m, version)
     angles = [cameras.reference]
     for _ in range(views - 1):
         ranges = (cameras.azimuth_deg, cameras.elevation_deg, cameras.distance_m)
@@ -104,15 +106,16 @@ class _Film:
         return (rgb * 255).round().clamp(0, 255).to(torch.uint8)
 
 
-@lru_cache(maxsize=1)
-def _look_of_the_world() -> str:
+@lru_cache
+def _look_of_the_world(version: int) -> str:
     """A hash of small pictures that hold everything there is, so that a change of the world makes caches stale."""
     digest = hashlib.sha256()
     rig = orbit_rig([0.0, 130.0], [20.0, 30.0], [5.0])
     words = [list(names) for names in (SHAPES, COLORS, MOTIONS, FLOORS, SKIES)]
     for turn in range(max(map(len, words))):
         shape, color, motion, floor, sky = (names[turn % len(names)] for names in words)
-        world = World(shape, color, motion, floor, sky, heading_deg=40.0 * turn, phase=0.15 * turn, place_x_m=0.2)
+        free = {"heading_deg": 40.0 * turn, "phase": 0.15 * turn, "place_x_m": 0.2}
+        world = World(shape, color, motion, floor, sky, **free, world=version)
         pictures = render(world, rig, 16, 16, [0.0, 0.4], supersample=1)
         digest.update((pictures * 255).round().to(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

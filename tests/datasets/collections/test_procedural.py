@@ -102,3 +102,14 @@ def test_a_fingerprint_changes_with_everything_that_pictures_depend_on(change):
 def test_impossible_options_are_refused(options, why):
     with pytest.raises(UserError, match=why):
         procedural_scenes(**{"seed": 1, "count": 1, "views": 2, "length": 5, **options})
+
+
+def test_another_version_of_the_world_has_the_same_scenes_and_cameras_in_other_pictures():
+    for one, two in zip(
+        procedural_scenes(4, 2, 3, 5, (32, 32)), procedural_scenes(4, 2, 3, 5, (32, 32), world=2), strict=True
+    ):
+        assert (one.name, one.caption) == (two.name, two.caption)
+        for footage, larger in zip(one.footage, two.footage, strict=True):
+            assert torch.equal(footage.c2w, larger.c2w)
+            assert footage.fingerprint != larger.fingerprint
+            assert (footage.read().float() - larger.read().float()).abs().mean() > 2
