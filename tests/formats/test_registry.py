@@ -22,7 +22,7 @@ from syncam_core.formats import FORMATS, file_name, format_of, read_rig_file, wr
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
-UNITLESS = ("realestate10k", "colmap", "nerfstudio", "nuke_chan")  # of their own
+UNITLESS = tuple(key for key, module in FORMATS.items() if module.UNIT == "asked for")
 MOVING = tuple(key for key in FORMATS if key != "first_release")
 
 
