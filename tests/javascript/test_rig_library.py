@@ -15,6 +15,7 @@ from syncam_core.cameras import PALETTE, orbit_c2w, rig_from_json, rig_to_json
 from syncam_core.cameras import rig as rig_module
 from syncam_core.cameras import rig_json as rig_json_module
 from syncam_core.cameras.keyframes import EASES, INTERPOLATIONS
+from syncam_core.cameras.rig_json import tracks
 
 # For every text what the library makes of it, as text: the transport between Node.js and test would lose half characters.
 READ = """async (texts) => {
@@ -212,7 +213,7 @@ def test_limits_and_words_are_those_of_python(javascript):
     ]
     values = in_library(javascript, "return given.map((name) => rig[name])", names)
     expected = [rig_json_module.FORMAT, rig_json_module.VERSION, rig_module.MAX_VIEWS]
-    expected += [rig_json_module.MAX_FRAMES, rig_json_module.MAX_POSES, rig_module.MAX_NAME_LENGTH]
+    expected += [tracks.MAX_FRAMES, tracks.MAX_POSES, rig_module.MAX_NAME_LENGTH]
     assert values == [*expected, list(PALETTE), list(EASES), list(INTERPOLATIONS)]
 
 
