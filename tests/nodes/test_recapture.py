@@ -295,3 +295,64 @@ def test_the_small_file_is_converted_from_the_checkpoint_and_says_the_same(comfy
     assert small.model.self_attention.keys() == whole.model.self_attention.keys()
     size = (Path(comfy.folders.models_dir) / "syncam" / "recam_small.safetensors").stat().st_size
     assert size < 0.6 * (Path(comfy.folders.models_dir) / "syncam" / tiny.weights_name).stat().st_size
+
+
+def test_the_empty_latent_takes_cameras_or_trajectories_and_says_which_where_it_gets_none_or_both(comfy):
+    from syncam_core.cameras import CameraEncoding
+
+    trajectories, sizes = TrajectoryEncoding(poses_of("1-3", 9)), {"width": 64, "height": 48, "length": 9}
+    (latent,) = comfy.run("SynCamEmptyLatent", trajectories=trajectories, **sizes)
+    assert latent["samples"].shape == (3, 16, 3, 6, 8)
+    with pytest.raises(ValueError, match=r"SynCamEmptyLatent: connect 'cameras' .* none are connected"):
+        comfy.run("SynCamEmptyLatent", **sizes)
+    with pytest.raises(ValueError, match="both are connected"):
+        comfy.run("SynCamEmptyLatent", cameras=CameraEncoding(noise(3, 3, 12)), trajectories=trajectories, **sizes)
+    with pytest.raises(ValueError, match="'length' of SynCamEncodeTrajectories to 13"):
+        comfy.run("SynCamEmptyLatent", trajectories=trajectories, **{**sizes, "length": 13})
+
+
+def test_from_moves_and_frames_to_a_sampled_latent(comfy, tiny):
+    """The four nodes in a row, with the VAE of the demo model, as a workflow has them."""
+    (_, _, vae, _) = comfy.run("SynCamDemoModel")
+    (rig,) = comfy.run("SynCamRigReCam", moves="9, zoom in", amount=1.0, distance_m=4.0, arc="true orbit", length=5)
+    (trajectories,) = comfy.run("SynCamEncodeTrajectories", rig=rig, length=5)
+    clip = torch.rand(13, 40, 70, 3, generator=torch.Generator().manual_seed(2))
+    source, frames = comfy.run(
+        "SynCamSourceVideo", videos={"video0": clip}, vae=vae, width=64, height=48, length=5, start_frame=1, every=2
+    )
+    assert source["samples"].shape == (1, 16, 2, 6, 8)
+    assert frames.shape == (5, 48, 64, 3)
+    model = comfy.run(
+        "SynCamReCamApply",
+        model=tiny.base(),
+        weights=tiny.weights(),
+        trajectories=trajectories,
+        source=source,
+        memory="auto",
+    )[0]
+    (latent,) = comfy.run("SynCamEmptyLatent", trajectories=trajectories, width=64, height=48, length=5)
+    result = comfy_run_sampler(comfy, model, text(seed=2), text(seed=3), latent)
+    assert result.shape == (2, 16, 2, 6, 8)
+    assert torch.isfinite(result).all()
+    assert not torch.equal(result[0], result[1])
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"length": 17}, "has 13 frames, of which 13 are left from frame 0 on with 'every' 1, but 'length' is 17"),
+        ({"start_frame": 12}, "of which 1 are left"),
+        ({"vae": None}, "'videos.video0' is a video of images, which need 'vae'"),
+        ({"videos": {"video0": torch.zeros(13, 40, 70)}}, "'videos.video0' is no video"),
+        ({"videos": {}}, "'videos' is not connected"),
+        ({"videos": {"video0": torch.full((13, 8, 8, 3), float("nan"))}}, "not finite"),
+        ({"videos": {"video0": {"samples": torch.zeros(1, 16, 4, 4, 4)}}}, "is a latent of 1 x 16 x 4 x 4 x 4"),
+        ({"videos": {"video0": {"samples": torch.zeros(1, 16, 1, 6, 8)}}}, "has 1 frames, but 'length' is 5"),
+    ],
+)
+def test_a_source_that_cannot_be_used_is_refused_in_one_sentence(comfy, changed, sentence):
+    (_, _, vae, _) = comfy.run("SynCamDemoModel")
+    given = {"videos": {"video0": torch.rand(13, 40, 70, 3)}, "vae": vae, "width": 64, "height": 48, "length": 5}
+    with pytest.raises(ValueError, match=r"^SynCamSourceVideo: ") as refused:
+        comfy.run("SynCamSourceVideo", start_frame=changed.pop("start_frame", 0), every=1, **{**given, **changed})
+    assert sentence in str(refused.value)

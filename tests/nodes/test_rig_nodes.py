@@ -102,7 +102,13 @@ def test_the_inputs_outputs_and_defaults_are_the_contract(comfy):
         ["SYNCAM_CAMERAS"],
     )
     assert of("SynCamEmptyLatent") == (
-        [("cameras", "SYNCAM_CAMERAS", None), ("width", "INT", 832), ("height", "INT", 480), ("length", "INT", 81)],
+        [
+            ("cameras", "SYNCAM_CAMERAS", None),
+            ("width", "INT", 832),
+            ("height", "INT", 480),
+            ("length", "INT", 81),
+            ("trajectories", "SYNCAM_TRAJECTORIES", None),
+        ],
         ["LATENT"],
     )
     for node_id in ("SynCamRigOrbit", "SynCamRigJSON", "SynCamLoadRig", "SynCamEncodeCameras", "SynCamEmptyLatent"):
