@@ -171,9 +171,7 @@ class SynCamSampler(io.ComfyNode):
         elif (recapture := recapture_of(model)) is not None:
             cameras = recapture.trajectories
             check_recapture_latent(samples.shape, recapture, geometry_of_model(model.model), "SynCamSampler")
-            say_on_node(
-                cls, untrained(geometry_of_model(model.model).video_size(samples.shape), recapture.weights.model.dim)
-            )
+            say_on_node(cls, untrained(samples.shape, recapture.weights.model.dim, geometry_of_model(model.model)))
         with sentences_of("SynCamSampler"):
             order = read_noise_order(noise_order, len(samples))
             own = comfy.sample.prepare_noise(samples, seed, order or latent.get("batch_index"))
