@@ -9,12 +9,11 @@ from pathlib import Path
 import folder_paths
 
 from ...syncam_core.errors import UserError
-from ...syncam_core.formats import camera_suffixes, format_of, video_tag
+from ...syncam_core.formats import ANY_TEXT, camera_suffixes, format_of, video_tag
 from ...syncam_core.formats.files import is_leftover
 
 State = tuple[int, int, int]  # time of the last change in nanoseconds, size, inode
 MODEL_PLACES = ("sparse", "0", "sparse/0", "colmap/sparse/0")  # below a folder, of a COLMAP model
-TEXT = ".txt"  # may hold anything; what has another ending of a camera file is offered by its name
 
 # Texts, videos and folders are looked into, as an input folder has thousands that hold something else. The host asks for
 # the list on every page and several times for every prompt, so what was found is kept for as long as a file is the same.
@@ -37,8 +36,9 @@ def camera_files() -> list[str]:
             # A folder within a model, "sparse", is the same model again.
             if not (holds and inner.is_dir()) and _holds_cameras(inner):
                 offered.append(f"{entry.name}/{inner.name}")
-    for path in _found.keys() - seen:
-        _found.pop(path, None)
+    for path in list(_found):  # a copy: the server's thread and that of the prompts may list at once
+        if path not in seen:
+            _found.pop(path, None)
     return sorted(offered)
 
 
@@ -56,9 +56,9 @@ def _holds_cameras(entry: os.DirEntry[str], below: list[os.DirEntry[str]] | None
     try:
         if entry.is_dir():
             state = hash(_folder_state(entry.path, _entries(Path(entry.path)) if below is None else below))
-        elif suffix in camera_suffixes() and suffix != TEXT:
+        elif suffix in camera_suffixes() and suffix != ANY_TEXT:
             return entry.is_file()
-        elif suffix in (TEXT, *video_tag.SUFFIXES) and entry.is_file():
+        elif suffix in (ANY_TEXT, *video_tag.SUFFIXES) and entry.is_file():
             state = _state(entry.stat())
         else:
             return False
@@ -78,7 +78,7 @@ def _state(status: os.stat_result) -> State:
 def _folder_state(folder: str, entries: Iterable[os.DirEntry[str]]) -> tuple[tuple[str, State], ...]:
     """What of a folder its cameras are read from: its camera files, and those of a model, down to sparse/0."""
     models = [entry for place in MODEL_PLACES for entry in _entries(Path(folder, place))]
-    suffixes = (*camera_suffixes(), TEXT, ".bin")  # the last two are COLMAP's
+    suffixes = (*camera_suffixes(), ANY_TEXT, ".bin")  # the last two are COLMAP's
     read = [entry for entry in [*entries, *models] if entry.name.lower().endswith(suffixes) and entry.is_file()]
     return tuple(sorted((entry.path, _state(entry.stat())) for entry in read))
 

@@ -36,7 +36,16 @@ from .files import printable
 from .scene_formats import refuse_scenes
 from .shots import PICTURES
 
-__all__ = ["FORMATS", "PICTURES", "camera_suffixes", "file_name", "format_of", "read_rig_file", "write_rig_file"]
+__all__ = [
+    "ANY_TEXT",
+    "FORMATS",
+    "PICTURES",
+    "camera_suffixes",
+    "file_name",
+    "format_of",
+    "read_rig_file",
+    "write_rig_file",
+]
 
 
 # In the order in which a file is tried: formats that say their names come before those that are told by their keys.
@@ -51,6 +60,9 @@ _MODULES = {
     "realestate10k": "realestate10k",
     "nuke_chan": "nuke_chan",
 }
+
+
+ANY_TEXT = ".txt"  # an ending that says nothing about what a file holds
 
 
 class _Formats(Mapping[str, ModuleType]):
@@ -188,7 +200,7 @@ def _read(path: Path, cameras: str, unit_m: float | None, format: str, pictures:
         )
     named = [module for module in FORMATS.values() if path.suffix.lower() in module.SUFFIXES]
     is_json = head_of(path).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
-    if len(named) == 1 and not is_json:
+    if len(named) == 1 and path.suffix.lower() != ANY_TEXT and not is_json:
         named[0].read(path, unit_m=unit_m or 1.0)  # says what is wrong with it, by its line
         raise UserError(f"it does not look like {named[0].NAME}: {named[0].WORDS}; choose its 'format'.")
     return _read_json(path, cameras, unit_m)

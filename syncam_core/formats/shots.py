@@ -117,7 +117,8 @@ def _moving(parts: list[list[str]], listed: Listed) -> Iterable[Cameras | None]:
     readings = [reading(parts, listed) for reading in (_of_folders, _of_moment_folders, _of_prefixes)]
     several = [found for found in readings if found and len(found) > 1]
     yield from sorted(several, key=lambda found: not _one_lens_each(found, listed.lenses))
-    yield _of_times(listed) or next(filter(None, readings), None)
+    single = (found for found in readings if found and not {name.lower() for name in found} & _PLAIN_FOLDERS)
+    yield _of_times(listed) or next(single, None)
     numbers = [_number_behind(stem)[1] for *_, stem in parts]
     yield {"cam01": list(zip(numbers, range(len(parts)), strict=True))} if None not in numbers else None
 

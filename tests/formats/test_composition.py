@@ -14,7 +14,7 @@ from syncam_core.errors import UserError
 from syncam_core.formats import FORMATS, file_name, read_rig_file, write_rig_file
 
 # What the reader must be told; None: the file says it.
-UNITS = {"realestate10k": 1.0, "colmap": 1.0, "nerfstudio": 1.0, "nuke_chan": 1.0}
+UNITS = {key: 1.0 for key, module in FORMATS.items() if module.UNIT == "asked for"}
 STILL_ONLY = {"first_release"}
 
 rare = settings(deadline=None, max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -174,6 +174,55 @@ def test_frames_of_different_times_are_one_moving_camera_and_of_the_same_time_st
         read(path, document)
 
 
+def with_times(document: dict, times) -> dict:
+    for frame, time in zip(document["frames"], times, strict=True):
+        frame["time"] = time
+    return document
+
+
+def test_camera_folders_count_beside_times(path):
+    names = [f"images/cam{camera:02d}/{frame:04d}.png" for camera in range(3) for frame in range(3)]
+    rig = read(path, with_times(scene(*names), [0, 0.5, 1] * 3))
+    assert (rig.names, rig.frames) == (("cam00", "cam01", "cam02"), 3)
+    assert rig.c2w[:, :, 0, 3].tolist() == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+
+
+@pytest.mark.parametrize(
+    "form", ["cam{camera:02d}/{n:04d}.png", "side{camera}/{n:04d}.png", "side{camera}/{letter}.png"]
+)
+def test_times_are_the_moments_where_numbers_go_on_from_camera_to_camera_or_are_none(path, form):
+    names = [form.format(camera=c, n=3 * c + f, letter="xyz"[f]) for c in range(2) for f in range(3)]
+    rig = read(path, with_times(scene(*names), [1, 0.5, 0, 0, 0.5, 1]))
+    assert (rig.views, rig.frames) == (2, 3)
+    assert rig.c2w[:, :, 0, 3].tolist() == [[2, 1, 0], [3, 4, 5]]
+
+
+def test_lenses_of_the_frames_tell_the_camera_from_the_moment(path):
+    document = scene("000/00.png", "000/01.png", "001/00.png", "001/01.png", w=100)
+    for frame, focal in zip(document["frames"], (50, 60, 50, 60), strict=True):
+        frame["fl_x"] = focal
+    rig = read(path, document)
+    assert (rig.names, rig.frames) == (("00", "01"), 2)
+    assert rig.c2w[:, :, 0, 3].tolist() == [[0, 2], [1, 3]]
+    assert [lens.focal_mm / lens.sensor_width_mm for lens in rig.lenses] == pytest.approx([0.5, 0.6])
+
+
+def test_folders_of_moments_with_words_for_cameras(path):
+    rig = read(path, scene("0001/left.png", "0001/right.png", "0002/left.png", "0002/right.png"))
+    assert (rig.names, rig.frames) == (("left", "right"), 2)
+    assert rig.c2w[:, :, 0, 3].tolist() == [[0, 2], [1, 3]]
+
+
+def test_pictures_overrules_what_names_say(path):
+    document = scene("cam01/0.png", "cam01/1.png", "cam02/0.png", "cam02/1.png")
+    assert read(path, document, pictures="stills").names == ("cam01/0", "cam01/1", "cam02/0", "cam02/1")
+    document = scene(*[f"images/frame_{n:05d}.png" for n in range(5)])
+    assert read(path, document).views == 5
+    rig = read(path, document, pictures="moving")
+    assert (rig.names, rig.frames) == (("cam01",), 5)
+    assert read(path, scene(*[f"images/frame_{n:05d}.png" for n in range(300)])).frames == 300
+
+
 def test_a_camera_of_one_time_stands_still_beside_moving_ones(path):
     rig = read(path, scene("cam01/0.png", "cam01/1.png", "cam02/0.png"))
     assert rig.frames == 2

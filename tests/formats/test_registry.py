@@ -22,7 +22,7 @@ from syncam_core.formats import FORMATS, file_name, format_of, read_rig_file, wr
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
-UNITLESS = ("realestate10k", "colmap", "nerfstudio", "nuke_chan")  # of their own
+UNITLESS = tuple(key for key, module in FORMATS.items() if module.UNIT == "asked for")
 MOVING = tuple(key for key in FORMATS if key != "first_release")
 
 
@@ -139,6 +139,79 @@ def test_a_folder_without_cameras_says_what_could_be_there(tmp_path):
     (tmp_path / "notes.txt").write_text("nothing")
     with pytest.raises(UserError, match=r"^folder .*images.txt.*pose files"):
         read_rig_file(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("a.fbx", b"Kaydara FBX Binary  \0\x1a\0", "FBX"),
+        ("a.json", b"Kaydara FBX Binary  \0\x1a\0", "FBX"),
+        ("a.abc", b"Ogawa\xff\0\1", "Alembic"),
+        ("a.usda", b"#usda 1.0\n", "USD"),
+        ("a", b"PXR-USDC\0", "USD"),
+        ("a.usdz", b"PK\3\4", "USD"),
+        ("a.glb", b"glTF\2\0\0\0", "glTF"),
+        (
+            "scene.json",
+            b'{"asset": {"version": "2.0"}, "cameras": [{"type": "perspective"}], "bufferViews": []}',
+            "glTF",
+        ),
+        ("a.blend", b"BLENDER-v500", "Blender"),
+        ("a.ma", b"//Maya ASCII 2024 scene\n", "Maya"),
+    ],
+)
+def test_scenes_of_other_programs_are_refused_with_the_way_to_go(tmp_path, name, content, kind):
+    path = tmp_path / name
+    path.write_bytes(content + b" " * (17 * 2**20))  # however large they are
+    for key in ("auto", "nuke_chan"):
+        with pytest.raises(UserError, match=rf"it is a scene \({kind}\).*script of docs/camera-json-files.md.*\.chan"):
+            read_rig_file(path, format=key)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"1 2 3\n", "line 1 has 3 numbers, but 8"),
+        (b"# nothing\n", "it holds no frames; a line has 8 numbers"),
+        (b"a b c d e f g h\n", "line 1 holds 'a', which is not a number"),
+        (b"1 0.5 0.5 0.5 0 0 0.7071068 0.7071068\n", r"it does not look like Nuke \(.chan\): a .chan has rows of 8"),
+        (b'{"cameras": []}', "cameras is an empty list"),
+    ],
+)
+def test_a_chan_file_that_is_none_is_refused_in_the_words_of_its_format(tmp_path, content, said):
+    path = tmp_path / "shot.chan"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=f"^file 'shot.chan': {said}") as refused:
+        read_rig_file(path)
+    assert "JSON" not in str(refused.value) or content[:1] == b"{"
+
+
+def test_every_format_says_its_unit_and_what_its_files_hold():
+    for module in FORMATS.values():
+        assert module.UNIT in ("metres", "centimetres", "in the file", "asked for")
+        assert 10 < len(module.WORDS) < 90
+    assert tuple(key for key, module in FORMATS.items() if module.UNIT == "asked for") == (
+        "nerfstudio", "colmap", "realestate10k", "nuke_chan",
+    )  # fmt: skip
+
+
+def test_an_unknown_choice_of_pictures_is_refused(tmp_path):
+    with pytest.raises(UserError, match="'pictures' is 'video'; possible are auto, stills, moving"):
+        read_rig_file(written(tmp_path, "rig_json"), pictures="video")
+
+
+def test_a_camera_of_a_rig_json_that_is_broken_is_in_nobodys_way(tmp_path):
+    path = written(tmp_path, "rig_json")
+    document = json.loads(path.read_text())
+    del document["cameras"][1]["color"]
+    whole = read_rig_file(path)
+    document["cameras"] = [*document["cameras"], {"name": "late", "distance": "far"}] + [{}] * 70
+    path.write_text(json.dumps(document))
+    with pytest.raises(UserError, match="at most 64 are possible"):
+        read_rig_file(path)
+    back = read_rig_file(path, "3, 2")
+    assert (back.names, back.views) == ((whole.names[2], whole.names[1]), 2)
+    assert torch.equal(back.c2w, whole.c2w[[2, 1]])
 
 
 @pytest.mark.parametrize("key", list(FORMATS))

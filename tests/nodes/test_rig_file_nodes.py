@@ -167,3 +167,26 @@ def test_an_unknown_format_is_refused_with_those_that_are_possible(comfy, folder
     write_rig_file(moving_rig(), folders / "input" / "rig.json", "rig_json")
     with pytest.raises(ValueError, match=r"^SynCamLoadRig: .*'format' is 'fbx'; possible are rig_json, "):
         comfy.run("SynCamLoadRig", file="rig.json", cameras="", format="fbx")
+
+
+def test_pictures_is_the_last_input_of_load_rig_and_optional_and_overrules_the_guess(comfy, folders):
+    inputs = comfy.nodes["SynCamLoadRig"].INPUT_TYPES()
+    assert [*inputs["required"], *inputs["optional"]] == ["file", "cameras", "format", "unit_m", "pictures"]
+    assert inputs["optional"]["pictures"][1]["options"] == ["auto", "stills", "moving"]
+    model = folders / "input" / "walk"
+    model.mkdir()
+    (model / "cameras.txt").write_text("1 PINHOLE 640 480 500 500 320 240\n")
+    rows = [f"{n + 1} 1 0 0 0 {n} 0 3 1 frame_{n:05d}.png\n\n" for n in range(5)]
+    (model / "images.txt").write_text("".join(rows))
+    (rig,) = comfy.run("SynCamLoadRig", file="walk", cameras="", unit_m=1.0)
+    assert (rig.views, rig.frames) == (1, 5)
+    (rig,) = comfy.run("SynCamLoadRig", file="walk", cameras="", unit_m=1.0, pictures="stills")
+    assert (rig.views, rig.frames) == (5, 1)
+
+
+def test_leftovers_of_other_systems_are_not_offered(comfy, folders):
+    (folders / "input" / "._rig.json").write_bytes(b"\0\5\26\7")
+    (folders / "input" / "__MACOSX").mkdir()
+    write_rig_file(moving_rig(), folders / "input" / "rig.json", "rig_json")
+    write_rig_file(moving_rig(), folders / "input" / "__MACOSX" / "rig.json", "rig_json")
+    assert [file for file in offered(comfy) if "rig.json" in file] == ["rig.json"]
