@@ -108,6 +108,7 @@ def write_film(path: Path, frames: Iterable[np.ndarray], fps: Fraction = FPS, sp
             duration=round(1000 / fps),
             quality=quality,
             speed=speed,
+            range="limited",  # Chromium takes the films of the other range for this one, and shows too much contrast
         )
         if path.stat().st_size <= LARGEST_FILE:
             return

@@ -35,6 +35,12 @@ def repeats_for_ever(path: Path) -> bool:
     return content[edits + 3] == 1 and content[movie + 24 : movie + 32] == b"\xff" * 8
 
 
+def is_of_limited_range(path: Path) -> bool:
+    """No description of colours has the bit of the full range, which Chromium overlooks in films."""
+    descriptions = path.read_bytes().split(b"colrnclx")[1:]
+    return len(descriptions) > 0 and not any(colours[6] & 0x80 for colours in descriptions)
+
+
 def test_the_script_writes_the_film_that_it_is_asked_for(script, tmp_path):
     script.main(["ViewSweep"], tmp_path, tmp_path, speed=10)
     assert [path.name for path in tmp_path.iterdir()] == ["SynCamViewSweep.avif"]
@@ -68,6 +74,7 @@ def test_every_film_is_small_moves_and_is_on_the_page_of_its_node(script):
         with Image.open(path) as film:
             assert film.n_frames > 5, name
         assert repeats_for_ever(path), name
+        assert is_of_limited_range(path), name
         assert f"](pictures/{name}.avif)" in (HELP / f"{name}.md").read_text(encoding="utf-8")
 
 
