@@ -2,7 +2,8 @@
 """Run, try and test ComfyUI-SynCam in a real ComfyUI, starting from nothing but Python.
 
     python3 scripts/dev.py demo     run the shipped workflow headless, results land in output/
-    python3 scripts/dev.py test     lint and the whole test suite (extra arguments go to pytest: test -k rig)
+    python3 scripts/dev.py test     lint, types and the whole test suite (extra arguments go to pytest: test -k rig)
+    python3 scripts/dev.py check    lint and types only
     python3 scripts/dev.py serve    the web UI at http://127.0.0.1:8188 (extra arguments go to ComfyUI)
     python3 scripts/dev.py where    the ComfyUI in use, its Python and its version, as JSON
 
@@ -28,7 +29,7 @@ import sys
 import time
 from pathlib import Path
 
-from dev_host import environment_for_tests, find_comfy
+from dev_host import Comfy, environment_for_tests, find_comfy
 from dev_install import DEFAULT_HOST, HOSTS, PACK, PYTHON_MIN, ROOT, cache_folder, find_python
 from dev_pack import show_pack
 from dev_server import (
@@ -56,6 +57,12 @@ DEMO_NOTE = (
 DEMO_GUIDE = (
     "The sheet shows all views at six moments, the grid plays them together; each camera has a file of its own."
 )
+
+
+LINT = [["ruff", "check", "."], ["ruff", "format", "--check", "."]]
+TYPES = ["mypy"]
+# What says itself how many processes there are, or needs pytest's own terminal.
+ONE_PROCESS = ("--numprocesses", "--dist", "--pdb", "--trace", "-s", "--capture", "--co", "--collect-only")
 
 
 class Terminated(KeyboardInterrupt):
@@ -159,16 +166,45 @@ def where(options: argparse.Namespace, extra: list[str]) -> int:
 
 
 def test(options: argparse.Namespace, extra: list[str]) -> int:
-    """Lint, then the whole test suite in the chosen ComfyUI's Python."""
+    """Lint, types and the whole test suite in the chosen ComfyUI's Python; with arguments only what they ask for."""
     comfy = find_comfy(options.host, with_tests=True)
     environment = environment_for_tests(comfy)
     environment.update(COMFYUI_PATH=str(comfy.folder), COMFYUI_PYTHON=str(comfy.python))
     environment["SYNCAM_CHROMIUM"] = browser_for_tests([str(comfy.python), "-m", "playwright"], environment)
-    codes = [
-        run_in_foreground([str(comfy.python), "-m", *arguments], environment)
-        for arguments in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["pytest", *extra])
-    ]
+    commands = [*LINT, *([] if extra else [TYPES]), ["pytest", *side_by_side(extra), *extra]]
+    return run_all(comfy, commands, environment)
+
+
+def check(options: argparse.Namespace, extra: list[str]) -> int:
+    """Lint and types, which need no test to be run."""
+    comfy = find_comfy(options.host, with_tests=True)
+    return run_all(comfy, [*LINT, TYPES], environment_for_tests(comfy))
+
+
+def run_all(comfy: Comfy, commands: list[list[str]], environment: dict[str, str]) -> int:
+    """Run modules of the chosen Python one after another, whatever the ones before found; the last failure's code."""
+    codes = [run_in_foreground([str(comfy.python), "-m", *command], environment) for command in commands]
     return next((code for code in reversed(codes) if code), 0)
+
+
+def side_by_side(extra: list[str], cores: int | None = None) -> list[str]:
+    """The options with which pytest uses the cores; none where its arguments decide that, or leave little to share.
+
+    One file is one process's work. More processes than six would only wait for the browser tests, which share one.
+    """
+    cores = cores or usable_cores()
+    names = [argument.partition("=")[0] for argument in extra]
+    if any(name in ONE_PROCESS or name.startswith("-n") for name in names):
+        return []
+    paths = [argument.partition("::")[0] for argument in extra if not argument.startswith("-")]
+    files = {path for path in paths if path.endswith(".py")}
+    if cores < 2 or (len(files) == 1 and not any(os.path.isdir(ROOT / path) for path in paths)):
+        return []
+    return ["-n", str(min(cores, 6))]
+
+
+def usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_in_foreground(command: list[str], environment: dict[str, str]) -> int:
@@ -253,7 +289,7 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
         f"  SYNCAM_CACHE     where the pinned ComfyUI lives (now: {cache_folder()})\n"
         "  SYNCAM_CHROMIUM  the browser for the browser tests\n",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{demo,test,serve,where}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{demo,test,check,serve,where}")
 
     def add(name: str, run, text: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text, parents=[common], allow_abbrev=False)
@@ -263,13 +299,14 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     add("demo", demo, "run the shipped workflow headless; the results land in output/").add_argument(
         "--workflow", metavar="FILE", help="run this workflow (API format) instead of the shipped one"
     )
-    add("test", test, "lint and the whole test suite; further arguments go to pytest")
+    add("test", test, "lint, types and the whole test suite; further arguments go to pytest")
+    add("check", check, "lint and types only")
     add("serve", serve, "the web UI until Ctrl-C; further arguments go to ComfyUI").add_argument(
         "--port", type=port_number, default=8188, help="default: 8188"
     )
     add("where", where, "print the ComfyUI folder, its Python and its version as JSON")
     options, extra = parser.parse_known_args(arguments)
-    if extra and options.command in ("demo", "where"):
+    if extra and options.command in ("demo", "check", "where"):
         parser.error(f"unrecognized arguments: {' '.join(extra)}")
     options.host = getattr(options, "host", None)
     return options, [argument for argument in extra if argument != "--"]

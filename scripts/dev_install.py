@@ -272,8 +272,9 @@ def pip_environment(place: Place) -> dict[str, str]:
 
 
 def isolated_environment() -> dict[str, str]:
-    """The environment without the variables that bend a Python's module search path."""
-    return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    """The environment without the variables that bend a Python's module search path, or make it compile all anew."""
+    dropped = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in os.environ.items() if name not in dropped}
 
 
 def fetch_comfyui(place: Place, python: Path, version: str, folder: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import workers
 from hypothesis import HealthCheck, settings
 
 # The same examples on every machine: what a run finds, the next one finds. scripts/fuzz_formats.py looks for new ones.
@@ -19,6 +20,13 @@ settings.register_profile("repeatable", derandomize=True, suppress_health_check=
 settings.load_profile("repeatable")
 
 PACK = Path(__file__).resolve().parent.parent
+FAILED = pytest.StashKey[bool]()
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(workers.Workers())
+    if workers.is_worker(config):
+        workers.share_cores(config)
 
 
 def comfyui_path() -> Path:
@@ -51,7 +59,8 @@ def comfy(tmp_path_factory):
 
     import nodes as host_nodes
 
-    torch.set_num_threads(2)
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(2)
     for folder in (folder_paths.get_input_directory(), folder_paths.get_output_directory(), folder_paths.models_dir):
         os.makedirs(folder, exist_ok=True)
     asyncio.run(host_nodes.init_builtin_extra_nodes())
@@ -76,6 +85,15 @@ def comfy(tmp_path_factory):
     return SimpleNamespace(
         root=root, nodes=classes, run=run, folders=folder_paths, pack=pack, brought=brought, calls=calls
     )
+
+
+@pytest.fixture
+def outputs(comfy, tmp_path):
+    """An output folder of its own for each test."""
+    before = comfy.folders.get_output_directory()
+    comfy.folders.set_output_directory(str(tmp_path))
+    yield tmp_path
+    comfy.folders.set_output_directory(before)
 
 
 @contextmanager
@@ -116,28 +134,70 @@ def browser():
 
     with sync_playwright() as playwright:
         flags = ["--no-sandbox", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
+        flags += ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]  # nothing but this machine is asked
         browser = playwright.chromium.launch(executable_path=path, args=flags)
         yield browser
         browser.close()
 
 
 @pytest.fixture(scope="module")
-def library_page(browser):
-    """A blank page without a server, on which `import("/name.mjs")` loads web/lib/name.mjs."""
+def frontend(browser, server):
+    """Pages of the server's frontend: frontend.Frontend."""
+    from frontend import Frontend
 
-    def answer(route):
-        name = route.request.url.rsplit("/", 1)[1]
-        if name.endswith(".mjs"):
-            source = (PACK / "web" / "lib" / name).read_text(encoding="utf-8")
-            route.fulfill(body=source, content_type="text/javascript")
-        else:
-            route.fulfill(body="<!doctype html><title>blank</title>", content_type="text/html")
+    return Frontend(browser, server)
 
-    page = browser.new_page()
-    page.route("**/*", answer)
-    page.goto("http://blank.test/")
-    yield page
-    page.close()
+
+@pytest.fixture
+def open_page(frontend):
+    """A function that opens a fresh page of the frontend for this test: Frontend.open."""
+    yield frontend.open
+    frontend.close_others()
+
+
+@pytest.fixture
+def page_again(frontend, request):
+    """A function that gives the page of an earlier test with a blank workflow, if that one passed: Frontend.again."""
+    given = []
+
+    def again(*key):
+        given.append((frontend.again(*key), *key))
+        return given[-1][0]
+
+    yield again
+    for page, *key in given:
+        if not request.node.stash.get(FAILED, False):
+            frontend.give_back(page, *key)
+    frontend.close_others()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
+
+
+@pytest.fixture(scope="session")
+def node():
+    """The program of Node.js; without one that starts the test is skipped."""
+    from javascript import find_node
+
+    program = find_node()
+    if not program:
+        pytest.skip("no Node.js starts on this machine; install one (Debian, Ubuntu: libatomic1 for Playwright's)")
+    return program
+
+
+@pytest.fixture(scope="session")
+def javascript(node):
+    """Evaluates JavaScript: ``javascript.evaluate("async (x) => ...", x)``, with web/lib at hand."""
+    from javascript import JavaScript
+
+    process = JavaScript(node)
+    yield process
+    process.close()
 
 
 @pytest.fixture(scope="session")

@@ -9,14 +9,36 @@ from collections.abc import Callable
 import comfy.context_windows
 import torch
 from comfy.ldm.wan.model import WanModel
+from comfy.model_patcher import ModelPatcher
+from comfy.patcher_extension import WrappersMP
 
 from ...syncam_core.errors import UserError
 
 TIME = 2  # of a latent (views, channels, frames, height, width)
+VIEW_SYNC_KEY, RECAPTURE_KEY = "syncam_view_sync", "syncam_recapture"  # of what our nodes attach to a model
+NODES = {VIEW_SYNC_KEY: "SynCamApply", RECAPTURE_KEY: "SynCamReCamApply"}
+
+
+def refuse_the_other(model: ModelPatcher, key: str) -> None:
+    """Raise ``UserError`` for a model that the other of the two modules is set on already.
+
+    Re-capture has self-attention weights of its own, with which view synchronization was never trained.
+    """
+    other = next(name for name in NODES if name != key)
+    if model.get_wrappers(WrappersMP.APPLY_MODEL, other):
+        raise UserError(
+            f"{NODES[key]}: 'model' comes from {NODES[other]}, and one model cannot do both; connect the model from "
+            f"before {NODES[other]}, both may use it in one workflow.",
+            field="model",
+        )
 
 
 def refuse_strangers(
-    base_model, model_options: dict | None, views: int, is_ours: Callable[[object], bool] | None = None
+    base_model,
+    model_options: dict | None,
+    views: int,
+    is_ours: Callable[[object], bool] | None = None,
+    node: str = "SynCamApply",
 ) -> None:
     """Raise ``UserError`` if somebody has changed the model so that its views would not be synchronized.
 
@@ -26,13 +48,13 @@ def refuse_strangers(
     wan = getattr(base_model.diffusion_model, "_orig_mod", base_model.diffusion_model)  # inside torch.compile
     if not isinstance(wan, WanModel) and not type(wan).__module__.startswith("comfy."):
         raise UserError(
-            f"SynCamApply: another node has turned the model into {type(wan).__name__}, which does not let "
-            "SynCamApply in; remove that node (ReWanPatcher of RES4LYF, for one) or switch its 'enable' off and run it "
+            f"{node}: another node has turned the model into {type(wan).__name__}, which does not let "
+            f"{node} in; remove that node (ReWanPatcher of RES4LYF, for one) or switch its 'enable' off and run it "
             "once more."
         )
     if views > 1 and getattr(wan, "_true_parallel_active", False):
         raise UserError(
-            "SynCamApply: ParallelAnything sends the views to different devices, where they cannot see each other; "
+            f"{node}: ParallelAnything sends the views to different devices, where they cannot see each other; "
             "remove it, or use MultiGPU CFG Split."
         )
     if model_options is None or is_ours is None:
@@ -40,28 +62,28 @@ def refuse_strangers(
     options = model_options.get("transformer_options", {})
     if "context_handler" in model_options and getattr(options.get("easycache"), "name", "") == "EasyCache":
         raise UserError(
-            "SynCamApply: EasyCache takes one context window for another; use LazyCache in its place, which works with "
+            f"{node}: EasyCache takes one context window for another; use LazyCache in its place, which works with "
             "windows, or remove one of the two."
         )
     present = options.get("patches_replace", {}).get("dit", {})
     foreign = [i for i in range(len(wan.blocks)) if not is_ours(present.get(("double_block", i)))]
     if foreign:
         raise UserError(
-            f"SynCamApply: another node has replaced {numbered('block', foreign)} of the model after it, so the views "
-            "would not be synchronized there; move SynCamApply behind that node, next to the sampler."
+            f"{node}: another node has replaced {numbered('block', foreign)} of the model after it, so the views "
+            f"would not be synchronized there; move {node} behind that node, next to the sampler."
         )
 
 
-def refuse_parts(shape: torch.Size, rows: int, tokens: int) -> None:
+def refuse_parts(shape: torch.Size, rows: int, tokens: int, node: str = "SynCamApply") -> None:
     """Raise ``UserError`` if a stream (batch, tokens, dim) is a part of the one of all views that was asked for."""
     if shape[0] != rows:
         raise UserError(
-            f"SynCamApply: another node hands the model {shape[0]} of {rows} videos at a time, so the views cannot see "
+            f"{node}: another node hands the model {shape[0]} of {rows} videos at a time, so the views cannot see "
             "each other; remove the node that splits the batch (ParallelAnything, Skip Layer Guidance of KJNodes, ...)."
         )
     if shape[1] < tokens:
         raise UserError(
-            f"SynCamApply: another node hands the model {shape[1]} of {tokens} tokens at a time, as sequence parallelism "
+            f"{node}: another node hands the model {shape[1]} of {tokens} tokens at a time, as sequence parallelism "
             "does (USP of raylight); switch that off."
         )
 
@@ -71,7 +93,7 @@ def numbered(noun: str, numbers: list[int], most: int = 8) -> str:
     return f"{noun}{'s' if len(numbers) > 1 else ''} {names}"
 
 
-def windows_over_time(handler) -> comfy.context_windows.ContextHandlerABC:
+def windows_over_time(handler, node: str = "SynCamApply") -> comfy.context_windows.ContextHandlerABC:
     """A context handler that cuts ``handler``'s windows for a batch of views, all of them at the same frames.
 
     The host's own windows take the timesteps, one per view, for frames and crash. The copy is for one sampling. Raises
@@ -79,13 +101,13 @@ def windows_over_time(handler) -> comfy.context_windows.ContextHandlerABC:
     """
     if not isinstance(handler, comfy.context_windows.IndexListContextHandler):
         raise UserError(
-            f"SynCamApply: {type(handler).__name__} makes context windows in a way of its own; use Context Windows "
+            f"{node}: {type(handler).__name__} makes context windows in a way of its own; use Context Windows "
             "(Manual) with 'dim' 2, or Wan Context Windows."
         )
     if handler.dim != TIME:
         over = {0: "would part the views", 1: "would part the channels"}.get(handler.dim, "would part the picture")
         raise UserError(
-            f"SynCamApply: 'dim' of Context Windows (Manual) is {handler.dim}, which {over}; set it to {TIME}, which is "
+            f"{node}: 'dim' of Context Windows (Manual) is {handler.dim}, which {over}; set it to {TIME}, which is "
             "time, or use Wan Context Windows.",
             field="dim",
         )

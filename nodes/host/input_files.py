@@ -36,8 +36,9 @@ def camera_files() -> list[str]:
             # A folder within a model, "sparse", is the same model again.
             if not (holds and inner.is_dir()) and _holds_cameras(inner):
                 offered.append(f"{entry.name}/{inner.name}")
-    for path in _found.keys() - seen:
-        _found.pop(path, None)
+    for path in list(_found):  # a copy: the server's thread and that of the prompts may list at once
+        if path not in seen:
+            _found.pop(path, None)
     return sorted(offered)
 
 

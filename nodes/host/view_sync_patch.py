@@ -28,13 +28,13 @@ from ...syncam_core.view_sync.settings import Settings
 from ...syncam_core.wan.attention import Rope, grid_rope
 from ...syncam_core.wan.geometry import KNOWN_SIZES, Geometry
 from ..shared.errors import sentences_of
-from .add_ons import refuse_parts, refuse_strangers, windows_over_time
+from .add_ons import VIEW_SYNC_KEY, refuse_parts, refuse_strangers, refuse_the_other, windows_over_time
 from .latents import geometry_of_model
 from .prompts import check_prompts
 from .sampling_cache import Once
 from .wan_block import STEP, BlockPatch, Insert, Step, is_block_patch, is_plain, replaced, unwrapped, view_attention
 
-KEY = "syncam_view_sync"
+KEY = VIEW_SYNC_KEY
 ONCE = "syncam_once"  # in the transformer_options of one sampling
 GIVEN = "syncam_given"  # a conditioning's clean latents and where they count, (views, channels + 1, ...)
 ROUNDING = 1e-6  # of a noise level in float32
@@ -52,6 +52,7 @@ def apply_view_sync(
     synchronized block as its original. Raises ``UserError`` if model, weights, cameras and settings do not belong
     together.
     """
+    refuse_the_other(model, KEY)
     check_model(model, weights)
     with sentences_of("SynCamApply"):
         settings = settings.spread(cameras.views, len(weights.model.blocks))

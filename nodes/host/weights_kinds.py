@@ -18,6 +18,9 @@ from torch import Tensor, nn
 
 from ...syncam_core.disk.checkpoint import WeightsError, open_state_dict
 from ...syncam_core.errors import UserError
+from ...syncam_core.recapture.module import ReCapture
+from ...syncam_core.recapture.weights import convert_recapture, is_recapture, read_recapture_weights
+from ...syncam_core.view_sync.convert import convert
 from ...syncam_core.view_sync.module import ViewSync, fold_output
 from ...syncam_core.view_sync.weights import MARKER_KEY, read_weights
 
@@ -31,16 +34,22 @@ class Kind:
     module: type[nn.Module]
     recognizes: Callable[[Collection[str]], bool]
     load: Callable[[str], ModelPatcher]
+    convert: Callable  # (source, target, dtype, progress=...) -> what was written, with tensors, depth and dim
 
 
-def load_weights(path: str) -> ModelPatcher:
-    """The weights of a file of any kind. Raises ``WeightsError`` with one sentence where it is of none."""
+def kind_of(path: str) -> Kind:
+    """What a file holds. Raises ``WeightsError`` with one sentence where it cannot be read."""
     try:
         state, _ = open_state_dict(Path(path))
     except OSError as error:
         raise WeightsError(f"'{Path(path).name}' cannot be read: {error.strerror or error}.") from None
     # The reader of view-sync weights knows what a file of no kind is instead.
-    return next((kind for kind in KINDS if kind.recognizes(state.keys())), VIEW_SYNC).load(path)
+    return next((kind for kind in KINDS if kind.recognizes(state.keys())), VIEW_SYNC)
+
+
+def load_weights(path: str) -> ModelPatcher:
+    """The weights of a file of any kind. Raises ``WeightsError`` with one sentence where it is of none."""
+    return kind_of(path).load(path)
 
 
 def check_kind(weights: ModelPatcher, wanted: Kind) -> None:
@@ -67,6 +76,19 @@ def load_view_sync(path: str, disable_dynamic: bool = False) -> ModelPatcher:
     return owned_by_host(module, {key: tensor.to(dtype) for key, tensor in tensors.items()}, again, disable_dynamic)
 
 
+def load_recapture(path: str, disable_dynamic: bool = False) -> ModelPatcher:
+    """Read a weights file into the re-capture module, as :func:`owned_by_host`. Raises ``WeightsError``."""
+    weights = read_recapture_weights(path)
+    dtype = torch.float32 if weights.dtype == torch.float64 else weights.dtype
+    device = comfy.model_management.unet_offload_device()
+    module = ReCapture(weights.dim, weights.depth, device, dtype, comfy.ops.manual_cast)
+    tensors = {key: tensor.to(dtype) for key, tensor in weights.module.items()}
+    patcher = owned_by_host(module, tensors, (load_recapture, (path,)), disable_dynamic)
+    # Part of the file, but patches of the base: the host keeps them beside the base's own weights.
+    module.self_attention = weights.self_attention
+    return patcher
+
+
 def owned_by_host(
     module: nn.Module, tensors: dict[str, Tensor], again: tuple[Callable, tuple], disable_dynamic: bool = False
 ) -> ModelPatcher:
@@ -90,5 +112,14 @@ VIEW_SYNC = Kind(
     module=ViewSync,
     recognizes=lambda keys: any(key.endswith(MARKER_KEY) for key in keys),
     load=load_view_sync,
+    convert=convert,
 )
-KINDS = (VIEW_SYNC,)
+RECAPTURE = Kind(
+    name="the re-capture weights of ReCamMaster",
+    node="SynCamReCamApply",
+    module=ReCapture,
+    recognizes=is_recapture,
+    load=load_recapture,
+    convert=convert_recapture,
+)
+KINDS = (VIEW_SYNC, RECAPTURE)

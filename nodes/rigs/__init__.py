@@ -7,9 +7,10 @@ from . import (
     motion,
     other_packs,
     preview,
+    recam,
     text,
     transforms,
 )
 
-MODULES = (text, files, editor, builders, transforms, motion, other_packs, preview)
+MODULES = (text, files, editor, builders, transforms, motion, recam, other_packs, preview)
 NODES = [node for module in MODULES for node in module.NODES]

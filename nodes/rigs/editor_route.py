@@ -199,7 +199,7 @@ def own_rig_json(path: Path) -> str:
     from ...syncam_core.cameras import rig_from_json
 
     try:
-        text = path.read_text(encoding="utf-8-sig") if path.stat().st_size <= MAX_TEXT_BYTES else ""
+        text = path.read_bytes().decode("utf-8-sig") if path.stat().st_size <= MAX_TEXT_BYTES else ""  # line ends stay
         rig_from_json(text)
     except (UserError, UnicodeDecodeError):
         return ""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from comfy_api.latest import io
 
 from ...syncam_core.cameras.rig import MAX_VIEWS, Rig
-from ..shared.inputs import items_in_order, members_input, unit_input
+from ..shared.inputs import in_order, members_input, unit_input
 from ..shared.node import SynCamNode
 from .inputs import CATEGORY, rig_given, rig_output
 
+Item = TypeVar("Item")
 CameraCtrlPoses = io.Custom("CAMERACTRL_POSES")  # list of rows of 19 numbers
 
 ROWS = ("frames", "cameras")
@@ -46,10 +48,10 @@ class SynCamRigFromLoad3D(SynCamNode):
         )
 
     @classmethod
-    def execute(cls, cameras: dict[str, list[dict[str, Any] | None]], unit_m: list[float]) -> io.NodeOutput:
+    def execute(cls, cameras: dict[str, list[dict[str, Any]]], unit_m: list[float]) -> io.NodeOutput:
         from ...syncam_core.formats.load3d_camera import rig_from_load3d
 
-        return io.NodeOutput(rig_from_load3d(items_in_order(cameras), unit_m[0]))
+        return io.NodeOutput(rig_from_load3d(connected(cameras), unit_m[0]))
 
 
 class SynCamRigToLoad3D(SynCamNode):
@@ -132,12 +134,10 @@ class SynCamRigFromCameraCtrl(SynCamNode):
         )
 
     @classmethod
-    def execute(
-        cls, poses: dict[str, list[list[list[float]] | None]], rows: list[str], unit_m: list[float]
-    ) -> io.NodeOutput:
+    def execute(cls, poses: dict[str, list[list[list[float]]]], rows: list[str], unit_m: list[float]) -> io.NodeOutput:
         from ...syncam_core.formats.cameractrl_poses import rig_from_cameractrl
 
-        return io.NodeOutput(rig_from_cameractrl(items_in_order(poses), rows[0], unit_m[0]))
+        return io.NodeOutput(rig_from_cameractrl(connected(poses), rows[0], unit_m[0]))
 
 
 class SynCamRigToCameraCtrl(SynCamNode):
@@ -184,6 +184,11 @@ class SynCamRigToCameraCtrl(SynCamNode):
         from ...syncam_core.formats.cameractrl_poses import cameractrl_from_rig
 
         return io.NodeOutput(cameractrl_from_rig(rig, length, unit_m, (width, height)))
+
+
+def connected(sockets: Mapping[str, list[Item] | None]) -> list[Item]:
+    """What the sockets hold; a viewer that gave nothing stays in its place, for the reader to name it."""
+    return [item for items in in_order(sockets) for item in items]
 
 
 def size_inputs(tooltip: str):

@@ -6,10 +6,11 @@ from . import (
     demo_model,
     dual_guider,
     given_views,
+    recapture,
     sampler,
     view_control,
     weights,
 )
 
-MODULES = (cameras, weights, apply, view_control, given_views, sampler, dual_guider, demo_model)
+MODULES = (cameras, weights, apply, view_control, given_views, sampler, dual_guider, recapture, demo_model)
 NODES = [node for module in MODULES for node in module.NODES]

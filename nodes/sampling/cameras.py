@@ -8,12 +8,12 @@ from comfy_api.latest import io
 
 import nodes as host_nodes
 
-from ...syncam_core.cameras import CameraEncoding, Rig, encode_cameras
+from ...syncam_core.cameras import CameraEncoding, Rig, TrajectoryEncoding, encode_cameras
 from ...syncam_core.cameras.meter import warn
 from ...syncam_core.errors import UserError
 from ...syncam_core.wan.geometry import WAN21
 from ..shared.errors import sentences_of, verdict
-from ..shared.socket_types import CamerasType, RigType
+from ..shared.socket_types import CamerasType, RigType, TrajectoriesType
 
 SMALLEST_SIDE = WAN21.token_pixels
 LONGEST_VIDEO = host_nodes.MAX_RESOLUTION  # the limit of the host's own video nodes
@@ -78,10 +78,14 @@ class SynCamEmptyLatent(io.ComfyNode):
             node_id="SynCamEmptyLatent",
             display_name="SynCam Empty Latent",
             category="SynCam",
-            description="An empty Wan video latent with one batch item for each camera.",
+            description="An empty Wan video latent with one batch item for each camera, or for each trajectory of a re-capture.",
             search_aliases=["empty video latent", "multi view latent"],
             inputs=[
-                CamerasType.Input("cameras", tooltip="From SynCam Encode Cameras; says how many views there are."),
+                CamerasType.Input(
+                    "cameras",
+                    optional=True,
+                    tooltip="From SynCam Encode Cameras; says how many views there are. Or connect trajectories.",
+                ),
                 io.Int.Input(
                     "width",
                     default=832,
@@ -106,6 +110,11 @@ class SynCamEmptyLatent(io.ComfyNode):
                     step=4,
                     tooltip="Frames of the video, 4n+1; the same as in SynCam Encode Cameras.",
                 ),
+                TrajectoriesType.Input(
+                    "trajectories",
+                    optional=True,
+                    tooltip="For re-captures, in place of cameras: from SynCam Encode Trajectories, one video for each.",
+                ),
             ],
             outputs=[io.Latent.Output(display_name="latent", tooltip="Goes into SynCam Sampler or any KSampler.")],
         )
@@ -116,15 +125,30 @@ class SynCamEmptyLatent(io.ComfyNode):
         return verdict(cls.check, SMALLEST_SIDE, SMALLEST_SIDE, length) if isinstance(length, int) else True
 
     @classmethod
-    def execute(cls, cameras: CameraEncoding, width: int, height: int, length: int) -> io.NodeOutput:
+    def execute(
+        cls,
+        width: int,
+        height: int,
+        length: int,
+        cameras: CameraEncoding | None = None,
+        trajectories: TrajectoryEncoding | None = None,
+    ) -> io.NodeOutput:
         cls.check(width, height, length)
+        if (cameras is None) == (trajectories is None):
+            raise UserError(
+                "SynCamEmptyLatent: connect 'cameras' of SynCamEncodeCameras for synchronized views, or 'trajectories' of "
+                f"SynCamEncodeTrajectories for re-captures; {'none' if cameras is None else 'both'} are connected.",
+                field="cameras",
+            )
+        what, encoder = ("cameras", "SynCamEncodeCameras") if cameras else ("trajectories", "SynCamEncodeTrajectories")
+        cameras = cameras or trajectories
         shape = WAN21.latent_shape(cameras.views, length, height, width)
         if shape[2] != cameras.latent_frames:
             encoded = WAN21.length(cameras.latent_frames)
             raise UserError(
-                f"SynCamEmptyLatent: 'length' is {length} ({shape[2]} latent frames), but 'cameras' were encoded "
+                f"SynCamEmptyLatent: 'length' is {length} ({shape[2]} latent frames), but '{what}' were encoded "
                 f"for {encoded} frames ({cameras.latent_frames} latent frames); set 'length' here to {encoded}, or "
-                f"'length' of SynCamEncodeCameras to {length}.",
+                f"'length' of {encoder} to {length}.",
                 field="length",
             )
         samples = torch.zeros(shape, device=comfy.model_management.intermediate_device())

@@ -18,6 +18,8 @@ from ...syncam_core.wan.geometry import WAN21, Geometry
 from ..host.latents import EMPTY_LATENT_RATIOS, geometry_of_model, given_views
 from ..host.live_preview import all_views_callback
 from ..host.memory import memory_of_sampling
+from ..host.recapture_patch import check_latent as check_recapture_latent
+from ..host.recapture_patch import recapture_of
 from ..host.resume import Job, going_on
 from ..host.view_sync_patch import ViewSyncWrapper, check_latent, view_sync_of
 from ..shared.errors import sentences_of, verdict
@@ -42,7 +44,10 @@ class SynCamSampler(io.ComfyNode):
             ),
             search_aliases=["syncammaster sampler", "multi view ksampler"],
             inputs=[
-                io.Model.Input("model", tooltip="From SynCam Apply. Without it the videos would not be synchronized."),
+                io.Model.Input(
+                    "model",
+                    tooltip="From SynCam Apply; without it the videos would not be synchronized. Or from SynCam ReCam Apply.",
+                ),
                 io.Conditioning.Input(
                     "positive", tooltip="One prompt for all views: what happens, not how it is filmed."
                 ),
@@ -163,6 +168,10 @@ class SynCamSampler(io.ComfyNode):
         if synchronization is not None:
             cameras = synchronization.cameras
             say_on_node(cls, what_to_expect(model, synchronization, samples.shape, cfg))
+        elif (recapture := recapture_of(model)) is not None:
+            cameras = recapture.trajectories
+            check_recapture_latent(samples.shape, recapture, geometry_of_model(model.model), "SynCamSampler")
+            say_on_node(cls, untrained(samples.shape, recapture.weights.model.dim, geometry_of_model(model.model)))
         with sentences_of("SynCamSampler"):
             order = read_noise_order(noise_order, len(samples))
             own = comfy.sample.prepare_noise(samples, seed, order or latent.get("batch_index"))

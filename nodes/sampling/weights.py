@@ -12,10 +12,9 @@ import folder_paths
 from comfy_api.latest import io, ui
 
 from ...syncam_core.errors import UserError
-from ...syncam_core.view_sync.convert import convert
 from ...syncam_core.view_sync.weights import FLOAT_DTYPES, WeightsError
 from ..host.model_folder import FOLDER
-from ..host.weights_kinds import load_weights
+from ..host.weights_kinds import kind_of, load_weights
 from ..shared.errors import sentences_of, verdict
 from ..shared.socket_types import WeightsType
 
@@ -28,8 +27,9 @@ class SynCamLoadWeights(io.ComfyNode):
             display_name="SynCam Load Weights",
             category="SynCam",
             description=(
-                "Loads the view-sync weights of SynCamMaster: the authors' checkpoint step20000.ckpt, or the small "
-                ".safetensors file that SynCam Convert Weights makes from it. Put them into models/syncam."
+                "Loads the weights of SynCamMaster (synchronized views) or ReCamMaster (a video filmed again): the authors' "
+                "checkpoint step20000.ckpt, or the small .safetensors file that SynCam Convert Weights makes from it. "
+                "Put them into models/syncam."
             ),
             search_aliases=["syncammaster", "multi view weights"],
             inputs=[
@@ -39,7 +39,9 @@ class SynCamLoadWeights(io.ComfyNode):
                     tooltip="A file in models/syncam. What it holds is told from its keys, not from its name.",
                 )
             ],
-            outputs=[WeightsType.Output(display_name="weights", tooltip="Goes into SynCam Apply.")],
+            outputs=[
+                WeightsType.Output(display_name="weights", tooltip="Goes into SynCam Apply, or SynCam ReCam Apply.")
+            ],
         )
 
     @classmethod
@@ -72,7 +74,7 @@ class SynCamConvertWeights(io.ComfyNode):
             display_name="SynCam Convert Weights",
             category="SynCam",
             description=(
-                "Writes the view-sync tensors of the authors' 3.5 GB checkpoint into a 0.7 GB .safetensors file in "
+                "Writes what matters of the authors' 3 to 7 GB checkpoint, of either model, into a 0.7 GB .safetensors file in "
                 "models/syncam, once. It loads faster and opens without a pickle."
             ),
             inputs=[
@@ -114,7 +116,7 @@ class SynCamConvertWeights(io.ComfyNode):
 
         with sentences_of("SynCamConvertWeights"):
             try:
-                written = convert(source, target, dtype, progress=progress)
+                written = kind_of(source).convert(source, target, dtype, progress=progress)
             except WeightsError as problem:
                 raise UserError(f"in 'weights_name', {problem}", field="weights_name") from problem
             except (UserError, OSError) as problem:

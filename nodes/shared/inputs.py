@@ -93,7 +93,8 @@ def members_input(name: str, member: io.Input, most: int, tooltip: str):
 
 def in_order(sockets: Mapping[str, Item | None]) -> list[Item]:
     """What is connected, by the socket's number: a prompt may name the sockets in any order, and null is nothing."""
-    return [sockets[socket] for socket in sorted(sockets, key=natural) if sockets[socket] is not None]
+    connected = (sockets[socket] for socket in sorted(sockets, key=natural))
+    return [item for item in connected if item is not None]
 
 
 def items_in_order(sockets: Mapping[str, Iterable[Item | None] | None]) -> list[Item]:

@@ -18,17 +18,20 @@ class SynCamNode(io.ComfyNode):
     clients and the official command line send null for what is not connected, and the default takes its place.
     """
 
+    node_id: str
+
     def __init_subclass__(cls, **options) -> None:
         super().__init_subclass__(**options)
         own = vars(cls).get("execute")
-        # The host copies classes, with what is wrapped already, and locks the copies.
+        # The host copies classes under other names, with what is wrapped already, and locks the copies.
         if own is not None and not hasattr(own.__func__, "__wrapped__"):
+            cls.node_id = cls.__name__
             cls.execute = classmethod(_as_the_host_calls_it(own.__func__, cls.__name__))
 
     @classmethod
     def judged(cls, check: Callable[..., object], *values: object) -> bool | str:
         """What `validate_inputs` returns: True where `check` passes, else its sentence with the node's id in front."""
-        return verdict(sentences_of(cls.GET_SCHEMA().node_id)(check), *values)
+        return verdict(sentences_of(cls.node_id)(check), *values)
 
 
 def _as_the_host_calls_it(execute: Callable[..., io.NodeOutput], node_id: str) -> Callable[..., io.NodeOutput]:

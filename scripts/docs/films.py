@@ -49,7 +49,7 @@ FPS = Fraction(15)
 WORLD_FPS = 8.0  # the toy world is filmed slower than it is shown, so that two seconds hold most of a round
 PROMPT = "a red cone circling on sand under a clear sky"
 LARGEST_FILE = 100_000  # bytes
-QUALITIES = (60, 50, 40, 30, 20)  # the first one that keeps the file small enough
+QUALITIES = (50, 40, 30, 20)  # the first one that keeps the file small enough
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,6 +28,7 @@ from .presets import PRESETS, preset_rig
 from .rig import MAX_VIEWS, PALETTE, Lens, Rig
 from .rig_json import rig_from_json, rig_to_json
 from .spoken import choose_cameras, parse_numbers
+from .trajectories import TrajectoryEncoding, encode_trajectories, recam_rig
 from .transforms import merge_rigs, reorder_rig, retarget_rig, scale_rig, translate_rig, turn_rig
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Meter",
     "Move",
     "Rig",
+    "TrajectoryEncoding",
     "arc_rig",
     "bake_keyframes",
     "bullet_time_rig",
@@ -48,6 +50,7 @@ __all__ = [
     "close_wide_rig",
     "dome_rig",
     "encode_cameras",
+    "encode_trajectories",
     "grid_rig",
     "line_rig",
     "look_at_c2w",
@@ -58,6 +61,7 @@ __all__ = [
     "orbit_rig",
     "parse_numbers",
     "preset_rig",
+    "recam_rig",
     "relative_poses",
     "reorder_rig",
     "retarget_rig",

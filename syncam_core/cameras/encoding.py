@@ -36,7 +36,7 @@ class CameraEncoding:
     colors: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "poses", _checked_poses(self.poses))
+        object.__setattr__(self, "poses", checked_poses(self.poses))
 
     @property
     def views(self) -> int:
@@ -93,7 +93,7 @@ def relative_poses(
     return relative
 
 
-def _checked_poses(given: Any) -> Tensor:
+def checked_poses(given: Any) -> Tensor:
     if isinstance(given, Tensor):
         poses = given.detach()
     else:

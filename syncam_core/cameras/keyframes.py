@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
+from typing import TypeVar
 
 import numpy as np
 from numpy import ndarray
@@ -10,6 +12,7 @@ from numpy import ndarray
 from .orbit import orbit_matrices
 
 INTERPOLATIONS = ("smooth", "linear")
+Progress = TypeVar("Progress", ndarray, Fraction)
 EASES = ("none", "in", "out", "in_out", "hold")
 
 
@@ -41,9 +44,9 @@ def bake_keyframes(
 
 
 def eased(
-    progress: ndarray,  # 0..1, from one keyframe to the next
+    progress: Progress,  # 0..1, from one keyframe to the next
     ease: str,  # of EASES
-) -> ndarray:  # 0..1
+) -> Progress:  # 0..1
     """Even progress u as an eased one: "none" u, "in" u^2, "out" 1-(1-u)^2, "in_out" u^2 (3-2u), "hold" 0."""
     if ease == "in":
         return progress**2
@@ -52,7 +55,7 @@ def eased(
     if ease == "in_out":
         return progress**2 * (3 - 2 * progress)
     if ease == "hold":
-        return np.zeros_like(progress)
+        return progress * 0
     return progress
 
 

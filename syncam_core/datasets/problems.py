@@ -65,7 +65,7 @@ class BrokenData(UserError):
         count = f"{len(self.problems)} problems" if len(self.problems) > 1 else "a problem"
         super().__init__("\n".join([f"the data has {count}; repair it, or skip what is broken.", *lines]))
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
         return type(self), (self.problems,)
 
 
@@ -162,9 +162,9 @@ def judge(footage: Footage, kind: Kind) -> tuple[int, ...] | None:
     else:
         if c2w.ndim != 3 or c2w.shape[1:] != (4, 4) or not len(c2w) or c2w.dtype != torch.float64:
             raise BrokenFootage(f"its poses are {tuple(c2w.shape)} {c2w.dtype}; (frames, 4, 4) float64 are needed.")
-        problem = camera_problem(c2w)
-        if problem:
-            raise BrokenFootage(f"its pose at frame {problem[0]} {problem[1]}")
+        wrong = camera_problem(c2w)
+        if wrong:
+            raise BrokenFootage(f"its pose at frame {wrong[0]} {wrong[1]}")
     if frames is None:
         return None
     _judge_count(footage, kind, frames)

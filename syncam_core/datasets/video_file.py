@@ -46,8 +46,8 @@ class VideoFile:
         """The number of frames that reading will give, from the container alone. Raises BrokenFootage."""
         with self._opened() as (container, stream):
             # The header counts what an edit list leaves out, too; then it does not agree with the length of the film.
-            frames, rate = stream.frames, stream.average_rate
-            if not (frames and stream.duration and rate and round(stream.duration * stream.time_base * rate) == frames):
+            frames, rate, unit = stream.frames, stream.average_rate, stream.time_base
+            if not (frames and stream.duration and unit and rate and round(stream.duration * unit * rate) == frames):
                 frames = sum(1 for packet in container.demux(stream) if packet.size and not packet.is_discard)
             self._judge_count(frames)
             return min(frames, self.length or frames)

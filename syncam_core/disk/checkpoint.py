@@ -36,7 +36,7 @@ class WeightsError(UserError):
     """The file cannot serve as weights; the message says what it is and what to use instead."""
 
 
-class _SafetensorsState(Mapping):
+class _SafetensorsState(Mapping[str, Tensor]):
     """A safetensors file as a lazy mapping: a tensor is read when it is asked for."""
 
     def __init__(self, file: safe_open):

@@ -25,8 +25,6 @@ from .json_values import as_object, number, numbers, positive
 ASPECT = 832 / 480  # of a camera that does not tell its own; for the drawn lens only
 TARGET_M = 3.0  # how far ahead the target of a camera lies that looks at nothing in common with the others
 
-_FLIP = FLIP_YZ[:3, :3]
-
 
 def rig_from_load3d(cameras: Sequence[Any], unit_m: float = 1.0, names: Sequence[str] = ()) -> Rig:
     """A rig of still cameras; `unit_m` is the length of one scene unit in metres.

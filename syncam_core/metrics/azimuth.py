@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..cameras.rig import Rig
 from ..synthetic import DEMO_WORLD, FLOORS, SKIES, Scene, focal_px
 from ..synthetic.render import background, camera_rays
 from .locate import Sighting, working_size
@@ -35,7 +35,7 @@ class AzimuthFit:
 
 def fit_azimuths(
     video: Tensor,  # (views, frames, height, width, 3) in 0..1
-    rig: Any,  # in the world's axes; has c2w (views, 1 or frames, 4, 4) and lenses
+    rig: Rig,  # in the world's axes; has c2w (views, 1 or frames, 4, 4) and lenses
     sighting: Sighting,  # of this video
     world: int = DEMO_WORLD,  # version of the procedural world
 ) -> list[AzimuthFit]:  # per view
@@ -77,7 +77,7 @@ class _Backdrop:
         return (off * self.weight).sum((1, 2)) / self.weight.sum().clamp_min(1e-6)
 
 
-def _backdrops(video: Tensor, rig: Any, sighting: Sighting, width: int) -> list[_Backdrop]:  # per view
+def _backdrops(video: Tensor, rig: Rig, sighting: Sighting, width: int) -> list[_Backdrop]:  # per view
     small = working_size(video, width)
     frames, height, width = small.shape[1:4]
     region = sighting.region.flatten(0, 1)[:, None].float()

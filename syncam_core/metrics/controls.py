@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..cameras.rig import Rig
 from ..errors import UserError
 from ..synthetic import PLACE_RADIUS_M, Scene, render
 
@@ -32,14 +32,14 @@ def mixed_seeds(
     return torch.stack([samples[view % len(samples)][view] for view in range(len(samples[0]))])
 
 
-def shuffled_cameras(rig: Any) -> Any:
+def shuffled_cameras(rig: Rig) -> Rig:
     """The rig with every view's camera exchanged for the next view's: the same videos are scored with wrong cameras."""
     return rig.select([*range(1, rig.views), 0])
 
 
 def unrelated_scenes(
     scene: Scene,
-    rig: Any,
+    rig: Rig,
     height: int,  # pixels
     width: int,
     times: Tensor | Sequence[float],  # (frames,) seconds
@@ -61,11 +61,11 @@ def unrelated_scenes(
 
 def control_takes(
     scene: Scene,
-    rig: Any,
+    rig: Rig,
     samples: Sequence[Tensor],  # of the scene's prompt with this rig, from different seeds
     times: Tensor | Sequence[float],  # (frames,) seconds
     seed: int = 0,
-) -> dict[str, tuple[Tensor, Any]]:
+) -> dict[str, tuple[Tensor, Rig]]:
     """Every control of one scene that needs no model, and the first sample itself, as videos and the rigs to score with.
 
     `score_scenes` takes the values of one key over all scenes.

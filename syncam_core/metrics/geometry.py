@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..cameras.rig import inverse
+from ..cameras.rig import Lens, inverse
 from ..synthetic import focal_px, project
 
 
 def triangulate(
     points_px: Tensor,  # (views, frames, 2)
     c2w: Tensor,  # (views, 1 or frames, 4, 4) float64
-    lenses: Sequence[Any],  # per view, with focal_mm and sensor_width_mm
+    lenses: Sequence[Lens],  # per view, with focal_mm and sensor_width_mm
     height: int,
     width: int,
 ) -> Tensor:  # (frames, 3) float64, metres
@@ -57,7 +56,7 @@ def triangulate(
 def reproject(
     points: Tensor,  # (frames, 3) world
     c2w: Tensor,  # (views, 1 or frames, 4, 4)
-    lenses: Sequence[Any],
+    lenses: Sequence[Lens],
     height: int,
     width: int,
 ) -> Tensor:  # (views, frames, 2) pixels
@@ -70,7 +69,7 @@ def reproject(
 def reprojection_errors(
     points_px: Tensor,  # (views, frames, 2)
     c2w: Tensor,  # (views, 1 or frames, 4, 4)
-    lenses: Sequence[Any],
+    lenses: Sequence[Lens],
     height: int,
     width: int,
 ) -> Tensor:  # (views, frames) pixels
@@ -88,9 +87,9 @@ def reprojection_errors(
 def epipolar_line(
     point_px: Tensor,  # (frames, 2) in the first view
     first_c2w: Tensor,  # (1 or frames, 4, 4)
-    first_lens: Any,
+    first_lens: Lens,
     second_c2w: Tensor,
-    second_lens: Any,
+    second_lens: Lens,
     height: int,
     width: int,
 ) -> Tensor:  # (frames, 3)
@@ -118,7 +117,7 @@ def epipolar_line(
 def epipolar_distances(
     points_px: Tensor,  # (views, frames, 2)
     c2w: Tensor,  # (views, 1 or frames, 4, 4)
-    lenses: Sequence[Any],
+    lenses: Sequence[Lens],
     height: int,
     width: int,
 ) -> Tensor:  # (pairs, frames) pixels, pairs (0, 1), (0, 2), ..., (1, 2), ...
@@ -140,7 +139,7 @@ def epipolar_distances(
     return torch.stack(distances).clamp_max(width)
 
 
-def _focal(lenses: Sequence[Any], width: int) -> Tensor:  # (views,)
+def _focal(lenses: Sequence[Lens], width: int) -> Tensor:  # (views,)
     return torch.tensor([focal_px(lens, width) for lens in lenses], dtype=torch.float64)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from ..cameras.rig import Rig
 from ..video.frames import clean_rgb
 from ..video.labels import draw_plate, label_plate
 from .geometry import epipolar_line, reproject, triangulate
@@ -26,7 +26,7 @@ WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 
 def score_picture(
     video: Tensor | Sequence[Tensor],  # (views, frames, height, width, 3) in 0..1
-    rig: Any,  # with names and colors
+    rig: Rig,  # with names and colors
     moments: int = 3,
 ) -> Tensor:  # (height, width, 3) float32 in 0..1
     """One row per view, one column per moment, spread over the clip.
@@ -106,6 +106,6 @@ def _tile(
     return picture
 
 
-def _disc(draw: ImageDraw.ImageDraw, centre: Sequence[float], radius: float, color: Any) -> None:
+def _disc(draw: ImageDraw.ImageDraw, centre: Sequence[float], radius: float, color: str | tuple[int, int, int]) -> None:
     u, v = centre
     draw.ellipse([u - radius, v - radius, u + radius, v + radius], fill=color)

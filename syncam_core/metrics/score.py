@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..cameras import orbit_c2w
-from ..cameras.rig import inverse
+from ..cameras.rig import Rig, inverse
 from ..errors import UserError
 from ..synthetic import DEMO_WORLD
 from .azimuth import camera_azimuths_deg, fit_azimuths, wrapped_deg
@@ -92,7 +92,7 @@ class SyncScore:
 
 def score_scene(
     video: Tensor | Sequence[Tensor],  # (views, frames, height, width, 3) in 0..1
-    rig: Any,  # a camera per view: c2w (views, 1 or frames, 4, 4), lenses
+    rig: Rig,  # a camera per view: c2w (views, 1 or frames, 4, 4), lenses
     *,
     reference_c2w: Tensor | None = None,  # (4, 4)
     world: int = DEMO_WORLD,  # version of the procedural world
@@ -118,7 +118,7 @@ def score_scene(
 
 
 def score_scenes(
-    takes: Iterable[tuple[Tensor, Any]],  # videos (views, frames, height, width, 3) and their rigs
+    takes: Iterable[tuple[Tensor, Rig]],  # videos (views, frames, height, width, 3) and their rigs
     *,
     reference_c2w: Tensor | None = None,
     world: int = DEMO_WORLD,
@@ -143,7 +143,7 @@ def demo_reference_c2w() -> Tensor:  # (4, 4) float64
     return orbit_c2w(*DEMO_REFERENCE)
 
 
-def checked_video(video: Tensor | Sequence[Tensor], rig: Any) -> Tensor:  # (views, frames, height, width, 3)
+def checked_video(video: Tensor | Sequence[Tensor], rig: Rig) -> Tensor:  # (views, frames, height, width, 3)
     """The views as one tensor, if they can be scored with the rig; else a UserError as `score_scene` says."""
     if not isinstance(video, Tensor):
         video = _one_tensor(video)
@@ -166,10 +166,11 @@ def checked_video(video: Tensor | Sequence[Tensor], rig: Any) -> Tensor:  # (vie
     return video
 
 
-def _score(video: Tensor | Sequence[Tensor], rig: Any, reference_c2w: Tensor | None, world: int) -> SyncScore:
+def _score(video: Tensor | Sequence[Tensor], rig: Rig, reference_c2w: Tensor | None, world: int) -> SyncScore:
     video = checked_video(video, rig)
     views, frames, height, width = video.shape[:4]
-    c2w = rig.c2w[:, :frames].double()
+    shot = rig.cut(0, frames)
+    c2w = shot.c2w
     place = c2w[..., :3, 3]
     if (place - place[:1]).norm(dim=-1).max() < 1e-6:
         raise UserError("all cameras of the rig stand at one place, from which no position can be triangulated.")
@@ -177,7 +178,7 @@ def _score(video: Tensor | Sequence[Tensor], rig: Any, reference_c2w: Tensor | N
     cameras = (c2w, rig.lenses, height, width)
     errors = reprojection_errors(sighting.centroid_px, *cameras)
     distances = epipolar_distances(sighting.centroid_px, *cameras)
-    in_world = _Cameras(c2w if reference_c2w is None else _moved(c2w, reference_c2w), rig.lenses)
+    in_world = shot if reference_c2w is None else replace(shot, c2w=_moved(c2w, reference_c2w))
     fits = fit_azimuths(video, in_world, sighting, world)
     azimuth_errors = [fit.error_deg for fit in fits]
     reprojection_px = float(errors.nanquantile(0.5))
@@ -197,12 +198,6 @@ def _score(video: Tensor | Sequence[Tensor], rig: Any, reference_c2w: Tensor | N
         azimuth_errors_deg=tuple(azimuth_errors),
         per_frame_px=tuple(errors.nanmean(0).tolist()),
     )
-
-
-@dataclass(frozen=True, eq=False)
-class _Cameras:
-    c2w: Tensor
-    lenses: Sequence[Any]
 
 
 def _moved(c2w: Tensor, reference_c2w: Tensor) -> Tensor:

@@ -12,13 +12,13 @@ import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..cameras import rig_from_json
 from ..cameras.json_text import parse_json
+from ..cameras.rig import Rig
 from ..cameras.rig_json import MAX_CHARACTERS
 from ..errors import UserError
 from ..formats.files import files_in
@@ -30,7 +30,7 @@ __all__ = ["SyncScore", "main", "read_take", "read_video", "score_scene"]
 
 def read_take(
     rig_file: str | Path,
-) -> tuple[Tensor, Any]:  # (views, frames, height, width, 3) float32 in 0..1, Rig
+) -> tuple[Tensor, Rig]:  # (views, frames, height, width, 3) float32 in 0..1, Rig
     """The views that a rig JSON names under metadata, from its own folder, and the rig.
 
     A rig JSON without that metadata stands for all .mp4 files beside it but grids, in the order of their names.

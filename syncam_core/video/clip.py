@@ -26,9 +26,14 @@ class Clip(Protocol):
     frames at hand. ``dtype`` is uint8 or uint16 (0 to 255 or 65535), or float32 (0 to 1); composers keep it.
     """
 
-    height: int
-    width: int
-    dtype: np.dtype
+    @property
+    def height(self) -> int: ...
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def dtype(self) -> np.dtype: ...
 
     def __len__(self) -> int: ...
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 from io import BytesIO
+from typing import cast
 
 import av
 import numpy as np
@@ -185,9 +186,9 @@ def new_stream(
     encoder = next((name for name in about.encoders if name in av.codecs_available), about.encoders[-1])
     if encoder == "libsvtav1":
         os.environ.setdefault("SVT_LOG", "1")  # it knows no other way not to print thirty lines per file
-    stream = container.add_stream(encoder, rate=rate)
+    stream = cast(av.VideoStream, container.add_stream(encoder, rate=rate))
     stream.width, stream.height, stream.pix_fmt = width, height, about.pixels[bits]
-    options = dict(about.options)
+    options: dict[str, object] = dict(about.options)
     if about.crf is not None and encoder.startswith("lib"):
         options["crf"] = f"{about.crf if crf is None else crf:g}"
     stream.options = options

@@ -121,8 +121,7 @@ def _on_canvas(picture: np.ndarray, height: int, width: int) -> np.ndarray:  # (
 def _timecode_plate(text: str, height: int, width: int) -> LabelPlate:
     # A name may fill half of a view's width and a fifth of its height; a time that was asked for may fill more.
     plate = label_plate(text, TIMECODE_COLOR, max(height, NAMED_HEIGHT), 1_000_000)
-    tall, wide = plate.keep.shape[:2]
-    if wide > width or tall + 2 * plate.margin > height / 2:
+    if plate is None or plate.keep.shape[1] > width or plate.keep.shape[0] + 2 * plate.margin > height / 2:
         raise UserError(
             f"pictures of {width} x {height} pixels are too small to write a timecode into; switch it off, or use "
             "larger views."

@@ -170,7 +170,7 @@ def _rounded_rectangle(height: int, width: int, radius: int) -> np.ndarray:  # (
     return np.asarray(large.resize((width, height), Image.Resampling.BOX), np.float32) / 255
 
 
-def _readable(color: str) -> tuple[float, float, float]:
+def _readable(color: str) -> tuple[float, ...]:
     """The colour in 0..1, mixed with as little white as gives it the least contrast on the plate over white."""
     digits = color.removeprefix("#")
     rgb = tuple(int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4))

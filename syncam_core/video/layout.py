@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from ..cameras.spoken import view_of
 from ..errors import UserError
@@ -91,7 +92,7 @@ class Layout:
         for name in ("rows", "columns"):
             _check_number(name, getattr(self, name), 0, MAX_COLUMNS, int)
         _check_number("gap", self.gap, 0, WIDEST_GAP, int)
-        _check_number("share", self.share, SMALLEST_SHARE, LARGEST_SHARE, (int, float))
+        _check_number("share", self.share, SMALLEST_SHARE, LARGEST_SHARE, float)
         check_color(self.background)
 
 
@@ -114,8 +115,8 @@ def check_color(color: str) -> None:
         )
 
 
-def _check_number(name: str, given: object, least: float, most: float, kind: type | tuple[type, ...]) -> None:
-    if isinstance(given, bool) or not isinstance(given, kind) or not least <= given <= most:
+def _check_number(name: str, given: Any, least: float, most: float, kind: type[float]) -> None:
+    if isinstance(given, bool) or not isinstance(given, (int, kind)) or not least <= given <= most:
         whole = "a whole number from " if kind is int else ""
         raise UserError(f"'{name}' is {given!r}; use {whole}{least:g} to {most:g}.", field=name)
 

@@ -45,10 +45,12 @@ def laid_out(
         )
     plan = plan_layout([(clip.height, clip.width) for clip in clips], layout, names)
     shown = [clips[view] for view in plan.views]
-    captions = [Captions(layout, names[v], colors[v], angles[v] if layout.angles else "") for v in plan.views]
+    captions = [
+        Captions(layout, names[v], colors[v], angles[v] if angles and layout.angles else "") for v in plan.views
+    ]
     taken = layout.corner if layout.kind == PICTURE_IN_PICTURE else ""
     corners = [label_corners(taken if place == 0 else "") for place in range(len(shown))]
-    background = tuple(int(layout.background[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    red, green, blue = (int(layout.background[i : i + 2], 16) / 255 for i in (1, 3, 5))
     # The texts that stay are drawn once; of a timecode only the last frame's is used again.
     plate = lru_cache(maxsize=4 * len(shown))(label_plate)
 
@@ -62,7 +64,7 @@ def laid_out(
             ]
             for one, places, size in zip(captions, corners, plan.sizes, strict=True)
         ]
-        return composed(pictures, plan, labels, background)
+        return composed(pictures, plan, labels, (red, green, blue))
 
     return MadeClip(len(clips[0]), plan.height, plan.width, clips[0].dtype, frame)
 
@@ -80,7 +82,7 @@ class Captions:
         return self.name if self.layout.names else "", self.angles, time
 
 
-def label_corners(taken: str) -> tuple[str, str, str]:
+def label_corners(taken: str) -> tuple[str, ...]:
     """Where name, angles and time stand in a view, one corner of which may be hidden by another view."""
     usual = ("top left", "bottom left", "bottom right")
     return tuple("top right" if corner == taken else corner for corner in usual)

@@ -142,7 +142,7 @@ def _clip(
     frames: int,  # of the file
     shown: tuple[int, int],  # the first one shown, and the end (exclusive)
     rate: float,
-    metadata: dict,
+    metadata: dict[str, Any],
 ) -> Any:
     time, span = otio.opentime.RationalTime, otio.opentime.TimeRange
     media = otio.schema.ExternalReference(target_url=url, available_range=span(time(0, rate), time(frames, rate)))

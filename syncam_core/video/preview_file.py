@@ -40,7 +40,7 @@ def digest_of(clip: Clip, fps: Fraction) -> str:
     """A short name for the pictures and times of a clip: the same for the same ones, in any run."""
     digest = hashlib.blake2b(f"{len(clip)} {clip.height} {clip.width} {fps}".encode(), digest_size=10)
     for frame in in_order(clip):
-        digest.update(np.ascontiguousarray(frame))
+        digest.update(np.ascontiguousarray(frame).data)
     return digest.hexdigest()
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from io import BytesIO
+from typing import Any
 
 import av
 import numpy as np
@@ -15,7 +16,7 @@ from ..errors import UserError
 UNSPECIFIED = 2  # as ITU-T H.273 says it of a matrix
 QUARTER_TURN = 90
 # Tags may be in any encoding. PyAV 19 takes them as they are; the earlier ones raise unless they are told not to.
-_ANY_TAGS = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+_ANY_TAGS: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 Source = str | os.PathLike[str] | BytesIO
 
@@ -26,7 +27,7 @@ def open_video(source: Source, options: Mapping[str, str] | None = None) -> av.c
         source.seek(0)
     else:
         source = os.fspath(source)
-    return av.open(source, options=dict(options or {}), **_ANY_TAGS)
+    return av.open(source, "r", options=dict(options or {}), **_ANY_TAGS)
 
 
 def video_frames(
@@ -40,8 +41,8 @@ def video_frames(
     """
     try:
         with open_video(source) as container:
-            stream = _pictures_of(container)
-            first, end = _ticks(start_s, duration_s, stream.time_base)
+            stream, unit = _pictures_of(container)
+            first, end = _ticks(start_s, duration_s, unit)
             if first is not None:
                 container.seek(first, stream=stream)
             for frame in container.decode(stream):
@@ -67,10 +68,9 @@ def stretches(
     """
     try:
         with open_video(source) as container:
-            stream = _pictures_of(container)
-            first, end = _ticks(start_s, duration_s, stream.time_base)
+            stream, unit = _pictures_of(container)
+            first, end = _ticks(start_s, duration_s, unit)
             moments = sorted(packet.pts for packet in container.demux(stream) if packet.pts is not None)
-            unit = stream.time_base
     except av.error.FFmpegError as problem:
         raise UserError(f"is no video that FFmpeg can read ({problem.strerror or problem})") from problem
     moments = [moment for moment in moments if (first or 0) <= moment and (end is None or moment < end)]
@@ -79,10 +79,12 @@ def stretches(
         yield float((begin + Fraction(1, 4)) * unit), float((until - begin) * unit)
 
 
-def _pictures_of(container: av.container.InputContainer) -> av.VideoStream:
+def _pictures_of(container: av.container.InputContainer) -> tuple[av.VideoStream, Fraction]:
+    """The pictures of a file, and the unit of their times in seconds."""
     if not container.streams.video:
         raise UserError("is a file without a video in it")
-    return container.streams.video[0]
+    stream = container.streams.video[0]
+    return stream, stream.time_base or Fraction(1, av.time_base)
 
 
 def _ticks(start_s: float, duration_s: float, unit: Fraction) -> tuple[int | None, int | None]:
@@ -96,14 +98,14 @@ def _ticks(start_s: float, duration_s: float, unit: Fraction) -> tuple[int | Non
 def rgb_of(frame: av.VideoFrame) -> np.ndarray:  # (height, width, 3) uint8 or uint16
     """A decoded frame as RGB. Until version 17, PyAV took every video for BT.601 unless it was told what it says."""
     bits = max(component.bits for component in frame.format.components)
-    said = {}
+    said: dict[str, Any] = {}
     if not frame.format.is_rgb:
         said["dst_color_range"] = "JPEG"
         if frame.colorspace != UNSPECIFIED:
             said["src_colorspace"] = frame.colorspace
         if frame.color_range:
             said["src_color_range"] = frame.color_range
-    picture = frame.to_ndarray(format="rgb24" if bits <= 8 else "rgb48le", **said)
+    picture: np.ndarray = frame.to_ndarray(format="rgb24" if bits <= 8 else "rgb48le", **said)
     if bits > 8 and not frame.format.is_rgb:
         # swscale gives 65280 for white, as if 16 bits were 8 bits with zeros behind them.
         picture = np.minimum(picture.astype(np.uint32) + (picture >> 8), 65535).astype(np.uint16)

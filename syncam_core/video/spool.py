@@ -141,4 +141,4 @@ def gigabytes(count: int) -> str:
 
 
 def _bytes_of(frame: np.ndarray) -> memoryview:
-    return memoryview(frame.reshape(-1).view(np.uint8))
+    return frame.reshape(-1).view(np.uint8).data

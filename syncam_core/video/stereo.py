@@ -46,16 +46,15 @@ def stereo(
         return MadeClip(
             len(left), height, width, left.dtype, lambda t: mix(pad_to_even(first[t]), pad_to_even(second[t]))
         )
-    axis = 1 if kind in (SIDE_BY_SIDE, SIDE_BY_SIDE_HALF) else 0
-    size = [height, width]
+    beside = kind in (SIDE_BY_SIDE, SIDE_BY_SIDE_HALF)
     if kind in (SIDE_BY_SIDE_HALF, TOP_BOTTOM_HALF):
-        size[axis] //= 2
+        height, width = (height, width // 2) if beside else (height // 2, width)
 
     def frame(index: int) -> np.ndarray:
-        return np.concatenate([resized(pad_to_even(eye[index]), *size) for eye in (first, second)], axis)
+        return np.concatenate([resized(pad_to_even(eye[index]), height, width) for eye in (first, second)], int(beside))
 
-    size_of_both = [side * 2 if at == axis else side for at, side in enumerate(size)]
-    return MadeClip(len(left), *size_of_both, left.dtype, frame)
+    of_both = (height, 2 * width) if beside else (2 * height, width)
+    return MadeClip(len(left), *of_both, left.dtype, frame)
 
 
 def stands_right_of(

@@ -78,10 +78,10 @@ class ViewFiles:
 
         No frame of the clips is looked at.
         """
-        grid, codec, bits = self.grid_of(clips), self.encoding.codec, self.encoding.bits
-        for film in (*clips, grid) if self.has_views and self.has_grid else clips if self.has_views else (grid,):
+        grid, codec = self.grid_of(clips), self.encoding.codec
+        for film in [*clips] * self.has_views + [grid] * self.has_grid:
             check_video_size(film.height, film.width, codec)
-            check_encoder(codec, bits, film.height, film.width, self.fps)
+            check_encoder(codec, self.encoding.bits, film.height, film.width, self.fps)
 
     def planned(self, clips: Sequence[Clip], folder: Path, subfolder: str, stem: str) -> SavedViews:
         """The names of the files: "<stem>_<camera>.mp4", "<stem>_grid.mp4" and so on."""

@@ -87,7 +87,7 @@ class VideoWriter:
 
     def __enter__(self) -> VideoWriter:
         about = CODECS[self.codec]
-        self._stream = None
+        self._stream: av.VideoStream | None = None
         self._reformatter = VideoReformatter()
         # Tags must be set before the first stream is written; faststart moves the index to the front at the end.
         options = MOV_OPTIONS if about.container in ("mp4", "mov") else {}

@@ -125,7 +125,7 @@ class ViewSyncBlock(nn.Module):
         time_modulation: Tensor,  # (chunks * views, n, >= 3, dim), n divides the tokens; Wan's own, rows 0..2 are used
         poses: Tensor,  # (views, frames, 12) or (chunks, views, frames, 12): see syncam_core.cameras.encoding
         grid: tuple[int, int, int],  # frames, height, width of the token grid
-        rope: Rope,  # of view_rope(views, height, width, dim // heads)
+        rope: Rope,  # of grid_rope(views, height, width, dim // heads)
         heads: int,
         attention: AttentionFunction = scaled_dot_product,
     ) -> Tensor:

@@ -7,11 +7,8 @@ import os
 from pathlib import Path
 
 import pytest
+from frontend import RENDERERS
 
-READY = (
-    "window.comfyAPI?.app?.app?.graph && window.comfyAPI.app.app.extensionManager"
-    " && LiteGraph.registered_node_types['SynCamEncodeCameras'] && !document.querySelector('#splash-loader')"
-)
 BUILD = """() => {
     const { graph } = window.comfyAPI.app.app;
     graph.clear();
@@ -57,35 +54,20 @@ SENTENCE = (
 )
 
 
-@pytest.fixture(params=[False, True], ids=["classic nodes", "nodes 2.0"])
-def open_page(request, browser, server):
+@pytest.fixture(params=RENDERERS["argvalues"], ids=RENDERERS["ids"])
+def opened(request, open_page):
     """A function that opens the server's frontend afresh, with the graph built."""
-    settings = {
-        "Comfy.TutorialCompleted": True,
-        "Comfy.InstalledVersion": "1.47.12",
-        "Comfy.RightSidePanel.IsOpen": False,
-        "Comfy.VueNodes.Enabled": request.param,
-    }
-    contexts = []
 
     def opened():
-        server.post("/api/settings", settings)
-        contexts.append(browser.new_context(viewport={"width": 1600, "height": 700}))
-        page = contexts[-1].new_page()
-        page.set_default_timeout(120_000)
-        page.route(lambda url: not url.startswith(server.url), lambda route: route.abort())
-        page.goto(server.url, wait_until="domcontentloaded")
-        page.wait_for_function(READY)
+        page = open_page(request.param, size=(1600, 700))
         page.evaluate(BUILD)
         return page
 
-    yield opened
-    for context in contexts:
-        context.close()
+    return opened
 
 
-def test_the_warning_comes_goes_and_comes_back_on_a_fresh_page_where_the_node_is_cached(open_page, request):
-    page, run = open_page(), f"warning/{request.node.name[-5:-1]}"
+def test_the_warning_comes_goes_and_comes_back_on_a_fresh_page_where_the_node_is_cached(opened, request):
+    page, run = opened(), f"warning/{request.node.name[-5:-1]}"
     fine = page.evaluate(RUN, ["0, 20", f"{run}/1"])
     warned = page.evaluate(RUN, ["0, 61.5", f"{run}/2"])
     assert (fine["warning"], warned["warning"]) == (None, SENTENCE)
@@ -95,11 +77,11 @@ def test_the_warning_comes_goes_and_comes_back_on_a_fresh_page_where_the_node_is
     again = page.evaluate(RUN, ["0, 20", f"{run}/3"])
     assert (again["warning"], again["size"][1]) == (None, fine["size"][1])
     page.evaluate(RUN, ["0, 61.5", f"{run}/4"])
-    assert open_page().evaluate(RUN, ["0, 61.5", f"{run}/5"])["warning"] == SENTENCE
+    assert opened().evaluate(RUN, ["0, 61.5", f"{run}/5"])["warning"] == SENTENCE
 
 
-def test_save_edit_names_its_files_on_the_node_and_neither_prompt_nor_workflow_hold_them(open_page):
-    page = open_page()
+def test_save_edit_names_its_files_on_the_node_and_neither_prompt_nor_workflow_hold_them(opened):
+    page = opened()
     workflow = (Path(__file__).resolve().parents[2] / "example_workflows" / "multicam_edit.json").read_text("utf-8")
     node = "window.comfyAPI.app.app.graph._nodes.find(n => n.type == 'SynCamSaveEdit')"
     page.evaluate(

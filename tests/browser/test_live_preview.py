@@ -5,47 +5,24 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from frontend import RENDERERS, errors, in_app, picture, renderer
 from PIL import Image
 
 PACK = Path(__file__).resolve().parents[2]
-READY = (
-    "window.comfyAPI?.app?.app?.graph && window.comfyAPI.app.app.extensionManager"
-    " && LiteGraph.registered_node_types['SynCamSampler'] && !document.querySelector('#splash-loader')"
-)
 WIDGET = "syncam_live_preview"
 VIEWS, MOMENTS, LATENT_SIDE = 4, 5, 8  # of the demo workflow
 STEPS = 60  # enough to look on for some seconds on a quick machine
 HAS_PREVIEW = f"window.sampler.widgets.some(w => w.name == '{WIDGET}')"
-OFFLINE = ("ERR_FAILED", "404 (Not Found)", "accessed before initialization")  # the host's own, on any page
 
 
-@pytest.fixture(params=[False, True], ids=["classic nodes", "nodes 2.0"])
-def page(request, browser, server):
-    """The demo workflow, with previews switched on; ``page.errors`` collects errors of the console."""
-    server.post(
-        "/api/settings",
-        {
-            "Comfy.TutorialCompleted": True,
-            "Comfy.InstalledVersion": "1.47.12",
-            "Comfy.RightSidePanel.IsOpen": False,
-            "Comfy.VueNodes.Enabled": request.param,
-            "Comfy.Execution.PreviewMethod": "latent2rgb",
-        },
-    )
-    context = browser.new_context(viewport={"width": 1300, "height": 950})
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    page.route(lambda url: not url.startswith((server.url, "blob:")), lambda route: route.abort())
-    page.errors = []
-    page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: page.errors.append(str(error)))
-    page.goto(server.url, wait_until="domcontentloaded")
-    page.wait_for_function(READY, timeout=120_000)
+@pytest.fixture(params=RENDERERS["argvalues"], ids=RENDERERS["ids"])
+def page(request, open_page):
+    """The demo workflow, with previews switched on."""
+    page = open_page(request.param, size=(1300, 950), settings={"Comfy.Execution.PreviewMethod": "latent2rgb"})
     in_app(
         page,
         """
@@ -61,13 +38,7 @@ def page(request, browser, server):
         """,
         json.loads((PACK / "example_workflows" / "syncam_demo.json").read_text(encoding="utf-8")),
     )
-    yield page
-    context.close()
-    server.post("/api/settings", {"Comfy.Execution.PreviewMethod": "default"})
-
-
-def in_app(page, script: str, argument=None):
-    return page.evaluate(f"async (argument) => {{ const app = window.comfyAPI.app.app; {script} }}", argument)
+    return page
 
 
 def queue(page, seed: int, steps: int) -> None:
@@ -97,12 +68,6 @@ def drawn(page) -> list[str]:
     )
 
 
-def picture(page, tmp_path_factory, name: str) -> None:
-    """Keep a screenshot for people, in the folder SYNCAM_SCREENSHOTS if that is set."""
-    folder = os.environ.get("SYNCAM_SCREENSHOTS") or tmp_path_factory.getbasetemp()
-    page.screenshot(path=Path(folder) / f"{name}.png")
-
-
 def pixels(data_url: str) -> np.ndarray:
     return np.array(Image.open(io.BytesIO(base64.b64decode(data_url.split(",", 1)[1]))).convert("RGB")).astype(int)
 
@@ -110,12 +75,12 @@ def pixels(data_url: str) -> np.ndarray:
 def test_all_views_move_on_the_sampler_while_it_works_and_leave_when_it_is_done_or_interrupted(
     page, request, tmp_path_factory
 ):
-    renderer = "vue" if "2.0" in request.node.name else "classic"
-    seed = {"classic": 101, "vue": 201}[renderer]  # the server remembers what it has sampled
+    kind = renderer(request)
+    seed = {"classic": 101, "vue": 201}[kind]  # the server remembers what it has sampled
     queue(page, seed, STEPS)
     page.wait_for_function("window.heard.length > 3", timeout=240_000)
     seen = drawn(page)
-    picture(page, tmp_path_factory, f"live_preview_{renderer}")
+    picture(page, tmp_path_factory, f"live_preview_{kind}")
     names = ", ".join(f"cam{number:02}" for number in range(1, VIEWS + 1))
     assert seen
     assert all(label.endswith(f"/ {STEPS}: {names}") for label, _ in seen)
@@ -169,4 +134,4 @@ def test_all_views_move_on_the_sampler_while_it_works_and_leave_when_it_is_done_
     page.wait_for_function(f"!{HAS_PREVIEW}", timeout=60_000)
     page.wait_for_timeout(500)
     assert page.evaluate("window.sampler.size[1]") == pytest.approx(height, abs=2)  # it does not grow with every run
-    assert [text for text in page.errors if not any(known in text for known in OFFLINE)] == []
+    assert errors(page) == []

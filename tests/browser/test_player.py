@@ -6,25 +6,20 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from frontend import RENDERERS, errors, in_app, picture, renderer, wait_until_ready
 
 from syncam_core.video import write_video
 from syncam_core.video.cut_list import cuts_of, text_of
 
 PACK = Path(__file__).resolve().parents[2]
 
-READY = (
-    "window.comfyAPI?.app?.app?.graph && window.comfyAPI.app.app.extensionManager"
-    " && LiteGraph.registered_node_types['SynCamPlayer'] && !document.querySelector('#splash-loader')"
-)
 PLAYER = "window.comfyAPI.app.app.graph._nodes.find(n => n.type == 'SynCamPlayer')?.widgets.find(w => w.player)?.player"
-OFFLINE = ("ERR_FAILED", "404 (Not Found)", "accessed before initialization")  # the host's own, on any page
 VIEWS, FRAMES, FPS = 3, 45, 15
 HEIGHT, WIDTH, BLOCK = 96, 160, 20
 GRAYS = np.array([60, 130, 200], np.uint8)
@@ -89,49 +84,18 @@ def coded(server):
         write_video(server.folder / "output" / f"coded_{view}.mp4", pictures, FPS)
 
 
-@pytest.fixture
-def open_page(browser, server, coded):
-    """A function that opens the server's frontend; ``page.errors`` collects errors of the console."""
-    contexts = []
-
-    def opened(nodes_2: bool = False, locale: str = "en"):
-        server.post(
-            "/api/settings",
-            {
-                "Comfy.TutorialCompleted": True,
-                "Comfy.InstalledVersion": "1.47.12",
-                "Comfy.RightSidePanel.IsOpen": False,
-                "Comfy.VueNodes.Enabled": nodes_2,
-                "Comfy.Locale": locale,
-            },
-        )
-        context = browser.new_context(viewport={"width": 1300, "height": 950})
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(60_000)
-        page.route(lambda url: not url.startswith((server.url, "blob:")), lambda route: route.abort())
-        page.errors = []
-        page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.goto(server.url, wait_until="domcontentloaded")
-        page.wait_for_function(READY, timeout=120_000)
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    server.post("/api/settings", {"Comfy.Locale": "en"})
-
-
-@pytest.fixture(params=[False, True], ids=["classic nodes", "nodes 2.0"])
-def page(request, open_page):
-    page = open_page(request.param)
+@pytest.fixture(params=RENDERERS["argvalues"], ids=RENDERERS["ids"])
+def page(request, open_page, coded):
+    page = open_page(request.param, size=(1300, 950))
     run_views(page)
     return page
 
 
-def in_app(page, script: str, argument=None):
-    return page.evaluate(f"async (argument) => {{ const app = window.comfyAPI.app.app; {script} }}", argument)
+@pytest.fixture(params=RENDERERS["argvalues"], ids=RENDERERS["ids"])
+def page_used_before(request, page_again, coded):
+    page = page_again(request.param, (1300, 950))
+    run_views(page)
+    return page
 
 
 def run_views(page) -> None:
@@ -188,26 +152,14 @@ def grays_beside_the_divider(page) -> tuple[int, int]:
     )
 
 
-def errors(page) -> list[str]:
-    return [text for text in page.errors if not any(known in text for known in OFFLINE)]
-
-
 def cuts_in_prompt(page) -> str:
     prompt = in_app(page, "return (await app.graphToPrompt()).output")
     return next(node["inputs"]["cuts"] for node in prompt.values() if node["class_type"] == "SynCamPlayer")
 
 
-def picture(page, tmp_path_factory, name: str) -> None:
-    """Keep a screenshot for people, in the folder SYNCAM_SCREENSHOTS if that is set."""
-    folder = os.environ.get("SYNCAM_SCREENSHOTS") or tmp_path_factory.getbasetemp()
-    page.screenshot(path=Path(folder) / f"{name}.png")
+def test_scrubbing_stepping_and_playing_show_the_same_frame_of_all_views(page_used_before, request, tmp_path_factory):
+    page = page_used_before
 
-
-def renderer(request) -> str:
-    return "vue" if "2.0" in request.node.name else "classic"
-
-
-def test_scrubbing_stepping_and_playing_show_the_same_frame_of_all_views(page, request, tmp_path_factory):
     def shows(frame: int) -> bool:
         seen = read(page)
         return seen == {"pictures": [[view, frame] for view in range(VIEWS)], "said": frame, "readout": frame}
@@ -311,14 +263,15 @@ def test_keys_record_the_cuts_that_the_edit_renders_and_a_reload_brings_everythi
     in_app(page, "await app.extensionManager.workflow?.activeWorkflow?.changeTracker?.checkState?.()")
     page.wait_for_timeout(1500)  # the host keeps drafts a moment after a change
     page.reload(wait_until="domcontentloaded")
-    page.wait_for_function(READY, timeout=120_000)
+    wait_until_ready(page)
     all_there(page)
     assert read(page)["pictures"] == [[view, 0] for view in range(VIEWS)]
     assert cuts_in_prompt(page) == text
     assert errors(page) == []
 
 
-def test_wipe_solo_loop_speed_and_downloads(page, server, request, tmp_path_factory):
+def test_wipe_solo_loop_speed_and_downloads(page_used_before, server, request, tmp_path_factory):
+    page = page_used_before
     page.locator(".sp-player").focus()
     press = page.keyboard.press
     press("s")
@@ -402,8 +355,8 @@ def test_wipe_solo_loop_speed_and_downloads(page, server, request, tmp_path_fact
     assert errors(page) == []
 
 
-def test_saved_files_play_and_files_that_are_gone_are_explained_in_the_users_language(open_page, server):
-    page = open_page(True, locale="ja")
+def test_saved_files_play_and_files_that_are_gone_are_explained_in_the_users_language(open_page, coded):
+    page = open_page(True, "ja", (1300, 950))
     page.evaluate(
         """([views, frames, fps, missing]) => {
             const app = window.comfyAPI.app.app;
@@ -444,8 +397,8 @@ def test_saved_files_play_and_files_that_are_gone_are_explained_in_the_users_lan
     assert page.locator(".sp-player").get_attribute("aria-label") == words["player"]
 
 
-def test_cut_lists_are_read_as_the_edit_node_reads_them(open_page):
-    page = open_page()
+def test_cut_lists_are_read_as_the_edit_node_reads_them(page_again):
+    page = page_again(False, (1300, 950))
     names = ["front", "b", "left, high", "Élan"]
     rate = Fraction(24000, 1001)
     for text in (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 from pathlib import Path
 
 import pytest
+from frontend import RENDERERS, errors, in_app, picture, renderer, wait_until_ready
 
 from syncam_core.cameras import builders, rig_from_json
 from syncam_core.cameras.presets import preset_rig
@@ -16,67 +16,23 @@ from syncam_core.cameras.rig_json import rig_from_document
 from syncam_core.formats import read_rig_file, write_rig_file
 
 PACK = Path(__file__).resolve().parents[2]
-READY = (
-    "window.comfyAPI?.app?.app?.graph && window.comfyAPI.app.app.extensionManager"
-    " && LiteGraph.registered_node_types['SynCamRigEditor'] && !document.querySelector('#splash-loader')"
-)
 EDITOR = "window.comfyAPI.app.app.graph._nodes.find(n => n.type == 'SynCamRigEditor')?.widgets[0].editor"
-COUNT_CONTEXTS = """
-    window.contexts = [];
-    const getContext = HTMLCanvasElement.prototype.getContext;
-    HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
-        const context = getContext.call(this, kind, ...rest);
-        if (context && kind.startsWith('webgl') && !window.contexts.includes(context)) window.contexts.push(context);
-        return context;
-    };
-"""
-OFFLINE = ("ERR_FAILED", "404 (Not Found)", "accessed before initialization")  # the host's own, on any page
 
 
-@pytest.fixture
-def open_page(browser, server):
-    """A function that opens the server's frontend; ``page.errors`` collects errors of the console."""
-    contexts = []
-
-    def opened(nodes_2: bool = False, locale: str = "en", **options):
-        server.post(
-            "/api/settings",
-            {
-                "Comfy.TutorialCompleted": True,
-                "Comfy.InstalledVersion": "1.47.12",
-                "Comfy.RightSidePanel.IsOpen": False,
-                "Comfy.VueNodes.Enabled": nodes_2,
-                "Comfy.Locale": locale,
-            },
-        )
-        context = browser.new_context(viewport={"width": 1300, "height": 900}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(60_000)
-        page.route(lambda url: not url.startswith((server.url, "blob:")), lambda route: route.abort())
-        page.add_init_script(COUNT_CONTEXTS)
-        page.errors = []
-        page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.goto(server.url, wait_until="domcontentloaded")
-        page.wait_for_function(READY, timeout=120_000)
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    server.post("/api/settings", {"Comfy.Locale": "en"})
-
-
-@pytest.fixture(params=[False, True], ids=["classic nodes", "nodes 2.0"])
-def page(request, open_page):
-    page = open_page(request.param)
+@pytest.fixture(params=RENDERERS["argvalues"], ids=RENDERERS["ids"])
+def page(request, page_again):
+    """A page with nothing but an editor in its workflow."""
+    page = page_again(request.param)
     add_editor(page)
     return page
 
 
-def in_app(page, script: str, argument=None):
-    return page.evaluate(f"async (argument) => {{ const app = window.comfyAPI.app.app; {script} }}", argument)
+@pytest.fixture(params=RENDERERS["argvalues"], ids=RENDERERS["ids"])
+def fresh_page(request, open_page):
+    """The same on a page that no other test has seen, for tests that change more of it than a workflow."""
+    page = open_page(request.param)
+    add_editor(page)
+    return page
 
 
 def add_editor(page) -> None:
@@ -100,10 +56,6 @@ def wait_for_view(page) -> None:
 def settled(page) -> None:
     """Wait until the editor has drawn what it was asked to draw."""
     page.wait_for_function(f"!{EDITOR}.view.request")
-
-
-def errors(page) -> list[str]:
-    return [text for text in page.errors if not any(known in text for known in OFFLINE)]
 
 
 def state(page) -> dict:
@@ -161,15 +113,10 @@ def choose(page, menu: str, item: str) -> None:
     settled(page)
 
 
-def picture(page, tmp_path_factory, name: str) -> None:
-    """Keep a screenshot for people, in the folder SYNCAM_SCREENSHOTS if that is set."""
-    folder = os.environ.get("SYNCAM_SCREENSHOTS") or tmp_path_factory.getbasetemp()
-    page.screenshot(path=Path(folder) / f"{name}.png")
-
-
 def test_four_cameras_built_by_dragging_and_typing_survive_undo_and_reload_and_run_as_the_screen_shows_them(
-    page, request, server, tmp_path_factory
+    fresh_page, request, server, tmp_path_factory
 ):
+    page = fresh_page
     before = state(page)["cameras"]
     drag(page, place_of(page, 1), (50, -18))
     dragged = state(page)["cameras"][1]
@@ -210,12 +157,12 @@ def test_four_cameras_built_by_dragging_and_typing_survive_undo_and_reload_and_r
 
     shown = screen(page)
     assert shown == [as_on_screen(camera) for camera in state(page)["cameras"]]
-    picture(page, tmp_path_factory, f"editor_{'vue' if '2.0' in request.node.name else 'classic'}")
+    picture(page, tmp_path_factory, f"editor_{renderer(request)}")
 
     in_app(page, "await app.extensionManager.workflow?.activeWorkflow?.changeTracker?.checkState?.()")
     page.wait_for_timeout(1500)  # the host keeps drafts a moment after a change
     page.reload(wait_until="domcontentloaded")
-    page.wait_for_function(READY, timeout=120_000)
+    wait_until_ready(page)
     wait_for_view(page)
     assert screen(page) == shown
 
@@ -388,7 +335,7 @@ def test_a_dropped_camera_file_of_another_program_is_opened_as_python_reads_it(p
     page.keyboard.type("many")
     page.keyboard.press("Enter")
     assert unit.get_attribute("aria-invalid") == "true"
-    picture(page, tmp_path_factory, f"unit_{'vue' if '2.0' in request.node.name else 'classic'}")
+    picture(page, tmp_path_factory, f"unit_{renderer(request)}")
     unit.fill("0,5")
     page.keyboard.press("Enter")
     shows_what_python_reads(page, read_rig_file(transforms, unit_m=0.5))
@@ -398,8 +345,8 @@ def test_a_dropped_camera_file_of_another_program_is_opened_as_python_reads_it(p
     assert errors(page) == []
 
 
-def test_several_files_moving_cameras_and_the_menu_open_files_too(open_page, tmp_path):
-    page = open_page()
+def test_several_files_moving_cameras_and_the_menu_open_files_too(page_again, tmp_path):
+    page = page_again()
     add_editor(page)
     model = tmp_path / "model"
     write_rig_file(builders.ring_rig(4, 10), model, "colmap")
@@ -501,7 +448,7 @@ def test_moving_cameras_are_made_on_the_timeline(page, request, tmp_path_factory
     drag(page, (box["x"] + 7, box["y"] + 7), (60, 0))
     frames = [key["frame"] for key in state(page)["cameras"][0]["keyframes"]]
     assert frames[1] > 45
-    picture(page, tmp_path_factory, f"timeline_{'vue' if '2.0' in request.node.name else 'classic'}")
+    picture(page, tmp_path_factory, f"timeline_{renderer(request)}")
     page.get_by_role("button", name=f"Keyframe at frame {frames[1]}").focus()
     page.keyboard.press("Delete")
     assert [key["frame"] for key in state(page)["cameras"][0]["keyframes"]] == [0, 80]
@@ -514,8 +461,8 @@ def test_moving_cameras_are_made_on_the_timeline(page, request, tmp_path_factory
     assert errors(page) == []
 
 
-def test_playing_ends_by_itself_and_nothing_is_drawn_afterwards(open_page):
-    page = open_page()
+def test_playing_ends_by_itself_and_nothing_is_drawn_afterwards(page_again):
+    page = page_again()
     add_editor(page)
     page.click("[data-action=timeline]")
     type_into(page, "frames", "9")
@@ -551,8 +498,8 @@ GENERATED = {
 }
 
 
-def test_generators_and_presets_make_the_cameras_that_the_nodes_make(open_page):
-    page = open_page()
+def test_generators_and_presets_make_the_cameras_that_the_nodes_make(page_again):
+    page = page_again()
     add_editor(page)
     for name, expected in GENERATED.items():
         choose(page, "add", name)
@@ -614,8 +561,8 @@ BUILT = [
 ]
 
 
-def test_every_field_of_every_generator_does_what_it_does_in_python(open_page):
-    page = open_page()
+def test_every_field_of_every_generator_does_what_it_does_in_python(page_again):
+    page = page_again()
     modules = "/extensions/ComfyUI-SynCam"
     made = page.evaluate(
         f"""async (cases) => {{
@@ -688,8 +635,8 @@ def test_cameras_are_mirrored_reordered_and_named_apart(page):
     assert page.locator(".sc-card").nth(0).inner_text().count("REF") == 1
 
 
-def test_the_meter_colours_every_camera(open_page):
-    page = open_page()
+def test_the_meter_colours_every_camera(page_again):
+    page = page_again()
     add_editor(page)
     choose(page, "add", "60° azimuth and 30° elevation")
     page.wait_for_function(f"{EDITOR}.meter?.views.length == 2 && {EDITOR}.verdictOf(1) == 'outside'")
@@ -767,7 +714,7 @@ def test_forty_cameras_stay_responsive(page, request, tmp_path_factory, record_p
     print(f"40 cameras: {median:.0f} ms for a drawing, software rendering")
     assert len(state(page)["cameras"]) == 40
     assert median < 10_000  # a software renderer on a busy machine; a graphics card takes a hundredth
-    picture(page, tmp_path_factory, f"forty_{'vue' if '2.0' in request.node.name else 'classic'}")
+    picture(page, tmp_path_factory, f"forty_{renderer(request)}")
     assert errors(page) == []
 
 
@@ -801,7 +748,8 @@ def test_a_copied_node_has_cameras_of_its_own_and_removed_nodes_give_their_conte
 
 
 @pytest.mark.parametrize("part", ["editor", "player"])
-def test_what_is_in_a_subgraph_gives_everything_back_when_another_workflow_comes(page, part):
+def test_what_is_in_a_subgraph_gives_everything_back_when_another_workflow_comes(fresh_page, part):
+    page = fresh_page
     node_type = {"editor": "SynCamRigEditor", "player": "SynCamPlayer"}[part]
     inside = f"window.inner.widgets.find(widget => widget.{part})?.{part}"
 
@@ -850,7 +798,8 @@ def test_what_is_in_a_subgraph_gives_everything_back_when_another_workflow_comes
     assert errors(page) == []
 
 
-def test_other_tabs_and_other_sizes_change_nothing(page):
+def test_other_tabs_and_other_sizes_change_nothing(fresh_page):
+    page = fresh_page
     page.locator(".sc-stage").focus()
     page.keyboard.press("ArrowLeft")
     before = state(page)

@@ -3,52 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
+from frontend import RENDERERS, in_app, picture, renderer
 
 PACK = Path(__file__).resolve().parents[2]
 WORKFLOWS = PACK / "example_workflows"
-READY = (
-    "window.comfyAPI?.app?.app?.graph && window.comfyAPI.app.app.extensionManager"
-    " && LiteGraph.registered_node_types['SynCamSampler'] && !document.querySelector('#splash-loader')"
-)
 
 
-@pytest.fixture(params=[False, True], ids=["classic nodes", "nodes 2.0"])
-def page(request, browser, server):
-    """A fresh page of the server's frontend; ``page.ours`` collects what our code says to the console."""
-    server.post(
-        "/api/settings",
-        {
-            "Comfy.TutorialCompleted": True,
-            "Comfy.InstalledVersion": "1.47.12",
-            "Comfy.RightSidePanel.IsOpen": False,
-            "Comfy.VueNodes.Enabled": request.param,
-        },
-    )
-    context = browser.new_context(viewport={"width": 1600, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    page.route(lambda url: not url.startswith(server.url), lambda route: route.abort())
-    page.ours = []
-    page.on("console", lambda message: page.ours.append(message.text) if "syncam" in message.text.lower() else None)
-    page.on("pageerror", lambda error: page.ours.append(str(error)))
-    page.goto(server.url, wait_until="domcontentloaded")
-    page.wait_for_function(READY, timeout=120_000)
-    yield page
-    context.close()
-
-
-def in_app(page, script: str, argument=None):
-    return page.evaluate(f"async (argument) => {{ const app = window.comfyAPI.app.app; {script} }}", argument)
-
-
-def picture(page, tmp_path_factory, name: str) -> None:
-    """Keep a screenshot for people, in the folder SYNCAM_SCREENSHOTS if that is set."""
-    folder = os.environ.get("SYNCAM_SCREENSHOTS") or tmp_path_factory.getbasetemp()
-    page.screenshot(path=Path(folder) / f"{name}.png")
+@pytest.fixture(params=RENDERERS["argvalues"], ids=RENDERERS["ids"])
+def page(request, open_page):
+    """A fresh page of the server's frontend."""
+    return open_page(request.param, size=(1600, 900))
 
 
 def card(page, name: str):
@@ -66,11 +33,11 @@ def card(page, name: str):
 def test_the_demo_is_in_the_template_browser_loads_without_red_nodes_runs_and_shows_the_videos(
     page, request, tmp_path_factory, server
 ):
-    renderer = "vue" if "2.0" in request.node.name else "classic"
+    kind = renderer(request)
     in_app(page, "await app.extensionManager.command.execute('Comfy.BrowseTemplates')")
     page.get_by_text("ComfyUI-SynCam").first.click()
     page.wait_for_function("[...document.querySelectorAll('img')].filter(i => i.naturalWidth == 640).length >= 4")
-    picture(page, tmp_path_factory, f"templates_{renderer}")
+    picture(page, tmp_path_factory, f"templates_{kind}")
     for path in WORKFLOWS.glob("*.json"):
         card(page, path.stem)
 
@@ -94,7 +61,7 @@ def test_the_demo_is_in_the_template_browser_loads_without_red_nodes_runs_and_sh
         "[...document.querySelectorAll('video')].some(v => v.readyState >= 2 && v.videoWidth == 512)"
     )
     page.wait_for_timeout(500)
-    picture(page, tmp_path_factory, f"demo_{renderer}")
+    picture(page, tmp_path_factory, f"demo_{kind}")
 
     # The host's own preview on the node is no input, so that an unchanged graph is not run, and written, once more.
     written = sorted(path.name for path in (server.folder / "output").rglob("*") if path.is_file())
@@ -162,8 +129,7 @@ def test_the_help_panel_of_a_node_shows_its_picture(page, request, tmp_path_fact
         " && i.naturalWidth > 500 && i.clientWidth > 200)",
         arg=node_id,
     )
-    renderer = "vue" if "2.0" in request.node.name else "classic"
-    picture(page, tmp_path_factory, f"help_{node_id}_{renderer}")
+    picture(page, tmp_path_factory, f"help_{node_id}_{renderer(request)}")
     assert page.ours == []
 
 

@@ -7,33 +7,21 @@ import json
 
 import numpy as np
 import pytest
+from frontend import in_app
 
 from syncam_core.cameras import Rig, orbit_rig, rig_to_json
 from syncam_core.video import write_video
 from syncam_core.video.codecs import frame_dtype
 
 KINDS = {".mp4": ("h264", 8, "video/mp4"), ".mov": ("prores_422_hq", 10, "video/quicktime"), ".mkv": ("ffv1", 8, "")}
-READY = (
-    "window.comfyAPI?.app?.app?.graph && window.comfyAPI.app.app.extensionManager"
-    " && LiteGraph.registered_node_types['SynCamRigEditor'] && !document.querySelector('#splash-loader')"
-)
 EDITOR = (
     "window.comfyAPI.app.app.graph._nodes.find(n => n.type == 'SynCamRigEditor')?.widgets.find(w => w.editor)?.editor"
 )
 
 
 @pytest.fixture(scope="module")
-def page(browser, server):
-    settings = {"Comfy.TutorialCompleted": True, "Comfy.InstalledVersion": "1.47.12", "Comfy.VueNodes.Enabled": False}
-    server.post("/api/settings", settings)
-    context = browser.new_context(viewport={"width": 1300, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    page.route(lambda url: not url.startswith((server.url, "blob:")), lambda route: route.abort())
-    page.goto(server.url)
-    page.wait_for_function(READY)
-    yield page
-    context.close()
+def page(frontend):
+    return frontend.open()
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +46,6 @@ def video(tmp_path_factory, page, rig):
         return path.read_bytes()
 
     return made
-
-
-def in_app(page, script: str, argument=None):
-    return page.evaluate(f"async (argument) => {{ const app = window.comfyAPI.app.app; {script} }}", argument)
 
 
 def drop(page, selector: str, name: str, content: bytes, kind: str = "", padding: int = 0) -> None:

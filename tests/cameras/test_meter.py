@@ -268,3 +268,21 @@ def test_poses_that_are_no_cameras_are_said_to_be_that():
     assert warn(poses).startswith("View 2, latent frame 1, is not a rotation:")
     poses[1, 1] = poses[0, 0] * torch.tensor([-1.0, 1, 1, 1] * 3)
     assert warn(poses).startswith("View 2, latent frame 1, is mirrored")
+
+
+def test_of_cameras_that_move_the_moment_with_the_smallest_overlap_counts():
+    c2w = torch.eye(4, dtype=torch.float64).repeat(2, 3, 1, 1)
+    c2w[1, 1, :3, :3] = torch.diag(torch.tensor([-1.0, 1.0, -1.0], dtype=torch.float64))  # looks back once
+    rig = Rig(("still", "turns"), c2w)
+    assert measure(rig).pair(0, 1).overlap == 0
+    assert measure(rig.at_frame(0)).pair(0, 1).overlap == 1
+
+
+def test_poses_are_judged_in_metres():
+    """A centimetre decides whether two cameras stand on one line; poses are written in units of 2 m."""
+    for aside, where in ((0.009, ""), (0.012, "at the edge"), (0.018, "at the edge")):
+        c2w = torch.eye(4, dtype=torch.float64).repeat(2, 1, 1, 1)
+        c2w[1, 0, 0, 3] = aside
+        rig = Rig(("a", "b"), c2w)
+        assert (where in warn(rig)) is True
+        assert bool(warn(encode_cameras(rig, 5))) is bool(warn(rig))

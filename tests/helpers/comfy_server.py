@@ -19,7 +19,9 @@ from pathlib import Path
 import aiohttp
 
 PACK = Path(__file__).resolve().parents[2]
+sys.path.append(str(PACK / "scripts"))
 
+from dev_server import LAUNCHER  # noqa: E402
 
 TEXT_EVENT = b"\0\0\0\3"  # the host's number for words shown on a node
 
@@ -49,15 +51,16 @@ class Server:
     """
 
     def __init__(self, comfyui: Path, folder: Path, *flags: str):
-        self.folder, self.log_path = folder, folder / "server.log"
-        for name in ("custom_nodes", "models", "input", "output", "user"):
+        self.folder, self.log_path, self.temporary = folder, folder / "server.log", folder / "tmp"
+        for name in ("custom_nodes", "models", "input", "output", "user", "tmp"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / "custom_nodes" / "ComfyUI-SynCam").symlink_to(PACK)
-        command = [sys.executable, "main.py", "--cpu", "--base-directory", str(folder)]
+        command = [sys.executable, "-c", LAUNCHER, str(comfyui / "main.py"), "--cpu", "--base-directory", str(folder)]
         command += ["--database-url", "sqlite:///:memory:", "--disable-auto-launch", *flags]
         if frontend := os.environ.get("SYNCAM_FRONTEND"):
             command += ["--front-end-root", frontend]
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        environment["TMPDIR"] = str(self.temporary)  # what is left behind there is this server's
         self.log_file = self.log_path.open("wb")
         for attempt in range(3):
             self.port = free_port()
@@ -65,6 +68,7 @@ class Server:
             self.process = subprocess.Popen(
                 [*command, "--port", str(self.port)],
                 cwd=comfyui,
+                stdin=subprocess.PIPE,  # it ends with us, however we end
                 stdout=self.log_file,
                 stderr=subprocess.STDOUT,
                 env=environment,
@@ -97,6 +101,7 @@ class Server:
             self.process.wait(20)
         except subprocess.TimeoutExpired:
             self.process.kill()
+        self.process.stdin.close()
         self.log_file.close()
 
     def log(self) -> str:
@@ -123,8 +128,17 @@ class Server:
 
     def forget(self) -> None:
         """Unload all models and drop all cached results; the server does so when its queue is idle."""
+        blank = {"width": 16, "height": 16, "batch_size": 1, "color": 0}
+        probe = {
+            "1": {"class_type": "EmptyImage", "inputs": blank},
+            "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}},
+        }
+        self.run(probe)
         self.post("/free", {"unload_models": True, "free_memory": True})
-        time.sleep(2)
+        for _ in range(100):
+            if not [data for kind, data in self.run(probe).events if kind == "execution_cached" and data["nodes"]]:
+                return
+        raise RuntimeError("ComfyUI still answers from its cache.")
 
     def memory_mb(self) -> float:
         status = Path(f"/proc/{self.process.pid}/status").read_text()

@@ -9,6 +9,7 @@ import plain_wan
 import torch
 from safetensors.torch import save_file
 
+FRAMES, HEIGHT, WIDTH = 2, 4, 6  # of a latent that takes no time
 VIEW_SYNC_PARTS = ("cam_encoder", "projector", "mvs_attn", "modulation_mvs")
 
 
@@ -62,6 +63,40 @@ def text(tokens: int = 6, seed: int = 0, dim: int = 48) -> torch.Tensor:
 
 def conditioning(embedding: torch.Tensor) -> list:
     return [[embedding, {}]]
+
+
+TEXTS = [text(5, seed=1), text(5, seed=2)]  # positive, negative
+
+
+def random(*shape: int, seed: int = 0) -> torch.Tensor:
+    """Normal numbers, the same for the same seed."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def poses(views: int = 2, frames: int = FRAMES, seed: int = 0) -> torch.Tensor:
+    """Encoded cameras (views, frames, 12)."""
+    return random(views, frames, 12, seed=seed)
+
+
+def noise(
+    views: int = 2, frames: int = FRAMES, height: int = HEIGHT, width: int = WIDTH, seed: int = 4
+) -> torch.Tensor:
+    """(views, 16, frames, height, width)"""
+    return random(views, 16, frames, height, width, seed=seed)
+
+
+def empty(views: int = 2, frames: int = FRAMES, height: int = HEIGHT, width: int = WIDTH) -> dict[str, torch.Tensor]:
+    """A LATENT of zeros."""
+    return {"samples": torch.zeros(views, 16, frames, height, width)}
+
+
+def sampled(comfy, model, latent: dict, texts=TEXTS, node_id: str = "SynCamSampler", **settings) -> dict:
+    """The LATENT that a sampling node makes of another one, in few steps; texts are embeddings or CONDITIONING."""
+    positive, negative = (conditioning(item) if isinstance(item, torch.Tensor) else item for item in texts)
+    key = "latent" if node_id.startswith("SynCam") else "latent_image"
+    usual = {"seed": 1, "steps": 3, "cfg": 3.0, "sampler_name": "euler", "scheduler": "simple"}
+    inputs = {key: latent, "positive": positive, "negative": negative, **usual, **settings}
+    return comfy.run(node_id, model=model, **inputs)[0]
 
 
 def velocities(model, x: torch.Tensor, sigma: float, texts: list[torch.Tensor], options=None) -> list[torch.Tensor]:

@@ -14,8 +14,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import torch._dynamo  # these two are what the first optimizer and the first log import: here once for all processes
-import torch.utils.tensorboard  # noqa: F401
 from accelerate import debug_launcher
 from tiny_training import lone_video, ring_scene, text_of, tiny_config
 
@@ -118,6 +116,9 @@ def run_together(config: TrainConfig) -> None:
 
 
 if __name__ == "__main__":
+    import torch._dynamo  # these two are what the first optimizer and the first log import: here once for all processes
+    import torch.utils.tensorboard  # noqa: F401
+
     folder = Path(sys.argv[1])
     for run in shared_runs(folder / "together").values():
         debug_launcher(run_together, (run,), num_processes=2)

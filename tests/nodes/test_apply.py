@@ -4,10 +4,24 @@ from pathlib import Path
 
 import pytest
 import torch
-from host_wan import TinyWan, conditioning, is_view_sync, text, velocities, write_view_sync
+from host_wan import (
+    FRAMES,
+    HEIGHT,
+    TEXTS,
+    WIDTH,
+    TinyWan,
+    conditioning,
+    empty,
+    is_view_sync,
+    noise,
+    poses,
+    sampled,
+    velocities,
+)
 from safetensors.torch import save_file
+from silent_wan import silenced
 
-VIEWS, FRAMES, HEIGHT, WIDTH = 2, 2, 4, 6
+VIEWS = 2
 
 
 @pytest.fixture(scope="module")
@@ -16,27 +30,13 @@ def tiny(comfy):
 
 
 @pytest.fixture(scope="module")
-def silent(comfy):
-    """The same base with a projector of zeros."""
-    tiny = TinyWan(comfy, "apply", seed=3)
-    for key in tiny.state:
-        if "projector" in key:
-            tiny.state[key].zero_()
-    path = Path(comfy.folders.models_dir) / "syncam" / "silent.safetensors"
-    tiny.weights_name = write_view_sync(tiny.state, path).name
-    return tiny
-
-
-def poses(views=VIEWS, frames=FRAMES, seed=0):
-    return torch.randn(views, frames, 12, generator=torch.Generator().manual_seed(seed))
+def silent(tiny):
+    return silenced(tiny)
 
 
 @pytest.fixture
 def x():
-    return torch.randn(VIEWS, 16, FRAMES, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(4))
-
-
-TEXTS = [text(5, seed=1), text(5, seed=2)]
+    return noise(VIEWS)
 
 
 def run(model, x, sigma=0.6):
@@ -44,10 +44,7 @@ def run(model, x, sigma=0.6):
 
 
 def sample(comfy, model, steps=4, node_id="SynCamSampler", **more):
-    latent = {"samples": torch.zeros(VIEWS, 16, FRAMES, HEIGHT, WIDTH)}
-    inputs = {"seed": 1, "steps": steps, "cfg": 3.0, "sampler_name": "euler", "scheduler": "simple", **more}
-    texts = {"positive": conditioning(TEXTS[0]), "negative": conditioning(TEXTS[1])}
-    return comfy.run(node_id, model=model, latent=latent, **texts, **inputs)[0]["samples"]
+    return sampled(comfy, model, empty(VIEWS), node_id=node_id, steps=steps, **more)["samples"]
 
 
 def test_synchronization_changes_the_result(tiny, x):

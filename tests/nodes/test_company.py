@@ -12,12 +12,11 @@ from pathlib import Path
 import pytest
 import strangers
 import torch
-from host_wan import TinyWan, is_view_sync, text, velocities, write_base
+from host_wan import TEXTS, TinyWan, empty, is_view_sync, poses, random, sampled, text, velocities, write_base
 from safetensors.torch import save_file
 from silent_wan import silenced
 
 FRAMES, HEIGHT, WIDTH = 2, 4, 4
-TEXTS = [text(5, seed=1), text(5, seed=2)]
 SIZES = {"dim": 128, "ffn": 96, "seed": 5}
 
 
@@ -31,21 +30,14 @@ def silent(tiny):
     return silenced(tiny)
 
 
-def poses(views=2, frames=FRAMES, seed=0):
-    return torch.randn(views, frames, 12, generator=torch.Generator().manual_seed(seed))
-
-
 def noise(views=2, frames=FRAMES, seed=4):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(views, 16, frames, HEIGHT, WIDTH, generator=generator)
+    return random(views, 16, frames, HEIGHT, WIDTH, seed=seed)
 
 
 def sample(comfy, model, views=2, frames=FRAMES, steps=3, cfg=3.0, extras=None, node_id="KSampler"):
-    latent = {"samples": torch.zeros(views, 16, frames, HEIGHT, WIDTH)}
-    settings = {"seed": 1, "steps": steps, "cfg": cfg, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0}
-    positive, negative = ([[embedding, dict(extras or {})]] for embedding in TEXTS)
-    texts = {"positive": positive, "negative": negative, "latent_image": latent}
-    return comfy.run(node_id, model=model, **texts, **settings)[0]["samples"]
+    texts = [[[embedding, dict(extras or {})]] for embedding in TEXTS]
+    latent = empty(views, frames, HEIGHT, WIDTH)
+    return sampled(comfy, model, latent, texts, node_id, steps=steps, cfg=cfg, denoise=1.0)["samples"]
 
 
 def node(node_id, **inputs):

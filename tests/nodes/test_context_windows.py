@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from host_wan import TinyWan, conditioning, text, velocities
+from host_wan import TEXTS, TinyWan, conditioning, random, sampled, velocities
 from silent_wan import silenced
 
 FRAMES, HEIGHT, WIDTH = 7, 4, 4
-TEXTS = [text(5, seed=1), text(5, seed=2)]
 MANUAL = {"context_stride": 1, "closed_loop": False, "freenoise": False}
 
 
@@ -28,7 +27,7 @@ def moving(views: int):
 
 
 def noise(views: int, frames=FRAMES):
-    return torch.randn(views, 16, frames, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(4))
+    return random(views, 16, frames, HEIGHT, WIDTH, seed=4)
 
 
 def windowed(comfy, model, length=3, overlap=1, schedule="standard_static", fuse="flat", anchor=True, **more):
@@ -73,16 +72,8 @@ def test_windows_are_the_model_on_parts_of_the_videos_and_of_the_moving_cameras(
 
 
 def sample(comfy, model, latent, steps=3, cfg=3.0, seed=1):
-    settings = {
-        "seed": seed,
-        "steps": steps,
-        "cfg": cfg,
-        "sampler_name": "euler",
-        "scheduler": "simple",
-        "denoise": 1.0,
-    }
-    texts = {"positive": conditioning(TEXTS[0]), "negative": conditioning(TEXTS[1])}
-    return comfy.run("KSampler", model=model, latent_image=latent, **texts, **settings)[0]["samples"]
+    settings = {"seed": seed, "steps": steps, "cfg": cfg, "denoise": 1.0}
+    return sampled(comfy, model, latent, node_id="KSampler", **settings)["samples"]
 
 
 def empty(views: int, frames=FRAMES, **more):

@@ -10,8 +10,7 @@ import av
 import opentimelineio as otio
 import pytest
 import torch
-
-from syncam_core.cameras import Rig, orbit_rig
+from footage import named_rig
 
 
 def counting(view, frames=12, height=32, width=48):
@@ -22,11 +21,6 @@ def counting(view, frames=12, height=32, width=48):
     return images
 
 
-def named_rig(*names):
-    rig = orbit_rig([10.0 * index for index in range(len(names))])
-    return Rig(names=names, c2w=rig.c2w)
-
-
 def edit(comfy, views, cuts, fps=15.0, timecode=False, **rig):
     return comfy.run("SynCamEdit", views=views, cuts=[cuts], fps=[fps], timecode=[timecode], **rig)
 
@@ -34,15 +28,6 @@ def edit(comfy, views, cuts, fps=15.0, timecode=False, **rig):
 def auto_cut(comfy, views, method, shot_length=4, order="", **rig):
     inputs = {"method": [method], "shot_length": [shot_length], "order": [order], **rig}
     return comfy.run("SynCamAutoCut", views=views, **inputs)[0]
-
-
-@pytest.fixture
-def outputs(comfy, tmp_path):
-    """An output folder of its own for each test."""
-    before = comfy.folders.get_output_directory()
-    comfy.folders.set_output_directory(str(tmp_path))
-    yield tmp_path
-    comfy.folders.set_output_directory(before)
 
 
 def run_as_the_host_does(comfy, node, inputs):

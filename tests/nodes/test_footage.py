@@ -9,17 +9,11 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from footage import ramp
 from mp4_bytes import show_only, turn
 
 from syncam_core.video import write_video
 from syncam_core.video.clip import BITS_8, BITS_16, FLOAT
-
-
-def ramp(view, frames=6, height=96, width=128):
-    images = torch.full((frames, height, width, 3), 0.15 + 0.2 * view)
-    for frame in range(frames):
-        images[frame, height // 2 :, 16 * frame : 16 * frame + 16] = torch.tensor([0.9, 0.5, 0.1])
-    return images
 
 
 def as_file(path, images, codec="ffv1", bits=16):

@@ -2,13 +2,12 @@
 
 import pytest
 import torch
-from host_wan import TinyWan, conditioning, text
+from host_wan import TinyWan, empty, random, sampled
 
 from syncam_core.synthetic.render import render
 from syncam_core.synthetic.scene import Scene, frame_times
 
 FRAMES, HEIGHT, WIDTH = 2, 4, 6
-TEXTS = {"positive": conditioning(text(5, seed=1)), "negative": conditioning(text(5, seed=2))}
 SETTINGS = {"steps": 3, "cfg": 3.0, "sampler_name": "euler", "scheduler": "simple"}
 
 
@@ -22,17 +21,9 @@ def demo(comfy):
     return dict(zip(("model", "clip", "vae", "weights"), comfy.run("SynCamDemoModel"), strict=True))
 
 
-def random(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
 def poses(views):
     """The same cameras again, however many follow."""
     return torch.stack([random(FRAMES, 12, seed=100 + view) for view in range(views)])
-
-
-def empty(views, frames=FRAMES):
-    return {"samples": torch.zeros(views, 16, frames, HEIGHT, WIDTH)}
 
 
 def clips(views, seed=5):
@@ -45,8 +36,7 @@ def give(comfy, latent, views, *given, vae=None):
 
 
 def sample(comfy, model, latent, seed=1, node_id="SynCamSampler", **more):
-    key = "latent" if node_id == "SynCamSampler" else "latent_image"
-    return comfy.run(node_id, model=model, **{key: latent}, seed=seed, **TEXTS, **SETTINGS, **more)[0]
+    return sampled(comfy, model, latent, node_id=node_id, seed=seed, **SETTINGS, **more)
 
 
 def test_a_given_latent_stands_in_its_view_and_the_mask_says_what_is_to_be_generated(comfy):

@@ -2,20 +2,15 @@
 
 import pytest
 import torch
-from host_wan import TinyWan, conditioning, text, velocities
+from host_wan import TEXTS, TinyWan, conditioning, random, text, velocities
 
 VIEWS, FRAMES, HEIGHT, WIDTH = 3, 2, 4, 6
-TEXTS = [text(5, seed=1), text(5, seed=2)]
 SIGMA = 0.6
 
 
 @pytest.fixture(scope="module")
 def tiny(comfy):
     return TinyWan(comfy, "guider", seed=3)
-
-
-def random(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import av
 import numpy as np
 import pytest
 import torch
+from footage import named_rig
 
-from syncam_core.cameras import Rig, orbit_rig
 from syncam_core.video.clip import ImageClip, in_order
 from syncam_core.video.layout import Layout
 from syncam_core.video.layout_film import angle_captions, laid_out
@@ -18,10 +18,6 @@ from syncam_core.video.layout_film import angle_captions, laid_out
 
 def views_of(count=3, frames=4, height=96, width=128):
     return [torch.full((frames, height, width, 3), 0.2 + 0.2 * view) for view in range(count)]
-
-
-def named_rig(*names):
-    return Rig(names, orbit_rig([20.0 * index for index in range(len(names))]).c2w)
 
 
 def layout(comfy, kind, gap=0, background="#000000", names=True, angles=False, timecode=False, **of_kind):
@@ -79,7 +75,7 @@ def test_a_linked_background_is_judged_when_it_runs(comfy):
 
 
 def test_the_grid_node_shows_the_layout_and_a_video_of_the_same_frames(comfy):
-    views, rig = views_of(4), named_rig("a", "b", "c", "d")
+    views, rig = views_of(4), named_rig("a", "b", "c", "d", apart_deg=20.0)
     chosen = layout(comfy, "hero + strip", main="c", strip="right", gap=4, angles=True, timecode=True)
     images, video = grid(comfy, views, layout=[chosen], rig=[rig], fps=[24.0], columns=1, labels=True)
     clips = [ImageClip(view, np.dtype(np.float32)) for view in views]
@@ -111,14 +107,6 @@ def test_a_layout_that_does_not_suit_the_views_is_refused_by_the_node_that_shows
         grid(comfy, views_of(3), layout=[chosen])
 
 
-@pytest.fixture
-def outputs(comfy, tmp_path):
-    before = comfy.folders.get_output_directory()
-    comfy.folders.set_output_directory(str(tmp_path))
-    yield tmp_path
-    comfy.folders.set_output_directory(before)
-
-
 def save(comfy, **inputs):
     """Run SynCam Save Views as the host does; returns its outputs and its UI entry."""
     import execution
@@ -139,7 +127,7 @@ def frames_of(path):
 
 
 def test_saved_views_tell_their_files_and_the_grid_file_has_the_layout(comfy, outputs):
-    views, rig = views_of(3, height=97, width=128), named_rig("a", "b", "c")
+    views, rig = views_of(3, height=97, width=128), named_rig("a", "b", "c", apart_deg=20.0)
     chosen = layout(comfy, "picture in picture", main="2", inset="1", corner="top right", share=0.5, names=False)
     (files,), _ = save(comfy, views=views, rig=[rig], layout=[chosen])
     (saved,) = files

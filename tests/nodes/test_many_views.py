@@ -4,12 +4,9 @@ import sys
 
 import pytest
 import torch
-from host_wan import TinyWan, conditioning, text, velocities
+from host_wan import TEXTS, TinyWan, empty, noise, poses, sampled, velocities
 
 from syncam_core.view_sync.coupling import COUPLINGS
-
-FRAMES, HEIGHT, WIDTH = 2, 4, 6
-TEXTS = [text(5, seed=1), text(5, seed=2)]
 
 
 @pytest.fixture(scope="module")
@@ -17,24 +14,12 @@ def tiny(comfy):
     return TinyWan(comfy, "many", seed=3)
 
 
-def poses(views, frames=FRAMES, seed=0):
-    return torch.randn(views, frames, 12, generator=torch.Generator().manual_seed(seed))
-
-
-def noise(views, frames=FRAMES, height=HEIGHT, width=WIDTH):
-    return torch.randn(views, 16, frames, height, width, generator=torch.Generator().manual_seed(4))
-
-
 def run(model, x):
     return torch.stack(velocities(model, x, 0.6, TEXTS))
 
 
-def sample(comfy, model, views, seed=1, steps=3, **more):
-    latent = {"samples": torch.zeros(views, 16, FRAMES, HEIGHT, WIDTH)}
-    texts = {"positive": conditioning(TEXTS[0]), "negative": conditioning(TEXTS[1])}
-    settings = {"cfg": 3.0, "sampler_name": "euler", "scheduler": "simple", **more}
-    inputs = {"latent": latent, **texts, "seed": seed, "steps": steps, **settings}
-    return comfy.run("SynCamSampler", model=model, **inputs)[0]["samples"]
+def sample(comfy, model, views, **settings):
+    return sampled(comfy, model, empty(views), **settings)["samples"]
 
 
 def test_two_views_are_the_same_bit_for_bit_in_every_coupling(tiny):

@@ -8,8 +8,6 @@ import json
 import pytest
 import torch
 
-from syncam_core.cameras import Rig
-
 BASES = {
     "SynCamRigRing": {"count": 4, "elevation": 10, "distance": 3, "start_azimuth": 5},
     "SynCamRigArc": {
@@ -81,7 +79,7 @@ def is_null(node: type, name: str) -> object:
 def test_null_for_an_optional_input_of_a_rig_node_is_the_same_as_leaving_it_out(comfy, node_id, in_input_folder):
     node, base = comfy.nodes[node_id], BASES[node_id]
     expected = comfy.run(node_id, **base)[0]
-    assert isinstance(expected, Rig)
+    assert type(expected).__name__ == "Rig"  # of the pack as the host imports it
     for one in node.GET_SCHEMA().inputs:
         if one.optional:
             for null in (None, is_null(node, one.id)):
@@ -103,10 +101,10 @@ def test_null_in_a_growing_input_is_an_empty_socket(comfy, node_id):
         (got,) = comfy.run(node_id, rigs={"rig10": None, "rig2": one, "rig0": None})
     elif node_id == "SynCamRigFromLoad3D":
         (cameras,) = comfy.run("SynCamRigToLoad3D", rig=one, frame=0, unit_m=1.0, width=832, height=480)
-        (got,) = comfy.run(node_id, cameras={"camera0": [None], "camera1": cameras, "camera2": None}, unit_m=[1.0])
+        (got,) = comfy.run(node_id, cameras={"camera0": None, "camera1": cameras, "camera2": None}, unit_m=[1.0])
     else:
         (lists,) = comfy.run("SynCamRigToCameraCtrl", rig=one, length=5, unit_m=1.0, width=832, height=480)
-        (got,) = comfy.run(node_id, poses={"poses0": [None], "poses1": lists}, rows=["frames"], unit_m=[1.0])
+        (got,) = comfy.run(node_id, poses={"poses0": None, "poses1": lists}, rows=["frames"], unit_m=[1.0])
     assert got.views == 1
     torch.testing.assert_close(got.c2w[:, 0], one.c2w[:, 0], atol=1e-9, rtol=0)
 

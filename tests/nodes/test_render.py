@@ -17,9 +17,10 @@ import av
 import numpy as np
 import pytest
 import torch
+from footage import files_in, named_rig
 from PIL import Image
 
-from syncam_core.cameras import Rig, orbit_rig, rig_from_json
+from syncam_core.cameras import rig_from_json
 from syncam_core.formats import read_rig_file
 from syncam_core.video.codecs import CODECS
 
@@ -63,10 +64,6 @@ def latent(views=3, frames=3, seed=0):
     return {"samples": torch.randn(views, 16, frames, HEIGHT // 8, WIDTH // 8, generator=generator)}
 
 
-def named_rig(*names):
-    return Rig(names=names, c2w=orbit_rig([10.0 * index for index in range(len(names))]).c2w)
-
-
 @pytest.fixture
 def render(comfy, vae, outputs):
     """Run the node as the host does, hidden inputs and interrupt included; gives its outputs and its UI entry."""
@@ -92,10 +89,6 @@ def render(comfy, vae, outputs):
 def views(comfy, vae):
     """What the other nodes decode of a latent: per view (frames, height, width, 3)."""
     return lambda samples=None: comfy.run("SynCamDecodeViews", latent=samples or latent(), vae=vae)[0]
-
-
-def files_in(folder):
-    return sorted(path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if path.is_file())
 
 
 def probe(path):

@@ -88,7 +88,13 @@ def test_the_inputs_outputs_and_defaults_are_the_contract(comfy):
     (rig_json,), outputs = of("SynCamRigJSON")
     assert (rig_json[:2], outputs) == (("rig_json", "STRING"), ["SYNCAM_RIG"])
     assert of("SynCamLoadRig") == (
-        [("file", "COMBO", None), ("cameras", "STRING", "1, 3"), ("format", "COMBO", "auto"), ("unit_m", "FLOAT", 0.0)],
+        [
+            ("file", "COMBO", None),
+            ("cameras", "STRING", "1, 3"),
+            ("format", "COMBO", "auto"),
+            ("unit_m", "FLOAT", 0.0),
+            ("pictures", "COMBO", "auto"),
+        ],
         ["SYNCAM_RIG"],
     )
     assert of("SynCamEncodeCameras") == (
@@ -96,7 +102,13 @@ def test_the_inputs_outputs_and_defaults_are_the_contract(comfy):
         ["SYNCAM_CAMERAS"],
     )
     assert of("SynCamEmptyLatent") == (
-        [("cameras", "SYNCAM_CAMERAS", None), ("width", "INT", 832), ("height", "INT", 480), ("length", "INT", 81)],
+        [
+            ("cameras", "SYNCAM_CAMERAS", None),
+            ("width", "INT", 832),
+            ("height", "INT", 480),
+            ("length", "INT", 81),
+            ("trajectories", "SYNCAM_TRAJECTORIES", None),
+        ],
         ["LATENT"],
     )
     for node_id in ("SynCamRigOrbit", "SynCamRigJSON", "SynCamLoadRig", "SynCamEncodeCameras", "SynCamEmptyLatent"):

@@ -178,7 +178,7 @@ def test_sockets_and_lists_of_3d_cameras_become_views_in_their_order(host):
     np.testing.assert_allclose(rig.c2w[:, 0], orbit_rig([0, 10, 20, 30]).c2w[:, 0], atol=1e-9)
 
 
-def test_a_rig_becomes_a_list_of_3d_cameras(host):
+def test_a_rig_becomes_a_list_of_3d_cameras(host, comfy):
     c2w = np.stack([[orbit_in_the_rig(az + 5 * frame, 0, 3) for frame in range(4)] for az in (0, 40)])
     rig = Rig(names=("a", "b"), c2w=c2w)
     infos = host("SynCamRigToLoad3D", {"rig": [rig]}, frame=3, unit_m=0.01, **SIZE)
@@ -186,8 +186,11 @@ def test_a_rig_becomes_a_list_of_3d_cameras(host):
     np.testing.assert_allclose(three_js(infos[1], 0.01), orbit_in_the_rig(55, 0, 3), atol=1e-9)
     assert infos[0]["fov"] == pytest.approx(31.9, abs=0.05)
     assert infos[0]["aspect"] == pytest.approx(832 / 480)
-    with pytest.raises(ValueError, match=r"SynCamRigToLoad3D: frame is 4, but the rig has the frames 0 to 3"):
-        host("SynCamRigToLoad3D", {"rig": [rig]}, frame=4, unit_m=1.0, **SIZE)
+    of_the_pack = importlib.import_module(f"{comfy.pack.__name__}.syncam_core.cameras").Rig(rig.names, rig.c2w)
+    with pytest.raises(
+        ValueError, match=r"SynCamRigToLoad3D: 'frame' is 4, but the cameras .* move over frames 0 to 3"
+    ):
+        host("SynCamRigToLoad3D", {"rig": [of_the_pack]}, frame=4, unit_m=1.0, **SIZE)
 
 
 def test_the_hosts_renderer_sees_the_scene_as_the_rig_does(comfy):

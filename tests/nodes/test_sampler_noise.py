@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from host_wan import TinyWan, conditioning, text
+from host_wan import TinyWan, conditioning, empty, random, text
 
 VIEWS, FRAMES, HEIGHT, WIDTH = 3, 2, 4, 6
 TEXTS = {"positive": conditioning(text(5, seed=1)), "negative": conditioning(text(5, seed=2))}
@@ -19,11 +19,7 @@ def tiny(comfy):
 
 
 def poses(views):
-    return torch.stack([torch.randn(FRAMES, 12, generator=torch.Generator().manual_seed(v)) for v in range(views)])
-
-
-def empty(views=VIEWS):
-    return {"samples": torch.zeros(views, 16, FRAMES, HEIGHT, WIDTH)}
+    return torch.stack([random(FRAMES, 12, seed=view) for view in range(views)])
 
 
 def start_of(comfy, tiny, views=VIEWS, latent=None, **inputs):
@@ -53,8 +49,8 @@ def test_by_default_the_sampler_does_what_the_stock_ksampler_does_bit_for_bit(co
     shifted = comfy.run("ModelSamplingSD3", model=model, shift=5.0)[0]
     for sampler_name in ("euler", "heun", "dpmpp_2m", "uni_pc", "ddim", "euler_ancestral"):
         settings = SETTINGS | {"sampler_name": sampler_name, "denoise": 0.8}
-        ours = comfy.run("SynCamSampler", model=model, latent=empty(), **TEXTS, **settings)[0]
-        stock = comfy.run("KSampler", model=shifted, latent_image=empty(), **TEXTS, **settings)[0]
+        ours = comfy.run("SynCamSampler", model=model, latent=empty(VIEWS), **TEXTS, **settings)[0]
+        stock = comfy.run("KSampler", model=shifted, latent_image=empty(VIEWS), **TEXTS, **settings)[0]
         assert torch.equal(ours["samples"], stock["samples"]), sampler_name
 
 
@@ -86,7 +82,7 @@ def test_a_reordered_or_extended_rig_keeps_every_cameras_noise(comfy, tiny, nois
 
 
 def test_the_order_goes_before_the_batch_index_of_the_latent(comfy, tiny):
-    indexed = {**empty(), "batch_index": [5, 6, 7]}
+    indexed = {**empty(VIEWS), "batch_index": [5, 6, 7]}
     assert torch.equal(start_of(comfy, tiny, latent=indexed), host_noise(draws=[5, 6, 7]))
     assert torch.equal(start_of(comfy, tiny, latent=indexed, noise_order="0-2"), host_noise())
 

@@ -6,19 +6,14 @@ import asyncio
 
 import pytest
 import torch
+from footage import named_rig
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from syncam_core.cameras import Rig, orbit_rig
 
 
 def some_views(count=3, frames=4, height=6, width=8, seed=0):
     generator = torch.Generator().manual_seed(seed)
     return [torch.rand(frames, height, width, 3, generator=generator) for _ in range(count)]
-
-
-def named_rig(*names):
-    return Rig(names, orbit_rig([10.0 * index for index in range(len(names))]).c2w)
 
 
 def same(got, wanted) -> bool:

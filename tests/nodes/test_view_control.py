@@ -5,12 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from host_wan import TinyWan, text, velocities, write_view_sync
+from host_wan import TEXTS, TinyWan, noise, poses, text, velocities, write_view_sync
 
 from syncam_core.view_sync.control import ViewControl, view_control
 
-FRAMES, HEIGHT, WIDTH = 2, 4, 6
-TEXTS = [text(5, seed=1), text(5, seed=2)]
 LAST_BLOCK = "1"  # of two: what it adds to a view reaches no other
 
 
@@ -31,14 +29,6 @@ class LoadedWan(TinyWan):
 @pytest.fixture(scope="module")
 def tiny(comfy):
     return LoadedWan(comfy, "control", seed=6)
-
-
-def poses(views):
-    return torch.randn(views, FRAMES, 12, generator=torch.Generator().manual_seed(0))
-
-
-def noise(views):
-    return torch.randn(views, 16, FRAMES, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(4))
 
 
 def run(model, views, sigma=0.6, texts=TEXTS):

@@ -4,39 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from pathlib import Path
 from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
 import torch
+from footage import files_in, named_rig, ramp
 from PIL import Image
 
-from syncam_core.cameras import Rig, orbit_rig, rig_from_json
+from syncam_core.cameras import rig_from_json
 from syncam_core.formats import read_rig_file
-
-
-def ramp(view, frames=6, height=96, width=128):
-    """Frames that differ between views and over time, with flat areas that video coding keeps."""
-    images = torch.full((frames, height, width, 3), 0.15 + 0.2 * view)
-    for frame in range(frames):
-        images[frame, height // 2 :, 16 * frame : 16 * frame + 16] = torch.tensor([0.9, 0.5, 0.1])
-    return images
-
-
-def named_rig(*names):
-    rig = orbit_rig([10.0 * index for index in range(len(names))])
-    return Rig(names=names, c2w=rig.c2w)
-
-
-@pytest.fixture
-def outputs(comfy, tmp_path):
-    """An output folder of its own for each test."""
-    before = comfy.folders.get_output_directory()
-    comfy.folders.set_output_directory(str(tmp_path))
-    yield tmp_path
-    comfy.folders.set_output_directory(before)
 
 
 @pytest.fixture
@@ -58,10 +36,6 @@ def save(comfy, outputs):
         return shown
 
     return run
-
-
-def files_in(folder):
-    return sorted(path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if path.is_file())
 
 
 def decoded(path):

@@ -7,7 +7,7 @@ import pytest
 import tiny_umt5
 import torch
 from host_umt5 import hosts_clip
-from host_wan import TinyWan, conditioning, relative_error, velocities
+from host_wan import TinyWan, conditioning, empty, noise, poses, relative_error, sampled, velocities
 
 FRAMES, HEIGHT, WIDTH = 2, 4, 6
 SCENE = "a red fox runs"
@@ -29,7 +29,7 @@ def clip(comfy, tmp_path_factory):
 def cameras(views, seed=0):
     from syncam_core.cameras import CameraEncoding
 
-    return CameraEncoding(torch.randn(views, FRAMES, 12, generator=torch.Generator().manual_seed(seed)))
+    return CameraEncoding(poses(views, seed=seed))
 
 
 def encoded(comfy, clip, text):
@@ -41,15 +41,8 @@ def prompts(comfy, clip, views, text=SCENE, suffixes=None):
     return comfy.run("SynCamViewPrompts", clip=clip, text=text, suffixes="\n".join(lines), cameras=cameras(views))[0]
 
 
-def noise(views, seed=4):
-    return torch.randn(views, 16, FRAMES, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(seed))
-
-
 def sample(comfy, model, views, positive, negative, cfg=3.0, steps=3):
-    latent = {"samples": torch.zeros(views, 16, FRAMES, HEIGHT, WIDTH)}
-    inputs = {"seed": 1, "steps": steps, "cfg": cfg, "sampler_name": "euler", "scheduler": "simple"}
-    texts = {"positive": positive, "negative": negative}
-    return comfy.run("SynCamSampler", model=model, latent=latent, **texts, **inputs)[0]["samples"]
+    return sampled(comfy, model, empty(views), (positive, negative), cfg=cfg, steps=steps)["samples"]
 
 
 @pytest.mark.parametrize("suffixes", [[], ["", "  ", ""], ["same"] * 3], ids=["none", "blank", "the same"])

@@ -23,6 +23,7 @@ GITHUB = ROOT / ".github"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 VERSION = PROJECT["project"]["version"]
 REPOSITORY = PROJECT["project"]["urls"]["Repository"]
+OWNER_AND_NAME = REPOSITORY.removeprefix("https://github.com/")
 
 
 def read_yaml(path: Path):
@@ -59,7 +60,7 @@ def test_only_a_tested_tag_is_published_and_its_token_is_the_repositorys_secret(
     assert publish[True] == {"push": {"tags": ["v*"]}}  # YAML 1.1 reads the key `on` as true
     tests, job = publish["jobs"]["test"], publish["jobs"]["publish"]
     assert (ROOT / tests["uses"]).is_file()
-    assert f"{REPOSITORY}'" in f"https://github.com/{tests['if'].split(chr(39))[1]}'"
+    assert tests["if"] == f"github.repository == '{OWNER_AND_NAME}'"
     assert job["needs"] == "test"
     action = job["steps"][-1]
     assert re.fullmatch(r"Comfy-Org/publish-node-action@[0-9a-f]{40}", action["uses"])
@@ -129,8 +130,7 @@ def test_the_hook_before_a_commit_has_the_ruff_of_the_tests():
 
 @pytest.mark.parametrize(("key", "size"), [("Icon", (400, 400)), ("Banner", (1260, 540))])
 def test_the_registrys_pictures_are_files_of_the_repository(key, size):
-    owner_and_name = REPOSITORY.removeprefix("https://github.com/")
-    folder = f"https://raw.githubusercontent.com/{owner_and_name}/main/"
+    folder = f"https://raw.githubusercontent.com/{OWNER_AND_NAME}/main/"
     url = PROJECT["tool"]["comfy"][key]
     assert url.startswith(folder)
     path = ROOT / url.removeprefix(folder)

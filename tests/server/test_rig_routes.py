@@ -64,6 +64,7 @@ def refusal(answer: tuple[int, str], status: int) -> dict:
     assert "\n" not in said["error"]
     assert "Traceback" not in said["error"]
     assert tempfile.gettempdir() not in said["error"]
+    assert "syncam_read_rig_" not in said["error"]
     return said
 
 
@@ -72,8 +73,8 @@ def files_of(path: Path) -> list[tuple[str, bytes]]:
     return [(file.name, file.read_bytes()) for file in files]
 
 
-def left_behind() -> set[Path]:
-    return set(Path(tempfile.gettempdir()).glob("syncam_read_rig_*"))
+def left_behind(server) -> set[Path]:
+    return set(server.temporary.glob("syncam_read_rig_*"))
 
 
 @pytest.mark.parametrize("format", [*JSON, "realestate10k", "nuke_chan", "colmap"])
@@ -82,14 +83,14 @@ def test_every_format_comes_back_as_the_rig_that_python_reads(server, tmp_path, 
     path = tmp_path / file_name(rig, "shot", format)
     write_rig_file(rig, path, format)
     unit = {"unit_m": 0.5} if format in WITHOUT_UNIT else {}
-    before = left_behind()
+    before = left_behind(server)
     status, text = read(server, files_of(path), **unit)
     assert status == 200, text
     expected = read_rig_file(path, unit_m=unit.get("unit_m"))
     got = rig_from_json(text)
     assert got.c2w.equal(expected.c2w)
     assert (got.names, got.colors, got.lenses) == (expected.names, expected.colors, expected.lenses)
-    assert left_behind() == before
+    assert left_behind(server) == before
 
 
 def test_binary_colmap_models_and_moving_cameras_are_read_too(server, tmp_path):
@@ -158,6 +159,7 @@ def test_too_many_cameras_are_a_question_which_ones(server):
 
 HOSTILE_NAMES = [
     "../../../../tmp/syncam_escaped.json",
+    "../" * 20 + "tmp/syncam_escaped.json",
     "..\\\\..\\\\syncam_escaped.json",
     "/etc/passwd",
     "C:\\\\Windows\\\\win.ini",
@@ -177,14 +179,15 @@ HOSTILE_NAMES = [
 @pytest.mark.parametrize("name", HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))
 def test_a_name_is_never_a_path(server, name):
     rig = '{"cameras": [{"name": "a", "azimuth": 5, "distance": 2}]}'
-    before = left_behind()
+    before = left_behind(server)
     status, text = read(server, [(name, rig.encode())])
     if status == 200:
         assert rig_from_json(text).names == ("a",)
     else:
         refusal((status, text), 400)
-    assert left_behind() == before
-    assert not list(Path(tempfile.gettempdir()).glob("*syncam_escaped*"))
+    assert left_behind(server) == before
+    for folder in (Path("/tmp"), Path(tempfile.gettempdir()), server.temporary):
+        assert not list(folder.glob("*syncam_escaped*"))
     assert not list(server.folder.rglob("*syncam_escaped*"))
 
 
@@ -276,7 +279,7 @@ def test_the_server_answers_others_while_a_large_file_is_read(server):
 
 
 def test_an_upload_that_stops_half_way_leaves_nothing_and_holds_nobody_up(server):
-    before = left_behind()
+    before = left_behind(server)
     body = body_of([("a.json", b" " * 2**20)])
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
     connection.putrequest("POST", PATH)
@@ -288,10 +291,10 @@ def test_an_upload_that_stops_half_way_leaves_nothing_and_holds_nobody_up(server
     assert read(server, [("b.json", rig)])[0] == 200
     connection.close()
     for _ in range(100):
-        if left_behind() == before:
+        if left_behind(server) == before:
             break
         time.sleep(0.1)
-    assert left_behind() == before
+    assert left_behind(server) == before
 
 
 def test_the_route_is_there_under_api_and_takes_posts_only(server):

@@ -1,4 +1,4 @@
-"""The rig JSON in JavaScript: the accepted cases as in Python, in a real browser, on a blank page without a server.
+"""The rig JSON in JavaScript: the accepted cases as in Python, in Node.js, without a browser.
 
 Whether a text is a rig at all is judged by the pack's route; see tests/server/test_rig_routes.py."""
 
@@ -15,8 +15,9 @@ from syncam_core.cameras import PALETTE, orbit_c2w, rig_from_json, rig_to_json
 from syncam_core.cameras import rig as rig_module
 from syncam_core.cameras import rig_json as rig_json_module
 from syncam_core.cameras.keyframes import EASES, INTERPOLATIONS
+from syncam_core.cameras.rig_json import tracks
 
-# For every text what the library makes of it, as text: the transport between page and test would lose half characters.
+# For every text what the library makes of it, as text: the transport between Node.js and test would lose half characters.
 READ = """async (texts) => {
     const { bake, frameCount, parseRig, writeRig } = await import("/rig.mjs");
     const outcome = (text) => {
@@ -32,19 +33,14 @@ READ = """async (texts) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def page(library_page):
-    return library_page
+def read_all(javascript, texts: list[str]) -> list[dict]:
+    return json.loads(javascript.evaluate(READ, json.dumps(texts)))
 
 
-def read_all(page, texts: list[str]) -> list[dict]:
-    return json.loads(page.evaluate(READ, json.dumps(texts)))
-
-
-def in_library(page, script: str, argument=None):
+def in_library(javascript, script: str, argument=None):
     """Run a function body with the library as `rig` and one JSON value as `given`."""
     source = f"async (text) => {{ const rig = await import('/rig.mjs'); const given = JSON.parse(text); {script} }}"
-    return page.evaluate(source, json.dumps(argument))
+    return javascript.evaluate(source, json.dumps(argument))
 
 
 def matrices(outcome: dict) -> np.ndarray:
@@ -59,8 +55,8 @@ def same_rig(one, other) -> bool:
 # -- the cases that Python and JavaScript share ------------------------------------------------------------------------
 
 
-def test_accepted_cases_have_the_cameras_that_were_derived_for_them_and_python_agrees(page):
-    outcomes = read_all(page, [rig_cases.text_of(case) for case in rig_cases.ACCEPTED])
+def test_accepted_cases_have_the_cameras_that_were_derived_for_them_and_python_agrees(javascript):
+    outcomes = read_all(javascript, [rig_cases.text_of(case) for case in rig_cases.ACCEPTED])
     for case, outcome in zip(rig_cases.ACCEPTED, outcomes, strict=True):
         assert "problem" not in outcome, (case["name"], outcome)
         cameras = outcome["doc"]["cameras"]
@@ -71,34 +67,34 @@ def test_accepted_cases_have_the_cameras_that_were_derived_for_them_and_python_a
         rig_cases.agree(matrices(outcome), rig.c2w.numpy(), case["name"])
 
 
-def test_a_document_that_was_written_is_the_same_document_here_and_the_same_rig_in_python(page):
-    outcomes = read_all(page, [rig_cases.text_of(case) for case in rig_cases.ACCEPTED])
-    again = read_all(page, [outcome["written"] for outcome in outcomes])
+def test_a_document_that_was_written_is_the_same_document_here_and_the_same_rig_in_python(javascript):
+    outcomes = read_all(javascript, [rig_cases.text_of(case) for case in rig_cases.ACCEPTED])
+    again = read_all(javascript, [outcome["written"] for outcome in outcomes])
     for case, outcome, back in zip(rig_cases.ACCEPTED, outcomes, again, strict=True):
         assert back["doc"] == outcome["doc"], case["name"]
         assert back["written"] == outcome["written"]
         assert same_rig(rig_from_json(outcome["written"]), rig_from_json(rig_cases.text_of(case))), case["name"]
 
 
-def test_what_python_writes_is_read_as_the_same_rig_and_written_as_the_same_rig(page):
+def test_what_python_writes_is_read_as_the_same_rig_and_written_as_the_same_rig(javascript):
     rigs = [rig_from_json(rig_cases.text_of(case)) for case in rig_cases.ACCEPTED]
-    outcomes = read_all(page, [rig_to_json(rig) for rig in rigs])
+    outcomes = read_all(javascript, [rig_to_json(rig) for rig in rigs])
     for rig, outcome in zip(rigs, outcomes, strict=True):
         assert np.array_equal(matrices(outcome), rig.c2w.numpy())
         assert same_rig(rig_from_json(outcome["written"]), rig)
 
 
-def test_metadata_is_carried_as_it_was_even_where_a_number_cannot_hold_it(page):
+def test_metadata_is_carried_as_it_was_even_where_a_number_cannot_hold_it(javascript):
     metadata = {
         "seed": 2**64 - 1,
         "negative": -(2**60) - 1,
         "list": [1.5, None, True, {"__proto__": {"a": 1}, "10": "\ud800 雪", "9": 1e22, "": -0.0}],
     }
     text = json.dumps({"cameras": [{"azimuth": 0, "distance": 3}], "metadata": metadata})
-    (outcome,) = read_all(page, [text])
+    (outcome,) = read_all(javascript, [text])
     assert json.loads(outcome["written"])["metadata"] == metadata
     changed = in_library(
-        page, "const doc = rig.parseRig(given); doc.metadata.list = [2]; return rig.writeRig(doc)", text
+        javascript, "const doc = rig.parseRig(given); doc.metadata.list = [2]; return rig.writeRig(doc)", text
     )
     # once changed it is written from JavaScript's own numbers
     back = json.loads(changed)["metadata"]
@@ -147,11 +143,11 @@ def random_matrix(random: random.Random) -> list[list[float]]:
     return [[round(number, digits) for number in row] for row in rows[: random.choice([3, 4])]]
 
 
-def test_three_hundred_random_documents_are_the_same_in_both_languages(page):
+def test_three_hundred_random_documents_are_the_same_in_both_languages(javascript):
     numbers = random.Random(2412)
     texts = [json.dumps(random_document(numbers)) for _ in range(300)]
     accepted = 0
-    for text, outcome in zip(texts, read_all(page, texts), strict=True):
+    for text, outcome in zip(texts, read_all(javascript, texts), strict=True):
         try:
             rig = rig_from_json(text)
         except ValueError:
@@ -184,8 +180,8 @@ def test_three_hundred_random_documents_are_the_same_in_both_languages(page):
     ],
     ids=range(13),
 )
-def test_hostile_texts_are_no_picture_of_a_rig_and_take_bounded_time(page, text):
-    refused, seconds = page.evaluate(f"""async () => {{
+def test_hostile_texts_are_no_picture_of_a_rig_and_take_bounded_time(javascript, text):
+    refused, seconds = javascript.evaluate(f"""async () => {{
         const {{ parseRig }} = await import("/rig.mjs");
         const text = {text};
         const start = performance.now();
@@ -203,7 +199,7 @@ def test_hostile_texts_are_no_picture_of_a_rig_and_take_bounded_time(page, text)
 # -- the functions of the library ----------------------------------------------------------------------------------------
 
 
-def test_limits_and_words_are_those_of_python(page):
+def test_limits_and_words_are_those_of_python(javascript):
     names = [
         "FORMAT",
         "VERSION",
@@ -215,13 +211,13 @@ def test_limits_and_words_are_those_of_python(page):
         "EASES",
         "INTERPOLATIONS",
     ]
-    values = in_library(page, "return given.map((name) => rig[name])", names)
+    values = in_library(javascript, "return given.map((name) => rig[name])", names)
     expected = [rig_json_module.FORMAT, rig_json_module.VERSION, rig_module.MAX_VIEWS]
-    expected += [rig_json_module.MAX_FRAMES, rig_json_module.MAX_POSES, rig_module.MAX_NAME_LENGTH]
+    expected += [tracks.MAX_FRAMES, tracks.MAX_POSES, rig_module.MAX_NAME_LENGTH]
     assert values == [*expected, list(PALETTE), list(EASES), list(INTERPOLATIONS)]
 
 
-def test_orbits_are_those_of_python_and_are_found_again(page):
+def test_orbits_are_those_of_python_and_are_found_again(javascript):
     numbers = random.Random(7)
     orbits = [
         [numbers.uniform(-179, 179), numbers.uniform(-89, 89), numbers.uniform(0.1, 50), numbers.uniform(-179, 179)]
@@ -236,28 +232,33 @@ def test_orbits_are_those_of_python_and_are_found_again(page):
         return [[...c2w], [found.azimuth, found.elevation, found.distance, found.roll]];
     });"""
     for (c2w, found), orbit, target in zip(
-        in_library(page, script, list(zip(orbits, targets, strict=True))), orbits, targets, strict=True
+        in_library(javascript, script, list(zip(orbits, targets, strict=True))), orbits, targets, strict=True
     ):
         rig_cases.agree(np.array(c2w).reshape(4, 4), orbit_c2w(*orbit, target).numpy(), str(orbit))
         assert np.abs(np.array(found) - orbit).max() < 1e-6, orbit
 
 
-def test_straight_above_the_target_a_roll_counts_as_azimuth(page):
-    found = in_library(page, "return rig.orbitOf(rig.orbitC2w(30, 90, 3, 20), [0, 0, 0])")
+def test_straight_above_the_target_a_roll_counts_as_azimuth(javascript):
+    found = in_library(javascript, "return rig.orbitOf(rig.orbitC2w(30, 90, 3, 20), [0, 0, 0])")
     back = in_library(
-        page, "return [...rig.orbitC2w(given.azimuth, given.elevation, given.distance, given.roll)]", found
+        javascript, "return [...rig.orbitC2w(given.azimuth, given.elevation, given.distance, given.roll)]", found
     )
     assert (found["elevation"], found["roll"]) == (90, 0)
     rig_cases.agree(np.array(back).reshape(4, 4), orbit_c2w(30, 90, 3, 20).numpy(), "above")
 
 
-def test_a_camera_that_looks_past_the_target_has_no_orbit(page):
+def test_a_camera_that_looks_past_the_target_has_no_orbit(javascript):
     script = "return given.map((target) => rig.orbitOf(rig.orbitC2w(0, 0, 3), target) !== null)"
     past, away = 3 * np.tan(np.radians([0.009, 0.011])), [0, 0, -6]  # the camera stands at z = -3
-    assert in_library(page, script, [[past[0], 0, 0], [past[1], 0, 0], away, [0, 0, -3]]) == [True, False, False, False]
+    assert in_library(javascript, script, [[past[0], 0, 0], [past[1], 0, 0], away, [0, 0, -3]]) == [
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
-def test_the_angles_of_a_moving_camera_are_those_that_are_baked(page):
+def test_the_angles_of_a_moving_camera_are_those_that_are_baked(javascript):
     keyframes = [
         {"frame": 2, "azimuth": 0, "distance": 4, "ease": "in", "target": [0, 1, 0]},
         {"frame": 9, "azimuth": 40, "elevation": 20, "distance": 3, "roll": 5},
@@ -274,12 +275,12 @@ def test_the_angles_of_a_moving_camera_are_those_that_are_baked(page):
             found.push(c2w.every((number, index) => number === baked[16 * frame + index]));
         }
         return [found.every(Boolean), rig.orbitAt(doc.cameras[1], 0)];"""
-    assert in_library(page, script, text) == [True, None]
+    assert in_library(javascript, script, text) == [True, None]
 
 
-def test_a_document_made_by_hand_may_leave_defaults_out(page):
+def test_a_document_made_by_hand_may_leave_defaults_out(javascript):
     text = in_library(
-        page,
+        javascript,
         "return rig.writeRig({ frames: null, cameras: [{ keyframes: [{ frame: 0, azimuth: 10, distance: 2 }] }] })",
     )
     assert np.array_equal(rig_from_json(text).c2w[0, 0].numpy(), orbit_c2w(10, 0, 2).numpy())
@@ -299,14 +300,14 @@ def test_a_document_made_by_hand_may_leave_defaults_out(page):
         ("doc.metadata = {}; doc.metadata.a = doc.metadata", "metadata is nested"),
     ],
 )
-def test_a_document_that_cannot_be_written_is_refused_by_its_place(page, change, place):
+def test_a_document_that_cannot_be_written_is_refused_by_its_place(javascript, change, place):
     keyframes = [{"frame": frame, "azimuth": 0, "distance": 3} for frame in (0, 4)]
     cameras = [{"keyframes": keyframes}, {"azimuth": 0, "distance": 3}, {"c2w": orbit_c2w(0, 0, 3).tolist()}]
     script = f"const doc = rig.parseRig(given); {change}; try {{ return rig.writeRig(doc) }} catch (e) {{ return e.message }}"
-    assert in_library(page, script, json.dumps({"cameras": cameras})).startswith(place)
+    assert in_library(javascript, script, json.dumps({"cameras": cameras})).startswith(place)
 
 
-def test_sixty_four_moving_cameras_are_read_and_baked_at_once(page):
+def test_sixty_four_moving_cameras_are_read_and_baked_at_once(javascript):
     keyframes = [{"frame": 0, "azimuth": 0, "distance": 3}, {"frame": 40, "azimuth": 9, "distance": 3}]
     keyframes.append({"frame": 1_999, "azimuth": 90, "distance": 4})
     text = json.dumps({"cameras": [{"keyframes": keyframes}] * 64})
@@ -314,6 +315,6 @@ def test_sixty_four_moving_cameras_are_read_and_baked_at_once(page):
         const start = performance.now();
         const { c2w } = rig.bake(rig.parseRig(given));
         return [c2w.length, performance.now() - start];"""
-    length, milliseconds = in_library(page, script, text)
+    length, milliseconds = in_library(javascript, script, text)
     assert length == 64 * 2_000 * 16
     assert milliseconds < 5_000  # 200 on an idle core

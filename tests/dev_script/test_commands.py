@@ -1,0 +1,76 @@
+"""What `dev.py test` and `dev.py check` run, and when the tests are shared between processes."""
+
+from pathlib import Path
+
+import dev
+import pytest
+from dev_host import Comfy
+
+LINT = [["ruff", "check", "."], ["ruff", "format", "--check", "."]]
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    """The modules that a command runs with the chosen Python; those named in `ran.failing` fail."""
+
+    class Ran(list):
+        failing = {}  # noqa: RUF012
+
+    commands = Ran()
+
+    def run(command, environment):
+        assert command[:2] == ["python", "-m"]
+        commands.append(command[2:])
+        return commands.failing.get(command[2], 0)
+
+    monkeypatch.setattr(dev, "find_comfy", lambda host, with_tests: Comfy(Path("ComfyUI"), Path("python"), "", True))
+    monkeypatch.setattr(dev, "browser_for_tests", lambda playwright, environment: "")
+    monkeypatch.setattr(dev, "usable_cores", lambda: 2)
+    monkeypatch.setattr(dev, "run_in_foreground", run)
+    return commands
+
+
+def test_the_whole_suite_is_linted_type_checked_and_shared_between_the_cores(ran):
+    assert dev.main(["test"]) == 0
+    assert ran == [*LINT, ["mypy"], ["pytest", "-n", "2"]]
+
+
+def test_a_part_of_the_suite_is_not_type_checked(ran):
+    assert dev.main(["test", "tests/cameras", "-k", "x"]) == 0
+    assert ran == [*LINT, ["pytest", "-n", "2", "tests/cameras", "-k", "x"]]
+
+
+def test_check_runs_no_test(ran):
+    assert dev.main(["check"]) == 0
+    assert ran == [*LINT, ["mypy"]]
+
+
+def test_everything_is_run_and_one_failure_is_enough(ran):
+    ran.failing = {"mypy": 1}
+    assert dev.main(["test"]) == 1
+    assert ran[-1][0] == "pytest"
+    ran.failing = {"ruff": 1, "pytest": 5}
+    assert dev.main(["test", "-x"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("extra", "cores", "options"),
+    [
+        ([], 2, ["-n", "2"]),
+        ([], 1, []),
+        ([], 64, ["-n", "6"]),
+        (["-x", "--lf"], 4, ["-n", "4"]),
+        (["tests/cameras/test_rig.py"], 2, []),
+        (["tests/cameras/test_rig.py::test_a", "tests/cameras/test_rig.py::test_b"], 2, []),
+        (["tests/cameras/test_rig.py", "tests/cameras/test_meter.py"], 2, ["-n", "2"]),
+        (["tests/cameras/test_rig.py", "tests/formats"], 2, ["-n", "2"]),
+        (["-n", "0"], 2, []),
+        (["-n4"], 2, []),
+        (["--numprocesses=3"], 2, []),
+        (["tests/nodes", "--pdb"], 2, []),
+        (["-s"], 2, []),
+        (["--collect-only", "-q"], 2, []),
+    ],
+)
+def test_processes_are_used_where_there_is_something_to_share_and_nobody_says_otherwise(extra, cores, options):
+    assert dev.side_by_side(extra, cores) == options
