@@ -155,7 +155,7 @@ class SynCamBulletTime(SynCamNode):
             then[0],
         )
         made: Between | None = None
-        if between[0] == MODEL:
+        if between[0] == MODEL and interp_model:
             steps = steps_between(frames_per_view[0], ease[0])
             made = interpolated(clips, partial(run_interpolation, interp_model[0]), steps)
         return io.NodeOutput(*film_out(filmed(clips, looks, made), rate))

@@ -292,8 +292,9 @@ def _mask_of_item(mask: Tensor, index: int, samples: Tensor) -> Tensor:
 
 
 def _of_item(value: object, index: int, count: int) -> object:
-    is_per_item = isinstance(value, Tensor) and value.ndim > 0 and len(value) == count
-    return value[index : index + 1] if is_per_item else value
+    if isinstance(value, Tensor) and value.ndim > 0 and len(value) == count:
+        return value[index : index + 1]
+    return value
 
 
 def join_latents(latents: Sequence[Input.Latent]) -> Input.Latent:

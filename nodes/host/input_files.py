@@ -26,7 +26,8 @@ def camera_files() -> list[str]:
     No file is opened again that has not changed since it was last looked into.
     """
     root = Path(folder_paths.get_input_directory())
-    offered, seen = [], set()
+    offered: list[str] = []
+    seen: set[str] = set()
     for entry in _entries(root):
         below = _entries(Path(entry.path)) if entry.is_dir() else []
         seen.update((entry.path, *(inner.path for inner in below)))
@@ -55,7 +56,7 @@ def _holds_cameras(entry: os.DirEntry[str], below: list[os.DirEntry[str]] | None
     suffix = os.path.splitext(entry.name)[1].lower()
     try:
         if entry.is_dir():
-            state = hash(_folder_state(entry.path, _entries(Path(entry.path)) if below is None else below))
+            state: State | int = hash(_folder_state(entry.path, _entries(Path(entry.path)) if below is None else below))
         elif suffix in camera_suffixes() and suffix != ANY_TEXT:
             return entry.is_file()
         elif suffix in (ANY_TEXT, *video_tag.SUFFIXES) and entry.is_file():

@@ -116,7 +116,7 @@ class LivePreview:
         return sheet
 
     def send(self, names: list[str], colors: list[str], step: int, steps: int) -> None:
-        """All moments to the page that queued the job: web/js/live_preview.js plays them on the node."""
+        """All moments to the page that queued the job: web/js/live_preview plays them on the node."""
         from server import PromptServer
 
         server = getattr(PromptServer, "instance", None)

@@ -88,7 +88,7 @@ class SynCamLoadRig(SynCamNode):
 
     @classmethod
     def fingerprint_inputs(cls, file: str | None = None, **others: object) -> str:
-        return file_state(input_path(file))
+        return file_state(input_path(file or ""))
 
     @classmethod
     def execute(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from ...syncam_core.errors import UserError
 
 
-def refusal(node_id: str, check: Callable, given: list | tuple, kind: type) -> bool | str:
+def refusal(node_id: str, check: Callable, given: Sequence, kind: type) -> bool | str:
     """What `validate_inputs` of a list node returns for one input; a linked input is (None,) and is judged later."""
     with_id = sentences_of(node_id)(check)
     return verdict(with_id, given[0]) if isinstance(given[0], kind) else True

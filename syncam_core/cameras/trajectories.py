@@ -17,9 +17,9 @@ from torch import Tensor
 
 from ..errors import UserError
 from ..wan.geometry import WAN21
-from .builders import look_at_c2w, orbit_c2w
 from .encoding import checked_poses
 from .motion import Move, move_cameras
+from .orbit import look_at_c2w, orbit_c2w
 from .rig import MAX_VIEWS, Rig
 
 TRAJECTORY_UNIT_M = 1.0  # one unit of translation in the released re-capture weights

@@ -357,13 +357,13 @@ def test_refused_cases_are_refused_with_the_place_and_the_sentence_of_the_reader
 
 
 def test_accepted_cases_come_back_as_they_were_with_their_angles_and_keyframes(server):
-    before = left_behind()
+    before = left_behind(server)
     for case in rig_cases.ACCEPTED:
         text = rig_cases.text_of(case)
         assert judged(server, text) == (200, text), case["name"]
         status, answer = read(server, [("cameras.json", text.encode())])
         assert (status, answer) == (200, text.removeprefix("\ufeff")), case["name"]
-    assert left_behind() == before
+    assert left_behind(server) == before
 
 
 def test_a_file_that_is_a_rig_json_is_baked_only_where_something_of_it_is_chosen(server):
