@@ -106,7 +106,7 @@ def read_rig_file(
             raise UserError(
                 f"'pictures' is {str(pictures)[:40]!r}; possible are {', '.join(PICTURES)}.", field="pictures"
             )
-        _check_path(path, format)
+        _check_path(path)
         return _read(path, cameras, unit_m, format, pictures)
     except OSError as problem:  # while it is read: a disk that fails, a share that went away
         raise UserError(f"file {path.name[:100]!r}: it cannot be read ({problem.strerror}).") from problem
@@ -163,20 +163,15 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _check_path(path: Path, format: str) -> None:
+def _check_path(path: Path) -> None:
     if _is_folder(path):
         return
     try:
         if not path.is_file():  # also keeps pipes and devices, which never end, from being read
             raise UserError("there is no such file.")
-        size = path.stat().st_size
     except (OSError, ValueError) as problem:
         raise UserError("there is no such file.") from problem
     refuse_scenes(path, head_of(path))
-    # COLMAP's points in images are passed over, not read, and so is what a video shows.
-    passed_over = format == "colmap" or (format == "auto" and video_tag.looks_like(path, head_of(path)))
-    if size > MAX_BYTES and not passed_over:
-        raise UserError(f"it is larger than {MAX_BYTES // 2**20} MB, which no camera file needs.")
 
 
 def _read(path: Path, cameras: str, unit_m: float | None, format: str, pictures: str) -> Rig:

@@ -165,6 +165,23 @@ def test_a_camera_that_later_frames_do_not_have_is_named(scene):
     assert "'frame_00001': it has no camera 'cam03', which the first frame has." in refusal(path)
 
 
+def test_a_number_means_the_same_camera_in_every_frame_whatever_their_order_there(tmp_path):
+    for frame, names in enumerate((("left", "right"), ("right", "left"))):
+        moment = tmp_path / "one" / f"frame_{frame:05d}"
+        (moment / "images").mkdir(parents=True)
+        entries = []
+        for name in names:
+            Image.new("RGB", (8, 8), (200 if name == "left" else 50, 0, 0)).save(moment / "images" / f"{name}.png")
+            matrix = np.eye(4)
+            matrix[0, 3] = -1.0 if name == "left" else 1.0
+            entries.append({"file_path": f"images/{name}.png", "transform_matrix": matrix.tolist()})
+        (moment / "transforms.json").write_text(json.dumps({"frames": entries}))
+    found = open_scene(tmp_path / "one", cameras="2", unit_m=1.0)
+    assert (found.rig.names, found.rig.frames) == (("right",), 1)
+    assert float(found.rig.c2w[0, 0, 0, 3]) == 1.0
+    assert [int(picture[0, 0, 0]) for picture in found.pictures(0)] == [50, 50]
+
+
 def test_all_that_is_wrong_is_said_at_once(scene):
     path = scene("nerfstudio")
     for frame in range(3):

@@ -18,6 +18,7 @@ from syncam_core.formats import nerfstudio, read_rig_file
 
 patient = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 EYE = np.eye(4).tolist()
+SOMEWHERE = np.pad([[7.0], [3], [1]], ((0, 1), (3, 0)))  # the subject's place, for an orbit around the origin
 
 
 @pytest.fixture
@@ -282,6 +283,14 @@ def test_world_to_camera_matrices_are_explained_whichever_of_them_are_wanted(pat
     for frame in frames:
         frame["transform_matrix"] = np.linalg.inv(frame["transform_matrix"]).tolist()
     assert read(path, {"frames": frames}).views == 4
+
+
+def test_two_cameras_say_nothing_about_the_way_round_of_their_matrices(path):
+    matrices = [np.linalg.inv(orbit_with_z_up(*angles, 3) + SOMEWHERE) for angles in ((0, 5), (40, 10), (80, 20))]
+    frames = [{"file_path": f"{n}.png", "transform_matrix": one.tolist()} for n, one in enumerate(matrices)]
+    assert read(path, {"frames": frames[:2]}).views == 2
+    with pytest.raises(UserError, match="world-to-camera"):
+        read(path, {"frames": frames})
 
 
 def with_matrix(matrix) -> dict:

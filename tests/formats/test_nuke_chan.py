@@ -167,3 +167,11 @@ def test_a_trajectory_of_quaternions_is_not_taken_for_a_chan_file(tmp_path):
     assert not looks_like(path, path.read_bytes())
     with pytest.raises(UserError, match=r"not JSON.*RealEstate10K.*chan"):
         read_rig_file(path, unit_m=1.0)
+
+
+def test_the_lens_is_that_of_the_first_frame(tmp_path):
+    path = tmp_path / "zoom.chan"
+    path.write_text("1 0 0 0 0 0 0 40\n2 0 0 0 0 0 0 20\n")
+    lens = read(path, unit_m=1.0).lenses[0]
+    across = lens.sensor_width_mm * 480 / 832 / 2 / lens.focal_mm
+    assert 2 * math.degrees(math.atan(across)) == pytest.approx(40)
