@@ -6,8 +6,8 @@ from comfy_api.latest import io
 
 from ...syncam_core.cameras import Rig, choose_cameras
 from ...syncam_core.cameras.motion import MOVE_EASES, MOVES, Move, check_motion_length, move_cameras
-from ..sampling.cameras import LONGEST_VIDEO, check_length
 from ..shared.node import SynCamNode
+from ..shared.video_size import LONGEST_VIDEO, check_length
 from .inputs import CATEGORY, FARTHEST_M, cameras_input, degrees_input, point_input, point_of, rig_given, rig_output
 
 

@@ -13,8 +13,8 @@ from ...syncam_core.cameras.trajectories import (
     moves_of,
     recam_rig,
 )
-from ..sampling.cameras import LONGEST_VIDEO
 from ..shared.errors import sentences_of, verdict
+from ..shared.video_size import LONGEST_VIDEO
 from .builders import CATEGORY, FARTHEST_M, rig_output
 
 TABLE = ", ".join(f"{number} {move.name}" for number, move in enumerate(RECAM_MOVES, start=1))

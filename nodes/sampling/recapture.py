@@ -27,7 +27,7 @@ from ..host.weights_kinds import RECAPTURE, check_kind
 from ..shared.checks import counted_noun
 from ..shared.errors import sentences_of, verdict
 from ..shared.socket_types import RigType, TrajectoriesType, WeightsType
-from .cameras import LONGEST_VIDEO, SMALLEST_SIDE, check_length, check_side
+from ..shared.video_size import LONGEST_VIDEO, SMALLEST_SIDE, check_length, check_side
 
 CATEGORY = "SynCam/ReCapture"
 MOST_EVERY = 1000
