@@ -22,7 +22,7 @@ from drawing import (
     words_picture,
 )
 
-from syncam_core.cameras import encode_cameras, orbit_rig
+from syncam_core.cameras import encode_cameras, encode_trajectories, orbit_rig, recam_rig
 from syncam_core.metrics.picture import score_picture
 from syncam_core.preview.canvas import RGB, Canvas, standing_out
 from syncam_core.preview.frusta import draw_arrow_head
@@ -54,6 +54,52 @@ def latent_example() -> np.ndarray:
     canvas.text((16, 26), "3 cameras, 832 x 480, 81 frames:", NORMAL, TEXT, "lm", halo=False)
     words = "3 views,  16 channels,  21 latent frames,  60 x 104"
     canvas.text((WIDE / 2, 406), words, NORMAL, TEXT, "mm", halo=False)
+    return canvas.finish()
+
+
+def trajectories_example() -> np.ndarray:
+    rig = recam_rig("9", length=81)
+    poses = encode_trajectories(rig, 81).poses[0]  # (latent frames, 12)
+    lines = []
+    for frame in (0, 20):
+        lines.append(
+            f"What the model reads of latent frame {frame}" + (", where the source was filmed:" if not frame else ":")
+        )
+        lines += ["  " + shortened(poses[frame, start : start + 4]) for start in (0, 4, 8)]
+    lines.append("Three columns of rotation, and the position in metres")
+    return stacked([rig_picture(recam_rig("9, 10"), (0, 400)), words_picture(lines)])
+
+
+def source_example() -> np.ndarray:
+    """A film becomes one latent."""
+    strip = np.concatenate(list(as_bytes(film(RED_BALL, around("a"), 141, 141, (0, 4, 8, 12))[0])), 1)
+    canvas = Canvas(WIDE, 132, PANEL)
+    box_row(canvas, 22, 24, 21, orbit_rig([0, 30], [0], [3]).colors[1], "source")
+    return stacked([words_picture(["your clip, cut, scaled and cropped:"], 46), strip, canvas.finish()])
+
+
+def recapture_example() -> np.ndarray:
+    """What a re-capture reads: the target's noisy frames, and behind them the source's clean ones."""
+    canvas = Canvas(WIDE, 330, PANEL)
+    target, source = orbit_rig([0, 30], [0], [3]).colors
+    left, top, step, size = 22, 96, 53, 44
+    for frame in range(10):
+        inks = standing_out(target if frame < 5 else source, PANEL)
+        x = left + step * frame
+        canvas.polygon([(x, top), (x + size, top), (x + size, top + size), (x, top + size)], inks, 0.8)
+        canvas.text((x + size / 2, top + size + 34), f"c{frame % 5}", SMALL, TRAINED, "mm", halo=False)
+    canvas.text((left, 36), "the film to be made", NORMAL, TEXT, "lm", halo=False)
+    canvas.text((left, 68), "noisy, f latent frames", SMALL, MUTED, "lm", halo=False)
+    canvas.text((left + 5 * step, 36), "the source", NORMAL, TEXT, "lm", halo=False)
+    canvas.text((left + 5 * step, 68), "clean in every step, f more", SMALL, MUTED, "lm", halo=False)
+    outline(canvas, left - 10, top - 10, left + 9 * step + size + 10, top + size + 10, MUTED)
+    words = (
+        "self-attention: all frames of both, with weights of its own",
+        "c0, c1, ...: the trajectory's camera, on both halves",
+    )
+    for line, (text, color) in enumerate(zip(words, (MUTED, TRAINED), strict=True)):
+        canvas.text((left, 236 + 34 * line), text, SMALL, color, "lm", halo=False)
+    canvas.text((left, 304), "only the first half comes out", SMALL, TEXT, "lm", halo=False)
     return canvas.finish()
 
 

@@ -32,9 +32,12 @@ from node_pages import (
     guider_example,
     latent_example,
     prompts_example,
+    recapture_example,
     sampler_example,
     save_views_example,
     score_example,
+    source_example,
+    trajectories_example,
     weights_example,
 )
 from rig_pages import (
@@ -81,6 +84,9 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     f"{HELP}RigToCameraCtrl.png": to_cameractrl_example,
     f"{HELP}EncodeCameras.png": encode_example,
     f"{HELP}EmptyLatent.png": latent_example,
+    f"{HELP}EncodeTrajectories.png": trajectories_example,
+    f"{HELP}SourceVideo.jpg": source_example,
+    f"{HELP}ReCamApply.png": recapture_example,
     f"{HELP}Apply.png": apply_example,
     f"{HELP}LoadWeights.png": weights_example,
     f"{HELP}ConvertWeights.png": convert_example,

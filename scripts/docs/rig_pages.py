@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from drawing import ROOT, WIDE, rig_picture, shortened, stacked, words_picture
 
-from syncam_core.cameras import Rig, builders, orbit_rig, rig_from_json, transforms
+from syncam_core.cameras import Rig, builders, orbit_rig, recam_rig, rig_from_json, transforms
 from syncam_core.cameras.meter import measure, to_text
 from syncam_core.cameras.motion import Move, move_cameras
 from syncam_core.cameras.presets import preset_rig
@@ -102,6 +102,7 @@ HELP_RIGS: dict[str, Callable[[], Rig]] = {
     "Move": lambda: move_cameras(
         orbit_rig([0, 40], [10], [3]), [Move("orbit", 60), Move("push_in", 0.6)], length=81, cameras=[1]
     ),
+    "ReCam": lambda: recam_rig("9, 10, 7"),
     "JSON": lambda: rig_from_json(workflow_text("rig_json")),
 }
 # name of the workflow: title, words below it, the cameras that it makes
