@@ -122,6 +122,7 @@ WORKFLOWS: dict[str, tuple[str, str, Callable[[], Rig]]] = {
     "rig_merge": ("Rigs of rigs", "merge, transform, reorder", mixed),
     "rig_moving": ("Cameras that move", "an orbit, then a push-in", orbit_and_push_in),
     "rig_preset": ("Presets", "the ten cameras of the authors' example", HELP_RIGS["Preset"]),
+    "rig_recam": ("Moves of ReCamMaster", "two arcs and a crane", HELP_RIGS["ReCam"]),
     "rig_ring": ("A ring of cameras", "four views, all the way round", lambda: builders.ring_rig(4, 20, 5)),
     "rig_sockets": ("Cameras of other packs", "3D viewers and CameraCtrl poses", three_3d_cameras),
     "rig_stereo": ("A stereo pair", "and a third camera, merged", stereo_and_side),

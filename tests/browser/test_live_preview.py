@@ -117,6 +117,7 @@ def test_all_views_move_on_the_sampler_while_it_works_and_leave_when_it_is_done_
 
     # Between two steps the clip goes on: one message alone shows every moment.
     page.evaluate("window.comfyAPI.api.api.dispatchCustomEvent('syncam.live_preview', window.heard.at(-1))")
+    page.wait_for_function(f"window.sampler.widgets.some(w => w.name == '{WIDGET}' && w.element.width > 0)")
     page.wait_for_timeout(1500)  # the node takes its size
     assert len({shown for _, shown in drawn(page)}) == MOMENTS
     page.evaluate("window.comfyAPI.api.api.dispatchCustomEvent('execution_success', {})")

@@ -329,6 +329,7 @@ def test_wipe_solo_loop_speed_and_downloads(page_used_before, server, request, t
     assert len(previews) >= VIEWS
     for file in previews:
         file.unlink()
+    page.context.new_cdp_session(page).send("Network.clearBrowserCache")
     in_app(
         page,
         """

@@ -20,7 +20,9 @@ from syncam_core.cameras import Lens, orbit_rig
 from syncam_core.errors import UserError
 from syncam_core.formats import blender_json, read_rig_file
 
-patient = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+patient = settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 EYE = np.eye(4).tolist()
 PAGE = Path(__file__).parents[2] / "docs" / "camera-json-files.md"
 

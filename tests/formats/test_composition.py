@@ -17,7 +17,9 @@ from syncam_core.formats import FORMATS, file_name, read_rig_file, write_rig_fil
 UNITS = {key: 1.0 for key, module in FORMATS.items() if module.UNIT == "asked for"}
 STILL_ONLY = {"first_release"}
 
-rare = settings(deadline=None, max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
+rare = settings(
+    deadline=None, max_examples=4, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 
 
 def rig_of(seed: int, moving: bool) -> Rig:

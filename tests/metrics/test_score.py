@@ -127,7 +127,7 @@ def test_with_a_reference_only_poses_relative_to_camera_0_count():
     elsewhere[:3, 3] = torch.tensor([3.0, -2.0, 9.0])
     moved = Rig(names=rig.names, c2w=elsewhere @ rig.c2w)
     expected, got = (score_scene(video, r, reference_c2w=demo_reference_c2w()) for r in (rig, moved))
-    assert got.azimuth_errors_deg == expected.azimuth_errors_deg
+    assert got.azimuth_errors_deg == pytest.approx(expected.azimuth_errors_deg, abs=1e-6)  # degrees
     assert got.reprojection_px == pytest.approx(expected.reprojection_px, abs=1e-6)
     assert expected == score_scene(video, rig), "this rig stands at the reference already"
 

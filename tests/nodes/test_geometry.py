@@ -6,8 +6,6 @@ import pytest
 import torch
 from host_wan import TinyWan, conditioning, text
 
-from syncam_core.cameras import orbit_rig
-
 TEXTS = {"positive": conditioning(text(5, seed=1)), "negative": conditioning(text(5, seed=2))}
 SETTINGS = {"steps": 2, "cfg": 3.0, "sampler_name": "euler", "scheduler": "simple"}
 
@@ -36,7 +34,8 @@ def test_the_geometry_is_read_from_the_vae(latents, comfy):
 
 
 def test_views_of_such_a_model_are_sampled_and_synchronized(comfy, large_pixels):
-    (cameras,) = comfy.run("SynCamEncodeCameras", rig=orbit_rig([0.0, 30.0], [0.0], [3.0]), length=5)
+    (rig,) = comfy.run("SynCamRigOrbit", azimuths="0, 30", elevations="0", distances="3")
+    (cameras,) = comfy.run("SynCamEncodeCameras", rig=rig, length=5)
     (latent,) = comfy.run("SynCamEmptyLatent", cameras=cameras, width=96, height=64, length=5)
     model = comfy.run("SynCamApply", model=large_pixels.base(), weights=large_pixels.weights(), cameras=cameras)[0]
     alone = comfy.run("SynCamSampler", model=large_pixels.base(), latent=latent, seed=1, **TEXTS, **SETTINGS)[0]

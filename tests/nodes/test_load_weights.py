@@ -100,7 +100,7 @@ def test_the_reader_is_chosen_by_the_keys_of_the_file(comfy, folder, kinds, monk
 
         return comfy.model_patcher.ModelPatcher(Poem(), torch.device("cpu"), torch.device("cpu"))
 
-    poem = kinds.Kind("a poem", "SynCamRecite", Poem, lambda keys: any(k.startswith("poem.") for k in keys), load)
+    poem = kinds.Kind("a poem", "SynCamRecite", Poem, lambda keys: any(k.startswith("poem.") for k in keys), load, None)
     monkeypatch.setattr(kinds, "KINDS", (*kinds.KINDS, poem))
     (loaded,) = comfy.run("SynCamLoadWeights", weights_name="poem.safetensors")
     assert isinstance(loaded.model, Poem)

@@ -19,7 +19,9 @@ from syncam_core.cameras import Lens, Rig, orbit_rig
 from syncam_core.formats.cameractrl_poses import cameractrl_from_rig, rig_from_cameractrl
 from syncam_core.formats.load3d_camera import load3d_from_rig, rig_from_load3d
 
-patient = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+patient = settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 PAGES = Path(__file__).parents[2] / "web" / "docs"
 NODES = ("SynCamRigFromLoad3D", "SynCamRigToLoad3D", "SynCamRigFromCameraCtrl", "SynCamRigToCameraCtrl")
 SIZE = {"width": 832, "height": 480}

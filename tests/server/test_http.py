@@ -41,7 +41,7 @@ def test_every_node_of_the_pack_is_offered_with_the_contracted_inputs_and_output
     contract = {
         "SynCamRigOrbit": ("azimuths elevations distances", "rig"),
         "SynCamRigJSON": ("rig_json", "rig"),
-        "SynCamLoadRig": ("file cameras format unit_m", "rig"),
+        "SynCamLoadRig": ("file cameras format unit_m pictures", "rig"),
         "SynCamEncodeCameras": ("rig length", "cameras"),
         "SynCamLoadWeights": ("weights_name", "weights"),
         "SynCamApply": (
