@@ -91,13 +91,6 @@ def page(request, open_page, coded):
     return page
 
 
-@pytest.fixture(params=RENDERERS["argvalues"], ids=RENDERERS["ids"])
-def page_used_before(request, page_again, coded):
-    page = page_again(request.param, (1300, 950))
-    run_views(page)
-    return page
-
-
 def run_views(page) -> None:
     """A rig, the coded video cut into views, and the player, queued; wait until every frame is there."""
     in_app(
@@ -157,9 +150,7 @@ def cuts_in_prompt(page) -> str:
     return next(node["inputs"]["cuts"] for node in prompt.values() if node["class_type"] == "SynCamPlayer")
 
 
-def test_scrubbing_stepping_and_playing_show_the_same_frame_of_all_views(page_used_before, request, tmp_path_factory):
-    page = page_used_before
-
+def test_scrubbing_stepping_and_playing_show_the_same_frame_of_all_views(page, request, tmp_path_factory):
     def shows(frame: int) -> bool:
         seen = read(page)
         return seen == {"pictures": [[view, frame] for view in range(VIEWS)], "said": frame, "readout": frame}
@@ -270,8 +261,7 @@ def test_keys_record_the_cuts_that_the_edit_renders_and_a_reload_brings_everythi
     assert errors(page) == []
 
 
-def test_wipe_solo_loop_speed_and_downloads(page_used_before, server, request, tmp_path_factory):
-    page = page_used_before
+def test_wipe_solo_loop_speed_and_downloads(page, server, request, tmp_path_factory):
     page.locator(".sp-player").focus()
     press = page.keyboard.press
     press("s")
@@ -398,8 +388,8 @@ def test_saved_files_play_and_files_that_are_gone_are_explained_in_the_users_lan
     assert page.locator(".sp-player").get_attribute("aria-label") == words["player"]
 
 
-def test_cut_lists_are_read_as_the_edit_node_reads_them(page_again):
-    page = page_again(False, (1300, 950))
+def test_cut_lists_are_read_as_the_edit_node_reads_them(open_page):
+    page = open_page()
     names = ["front", "b", "left, high", "Élan"]
     rate = Fraction(24000, 1001)
     for text in (

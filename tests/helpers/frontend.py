@@ -46,8 +46,8 @@ class Frontend:
         page = context.new_page()
         page.set_default_timeout(120_000)
         page.add_init_script(COUNT_CONTEXTS)
-        # What is on the server counts, not what an earlier test has seen of it.
-        context.new_cdp_session(page).send("Network.setCacheDisabled", {"cacheDisabled": True})
+        # With a route there is no cache: what is on the server counts, not what an earlier test has seen of it.
+        page.route("**/view?*", lambda route: route.continue_())
         page.errors, page.ours = [], []
         page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
         page.on("console", lambda message: page.ours.append(message.text) if "syncam" in message.text.lower() else None)
@@ -59,7 +59,8 @@ class Frontend:
     def again(self, nodes_2: bool = False, size=(1300, 900)):
         """The page of an earlier test with a new, blank workflow: much sooner there than a fresh one.
 
-        For tests that leave nothing in the page but what goes with its workflow.
+        For tests that leave nothing in the page but what goes with its workflow. (Videos are not such a thing: Chromium
+        keeps what a page has played, even when the file is gone.)
         """
         key = nodes_2, size
         page = self.shared.pop(key, None)  # a test that fails does not give it back
