@@ -31,7 +31,7 @@ def page(request, open_page):
         window.heard = [];
         const { api } = window.comfyAPI.api;
         api.addEventListener('syncam.live_preview', ({ detail }) => window.heard.push(detail));
-        api.addEventListener('execution_success', () => { window.done = true; });
+        api.addEventListener('executing', ({ detail }) => { if (detail === null) window.done = true; });
         app.canvas.ds.scale = 1;
         app.canvas.ds.offset = [120 - window.sampler.pos[0], 80 - window.sampler.pos[1]];
         app.canvas.setDirty(true, true);

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 from tiny_training import tiny_config
 
 from syncam_core.cameras import orbit_rig
@@ -53,7 +52,6 @@ def stepped():
     with torch.no_grad():  # as begun, the last layer is zero, and nothing before it would learn
         trainee.base.head.head.weight.normal_(0, 0.02)
     before = {name: tensor.clone() for name, tensor in trainee.state_dict().items()}
-    AcceleratorState._reset_state(reset_partial_state=True)  # of trainings that this process did before
     accelerator = Accelerator(mixed_precision="bf16", cpu=True)
     trainable = {name: p for name, p in trainee.named_parameters() if p.requires_grad}
     model, *optimizers = accelerator.prepare(trainee, *build_optimizers(trainable))
