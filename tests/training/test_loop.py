@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState, GradientState
 from safetensors.torch import load_file
 from tiny_training import lone_video, ring_scene, text_of, tiny_config
 from training_runs import KILLS, long_run, scenes, shared_runs
@@ -28,15 +27,7 @@ from syncam_core.training.trainee import Trainee, build_trainee
 HELPERS = Path(__file__).resolve().parents[1] / "helpers"
 
 
-@pytest.fixture(autouse=True)
-def fresh_accelerate():
-    """Accelerate keeps its state for the life of a process. These models are too small for threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-    AcceleratorState._reset_state(reset_partial_state=True)
-    GradientState._reset_state()
+pytestmark = pytest.mark.usefixtures("fresh_accelerate")
 
 
 def curve(output):

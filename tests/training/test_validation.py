@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState, GradientState
 from safetensors.torch import load_file
 from tiny_training import ring_scene, text_of, tiny_config
 
@@ -19,15 +18,7 @@ from syncam_core.training.optimizers import Ema
 from syncam_core.training.trainee import build_trainee
 from syncam_core.training.validation import held_out_batches, validate
 
-
-@pytest.fixture(autouse=True)
-def fresh_accelerate():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-    AcceleratorState._reset_state(reset_partial_state=True)
-    GradientState._reset_state()
+pytestmark = pytest.mark.usefixtures("fresh_accelerate")
 
 
 def latents_of(pictures):
