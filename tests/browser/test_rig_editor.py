@@ -160,7 +160,11 @@ def test_four_cameras_built_by_dragging_and_typing_survive_undo_and_reload_and_r
     picture(page, tmp_path_factory, f"editor_{renderer(request)}")
 
     in_app(page, "await app.extensionManager.workflow?.activeWorkflow?.changeTracker?.checkState?.()")
-    page.wait_for_timeout(1500)  # the host keeps drafts a moment after a change
+    page.wait_for_timeout(1500)  # the host keeps drafts a moment after a change, and on a busy machine later
+    page.wait_for_function(
+        r"""() => [...Object.values(localStorage), ...Object.values(sessionStorage)]
+            .filter(text => text.includes('over there')).every(text => !/azimuth\\*": ?170/.test(text))"""
+    )
     page.reload(wait_until="domcontentloaded")
     wait_until_ready(page)
     wait_for_view(page)

@@ -52,7 +52,7 @@ def test_every_node_of_the_pack_is_offered_with_the_contracted_inputs_and_output
         "SynCamViewPrompts": ("clip text suffixes cameras", "conditioning"),
         "SynCamGivenViews": ("latent views given vae", "latent"),
         "SynCamDualGuider": ("model positive negative latent text_scale video_scale", "guider"),
-        "SynCamEmptyLatent": ("cameras width height length", "latent"),
+        "SynCamEmptyLatent": ("width height length cameras trajectories", "latent"),
         "SynCamSampler": (
             "model positive negative latent seed steps cfg sampler_name scheduler shift denoise noise noise_mix "
             "noise_order",
