@@ -11,8 +11,9 @@ import comfy.utils
 import folder_paths
 from comfy_api.latest import io, ui
 
+from ...syncam_core.disk.checkpoint import WeightsError
+from ...syncam_core.disk.module_file import FLOAT_DTYPES
 from ...syncam_core.errors import UserError
-from ...syncam_core.view_sync.weights import FLOAT_DTYPES, WeightsError
 from ..host.model_folder import FOLDER
 from ..host.weights_kinds import kind_of, load_weights
 from ..shared.errors import sentences_of, verdict
