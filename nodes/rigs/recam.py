@@ -13,14 +13,14 @@ from ...syncam_core.cameras.trajectories import (
     moves_of,
     recam_rig,
 )
-from ..shared.errors import sentences_of, verdict
+from ..shared.node import SynCamNode
 from ..shared.video_size import LONGEST_VIDEO
 from .builders import CATEGORY, FARTHEST_M, rig_output
 
 TABLE = ", ".join(f"{number} {move.name}" for number, move in enumerate(RECAM_MOVES, start=1))
 
 
-class SynCamRigReCam(io.ComfyNode):
+class SynCamRigReCam(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -79,17 +79,11 @@ class SynCamRigReCam(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, moves: str | None = None) -> bool | str:
-        return verdict(cls.check, moves) if isinstance(moves, str) else True
+        return cls.judged(moves_of, moves) if isinstance(moves, str) else True
 
     @classmethod
     def execute(cls, moves: str, amount: float, distance_m: float, arc: str, length: int) -> io.NodeOutput:
-        with sentences_of("SynCamRigReCam"):
-            return io.NodeOutput(recam_rig(moves, amount, distance_m, arc, length))
-
-    @classmethod
-    def check(cls, moves: str) -> None:
-        with sentences_of("SynCamRigReCam"):
-            moves_of(moves)
+        return io.NodeOutput(recam_rig(moves, amount, distance_m, arc, length))
 
 
 NODES = (SynCamRigReCam,)

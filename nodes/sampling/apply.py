@@ -13,11 +13,11 @@ from ...syncam_core.view_sync.memory import MEMORY_CHOICES
 from ...syncam_core.view_sync.settings import Settings
 from ..host.view_sync_patch import apply_view_sync
 from ..host.weights_kinds import VIEW_SYNC, check_kind
-from ..shared.errors import sentences_of
+from ..shared.node import SynCamNode
 from ..shared.socket_types import CamerasType, ControlType, WeightsType
 
 
-class SynCamApply(io.ComfyNode):
+class SynCamApply(SynCamNode):
     @classmethod
     def define_schema(cls):
         couplings = " ".join(f"{name}: {coupling.words}." for name, coupling in COUPLINGS.items())
@@ -107,9 +107,8 @@ class SynCamApply(io.ComfyNode):
         memory: str = "auto",
         control: ViewControl | None = None,
     ) -> io.NodeOutput:
-        with sentences_of("SynCamApply"):
-            check_kind(weights, VIEW_SYNC)
-            settings = Settings(strength, start_percent, end_percent, coupling, group_size, memory, control)
+        check_kind(weights, VIEW_SYNC)
+        settings = Settings(strength, start_percent, end_percent, coupling, group_size, memory, control)
         return io.NodeOutput(apply_view_sync(model, weights, cameras, settings))
 
 

@@ -12,12 +12,12 @@ from ...syncam_core.cameras import CameraEncoding, Rig, TrajectoryEncoding, enco
 from ...syncam_core.cameras.meter import warn
 from ...syncam_core.errors import UserError
 from ...syncam_core.wan.geometry import WAN21
-from ..shared.errors import sentences_of, verdict
+from ..shared.node import SynCamNode
 from ..shared.socket_types import CamerasType, RigType, TrajectoriesType
 from ..shared.video_size import LONGEST_VIDEO, SMALLEST_SIDE, check_length, check_side
 
 
-class SynCamEncodeCameras(io.ComfyNode):
+class SynCamEncodeCameras(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -52,24 +52,18 @@ class SynCamEncodeCameras(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, length: int | None = None) -> bool | str:
-        return verdict(cls.check, length) if isinstance(length, int) else True
+        return cls.judged(check_length, length) if isinstance(length, int) else True
 
     @classmethod
     def execute(cls, rig: Rig, length: int) -> io.NodeOutput:
-        cls.check(length)
-        with sentences_of("SynCamEncodeCameras"):
-            cameras = encode_cameras(rig, length)
+        check_length(length)
+        cameras = encode_cameras(rig, length)
         warning = warn(rig)
         # web/js/node_words.js shows it on the node; an empty list takes the last one away.
         return io.NodeOutput(cameras, ui={"warning": [warning] if warning else []})
 
-    @classmethod
-    def check(cls, length: int) -> None:
-        with sentences_of("SynCamEncodeCameras"):
-            check_length(length)
 
-
-class SynCamEmptyLatent(io.ComfyNode):
+class SynCamEmptyLatent(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -120,7 +114,7 @@ class SynCamEmptyLatent(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, length: int | None = None) -> bool | str:
         # The host repeats the sentence for every input named here, so one is; the others are judged when it runs.
-        return verdict(cls.check, SMALLEST_SIDE, SMALLEST_SIDE, length) if isinstance(length, int) else True
+        return cls.judged(check_length, length) if isinstance(length, int) else True
 
     @classmethod
     def execute(
@@ -131,10 +125,12 @@ class SynCamEmptyLatent(io.ComfyNode):
         cameras: CameraEncoding | None = None,
         trajectories: TrajectoryEncoding | None = None,
     ) -> io.NodeOutput:
-        cls.check(width, height, length)
+        check_side("width", width)
+        check_side("height", height)
+        check_length(length)
         if (cameras is None) == (trajectories is None):
             raise UserError(
-                "SynCamEmptyLatent: connect 'cameras' of SynCamEncodeCameras for synchronized views, or 'trajectories' of "
+                "connect 'cameras' of SynCamEncodeCameras for synchronized views, or 'trajectories' of "
                 f"SynCamEncodeTrajectories for re-captures; {'none' if cameras is None else 'both'} are connected.",
                 field="cameras",
             )
@@ -144,7 +140,7 @@ class SynCamEmptyLatent(io.ComfyNode):
         if shape[2] != cameras.latent_frames:
             encoded = WAN21.length(cameras.latent_frames)
             raise UserError(
-                f"SynCamEmptyLatent: 'length' is {length} ({shape[2]} latent frames), but '{what}' were encoded "
+                f"'length' is {length} ({shape[2]} latent frames), but '{what}' were encoded "
                 f"for {encoded} frames ({cameras.latent_frames} latent frames); set 'length' here to {encoded}, or "
                 f"'length' of {encoder} to {length}.",
                 field="length",
@@ -152,13 +148,6 @@ class SynCamEmptyLatent(io.ComfyNode):
         samples = torch.zeros(shape, device=comfy.model_management.intermediate_device())
         # For models of another geometry, hosts since 0.24 fit an empty latent to them by this key.
         return io.NodeOutput({"samples": samples, "downscale_ratio_spacial": WAN21.pixels})
-
-    @classmethod
-    def check(cls, width: int, height: int, length: int) -> None:
-        with sentences_of("SynCamEmptyLatent"):
-            check_side("width", width)
-            check_side("height", height)
-            check_length(length)
 
 
 NODES = (

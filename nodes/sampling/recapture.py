@@ -25,7 +25,7 @@ from ..host.latents import decode_view, geometry_of_vae, view_latents
 from ..host.recapture_patch import apply_recapture
 from ..host.weights_kinds import RECAPTURE, check_kind
 from ..shared.checks import counted_noun
-from ..shared.errors import sentences_of, verdict
+from ..shared.node import SynCamNode
 from ..shared.socket_types import RigType, TrajectoriesType, WeightsType
 from ..shared.video_size import LONGEST_VIDEO, SMALLEST_SIDE, check_length, check_side
 
@@ -33,7 +33,7 @@ CATEGORY = "SynCam/ReCapture"
 MOST_EVERY = 1000
 
 
-class SynCamEncodeTrajectories(io.ComfyNode):
+class SynCamEncodeTrajectories(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -73,21 +73,15 @@ class SynCamEncodeTrajectories(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, length: int | None = None) -> bool | str:
-        return verdict(cls.check, length) if isinstance(length, int) else True
+        return cls.judged(check_length, length) if isinstance(length, int) else True
 
     @classmethod
     def execute(cls, rig: Rig, length: int, source_rig: Rig | None = None) -> io.NodeOutput:
-        cls.check(length)
-        with sentences_of("SynCamEncodeTrajectories"):
-            return io.NodeOutput(encode_trajectories(rig, length, source_rig))
-
-    @classmethod
-    def check(cls, length: int) -> None:
-        with sentences_of("SynCamEncodeTrajectories"):
-            check_length(length)
+        check_length(length)
+        return io.NodeOutput(encode_trajectories(rig, length, source_rig))
 
 
-class SynCamSourceVideo(io.ComfyNode):
+class SynCamSourceVideo(SynCamNode):
     @classmethod
     def define_schema(cls):
         videos = io.Autogrow.TemplatePrefix(
@@ -161,7 +155,7 @@ class SynCamSourceVideo(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, length: int | None = None, videos: object = None) -> bool | str:
         # The host hands over what grows with the sockets whether it is asked for or not.
-        return verdict(cls.check, SMALLEST_SIDE, SMALLEST_SIDE, length) if isinstance(length, int) else True
+        return cls.judged(check_length, length) if isinstance(length, int) else True
 
     @classmethod
     def execute(
@@ -174,25 +168,26 @@ class SynCamSourceVideo(io.ComfyNode):
         every: int = 1,
         vae: VAE | None = None,
     ) -> io.NodeOutput:
-        cls.check(width, height, length)
-        with sentences_of("SynCamSourceVideo"):
-            sockets = [(name, videos[name]) for name in sorted(videos or {}, key=natural) if videos[name] is not None]
-            if not sockets:
-                raise UserError("'videos' is not connected; connect the frames of a video.", field="videos")
-            latents, frames = [], []
-            progress = comfy.utils.ProgressBar(len(sockets))
-            for socket, video in sockets:
-                comfy.model_management.throw_exception_if_processing_interrupted()
-                if isinstance(video, dict):
-                    samples = given_latent(socket, video, width, height, length)
-                    frames += [] if vae is None else [decode_view(vae, sample[None]) for sample in samples]
-                else:
-                    shown = chosen_frames(socket, video, width, height, length, start_frame, every)
-                    samples = encoded(vae, shown, socket)
-                    frames.append(shown)
-                latents.append(samples)
-                progress.update(1)
-            source = torch.cat(latents)
+        check_side("width", width)
+        check_side("height", height)
+        check_length(length)
+        sockets = [(name, videos[name]) for name in sorted(videos or {}, key=natural) if videos[name] is not None]
+        if not sockets:
+            raise UserError("'videos' is not connected; connect the frames of a video.", field="videos")
+        latents, frames = [], []
+        progress = comfy.utils.ProgressBar(len(sockets))
+        for socket, video in sockets:
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            if isinstance(video, dict):
+                samples = given_latent(socket, video, width, height, length)
+                frames += [] if vae is None else [decode_view(vae, sample[None]) for sample in samples]
+            else:
+                shown = chosen_frames(socket, video, width, height, length, start_frame, every)
+                samples = encoded(vae, shown, socket)
+                frames.append(shown)
+            latents.append(samples)
+            progress.update(1)
+        source = torch.cat(latents)
         seen = (
             torch.cat(frames)
             if frames
@@ -202,15 +197,8 @@ class SynCamSourceVideo(io.ComfyNode):
         )
         return io.NodeOutput({"samples": source}, seen)
 
-    @classmethod
-    def check(cls, width: int, height: int, length: int) -> None:
-        with sentences_of("SynCamSourceVideo"):
-            check_side("width", width)
-            check_side("height", height)
-            check_length(length)
 
-
-class SynCamReCamApply(io.ComfyNode):
+class SynCamReCamApply(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -250,10 +238,9 @@ class SynCamReCamApply(io.ComfyNode):
         source: dict,
         memory: str = "auto",
     ) -> io.NodeOutput:
-        with sentences_of("SynCamReCamApply"):
-            check_kind(weights, RECAPTURE)
-            check_choice("memory", memory, MEMORY_CHOICES)
-            samples = source_samples(source)
+        check_kind(weights, RECAPTURE)
+        check_choice("memory", memory, MEMORY_CHOICES)
+        samples = source_samples(source)
         return io.NodeOutput(apply_recapture(model, weights, trajectories, samples, memory))
 
 

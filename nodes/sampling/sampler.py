@@ -22,14 +22,15 @@ from ..host.recapture_patch import check_latent as check_recapture_latent
 from ..host.recapture_patch import recapture_of
 from ..host.resume import Job, going_on
 from ..host.view_sync_patch import ViewSyncWrapper, check_latent, view_sync_of
-from ..shared.errors import sentences_of, verdict
+from ..shared.inputs import NULL_TEXT
+from ..shared.node import SynCamNode
 
 LARGEST_SCALE = 100.0  # of guidance, and of the shift
 # What weights were trained on, by the width of their model: frames, width and height in pixels.
 TRAINED_ON = {1536: (81, 832, 480), 128: (17, 64, 64)}  # the authors' weights, the demo model
 
 
-class SynCamSampler(io.ComfyNode):
+class SynCamSampler(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -136,7 +137,7 @@ class SynCamSampler(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, noise_order: str | None = None) -> bool | str:
-        return verdict(cls.check, noise_order) if isinstance(noise_order, str) else True
+        return True if noise_order in (None, NULL_TEXT) else cls.judged(read_noise_order, noise_order, None)
 
     @classmethod
     def execute(
@@ -159,9 +160,8 @@ class SynCamSampler(io.ComfyNode):
         unique_id = getattr(cls.hidden, "unique_id", None)
         settings = (seed, steps, cfg, sampler_name, scheduler, shift, denoise, noise, noise_mix, noise_order)
         job = Job(unique_id, model, (positive, negative, latent), settings)
-        with sentences_of("SynCamSampler"):
-            check_number("cfg", cfg, LARGEST_SCALE)
-            check_number("shift", shift, LARGEST_SCALE)
+        check_number("cfg", cfg, LARGEST_SCALE)
+        check_number("shift", shift, LARGEST_SCALE)
         model = shifted(model, shift) if shift > 0 else model
         samples = fitted(latent, model)
         synchronization, cameras = view_sync_of(model), None
@@ -172,10 +172,9 @@ class SynCamSampler(io.ComfyNode):
             cameras = recapture.trajectories
             check_recapture_latent(samples.shape, recapture, geometry_of_model(model.model), "SynCamSampler")
             say_on_node(cls, untrained(samples.shape, recapture.weights.model.dim, geometry_of_model(model.model)))
-        with sentences_of("SynCamSampler"):
-            order = read_noise_order(noise_order, len(samples))
-            own = comfy.sample.prepare_noise(samples, seed, order or latent.get("batch_index"))
-            start = noise_of_views(own, seed, noise, noise_mix)
+        order = read_noise_order("" if noise_order == NULL_TEXT else noise_order, len(samples))
+        own = comfy.sample.prepare_noise(samples, seed, order or latent.get("batch_index"))
+        start = noise_of_views(own, seed, noise, noise_mix)
         schedule = (steps, model.load_device, sampler_name, scheduler, denoise, model.model_options)
         sigmas = comfy.samplers.KSampler(model, *schedule).sigmas
         mask = latent.get("noise_mask")
@@ -192,11 +191,6 @@ class SynCamSampler(io.ComfyNode):
             result[view] = samples[view].to(result)
         kept = {key: value for key, value in latent.items() if key not in EMPTY_LATENT_RATIOS}
         return io.NodeOutput({**kept, "samples": result})
-
-    @classmethod
-    def check(cls, noise_order: str) -> None:
-        with sentences_of("SynCamSampler"):
-            read_noise_order(noise_order, None)
 
 
 class ShiftedFlow(comfy.model_sampling.ModelSamplingDiscreteFlow, comfy.model_sampling.CONST):
