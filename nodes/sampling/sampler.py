@@ -21,6 +21,7 @@ from ..host.memory import memory_of_sampling
 from ..host.module_patch import ModuleWrapper, module_of
 from ..host.resume import Job, going_on
 from ..host.view_sync_patch import ViewSyncWrapper
+from ..shared.inputs import NULL_TEXT
 from ..shared.node import SynCamNode
 
 LARGEST_SCALE = 100.0  # of guidance, and of the shift
@@ -135,7 +136,7 @@ class SynCamSampler(SynCamNode):
 
     @classmethod
     def validate_inputs(cls, noise_order: str | None = None) -> bool | str:
-        return cls.judged(read_noise_order, noise_order, None) if isinstance(noise_order, str) else True
+        return True if noise_order in (None, NULL_TEXT) else cls.judged(read_noise_order, noise_order, None)
 
     @classmethod
     def execute(
@@ -165,7 +166,7 @@ class SynCamSampler(SynCamNode):
         module = module_of(model)
         if module is not None:
             say_on_node(cls, what_to_expect(model, module, samples.shape, cfg))
-        order = read_noise_order(noise_order, len(samples))
+        order = read_noise_order("" if noise_order == NULL_TEXT else noise_order, len(samples))
         own = comfy.sample.prepare_noise(samples, seed, order or latent.get("batch_index"))
         start = noise_of_views(own, seed, noise, noise_mix)
         schedule = (steps, model.load_device, sampler_name, scheduler, denoise, model.model_options)

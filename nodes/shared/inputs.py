@@ -15,6 +15,9 @@ from .socket_types import LayoutType, RigType
 Item = TypeVar("Item")
 
 
+NULL_TEXT = "None"  # what the host makes of null in a text
+
+
 def views_input(more: str = "") -> io.Image.Input:
     return io.Image.Input(
         "views", tooltip=f"The list from SynCam Decode Views: one batch of frames per view{more or '.'}"
