@@ -303,7 +303,7 @@ def shows_what_python_reads(page, rig) -> None:
         f"names => {EDITOR}.store.doc.cameras.map(camera => camera.name).join() == names", arg=",".join(rig.names)
     )
     shown = rig_from_document(state(page))
-    assert shown.c2w.allclose(rig.c2w, rtol=0, atol=1e-15)  # a text holds no numbers below its rounding
+    assert shown.c2w.equal(rig.c2w)
     assert (shown.names, shown.colors) == (rig.names, rig.colors)
     settled(page)
     drawn = page.evaluate(f"{EDITOR}.view.world.items.map(item => item.body.matrix.clone().transpose().elements)")
