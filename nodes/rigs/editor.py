@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from comfy_api.latest import io
 
@@ -20,7 +19,7 @@ StateType = io.Custom("SYNCAM_RIG_STATE")  # the editor's widget: a rig JSON doc
 UNTOUCHED = {"editor": "untouched"}  # metadata of a state that nobody has edited yet
 
 
-def two_cameras() -> dict[str, Any]:
+def two_cameras() -> dict[str, object]:
     """What a fresh editor shows: a pair that the released weights know."""
     return {
         "format": "syncam-rig",
@@ -68,7 +67,7 @@ class SynCamRigEditor(SynCamNode):
         return True if is_untouched(state) else cls.judged(edited, state)
 
     @classmethod
-    def execute(cls, state: Any = None, rig: Rig | None = None) -> io.NodeOutput:
+    def execute(cls, state: object = None, rig: Rig | None = None) -> io.NodeOutput:
         untouched = is_untouched(state)
         result = rig if rig is not None and untouched else edited(state)
         # The widget offers the connected rig to its user, and shows it as long as nothing is edited.
@@ -76,7 +75,7 @@ class SynCamRigEditor(SynCamNode):
         return io.NodeOutput(result, ui=shown)
 
 
-def edited(state: Any) -> Rig:
+def edited(state: object) -> Rig:
     """The rig of the editor's cameras. Raises UserError."""
     try:
         if is_empty(state):
@@ -86,14 +85,14 @@ def edited(state: Any) -> Rig:
         raise problem.told(f"in 'state', {problem}", field="state") from problem
 
 
-def is_empty(state: Any) -> bool:
+def is_empty(state: object) -> bool:
     """Whether there is nothing to read: nothing at all, blank text, no object keys, or an empty list of cameras."""
     if isinstance(state, str):
         return not state.strip()
     return state is None or state == {} or (isinstance(state, dict) and state.get("cameras") == [])
 
 
-def is_untouched(state: Any) -> bool:
+def is_untouched(state: object) -> bool:
     """Whether the state is what a fresh editor holds, so that a connected rig takes its place."""
     if is_empty(state):
         return True

@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -149,7 +148,7 @@ def captions(rig: Rig | None, layout: Layout | None) -> list[str] | None:
     return angle_captions(rig) if rig is not None and layout is not None and layout.angles else None
 
 
-def facts_of(files: SavedViews) -> dict[str, Any]:
+def facts_of(files: SavedViews) -> dict[str, object]:
     """What the saved rig says about the files beside it; sizes are the videos', in pixels."""
     sizes = [(even(height), even(width)) for height, width in files.sizes]
     facts = {
