@@ -57,25 +57,7 @@ export function measure(baked, lenses, names = null) {
     camera.distance = target ? norm(minus(target, camera.centre)) : null;
     camera.aimOff = target ? aimOff(camera, target) : null;
   }
-  const overlap = overlaps(cameras, lenses);
-
-  const pairs = [];
-  for (let first = 0; first < views; first++) {
-    for (let second = first + 1; second < views; second++) {
-      const both = cameras[first].map((camera, moment) => [camera, cameras[second][moment]]);
-      const azimuth = largest(both.map(([a, b]) => wrapped(b.azimuth - a.azimuth)));
-      const elevation = largest(both.map(([a, b]) => b.elevation - a.elevation));
-      pairs.push({
-        first,
-        second,
-        azimuth_deg: azimuth,
-        elevation_deg: elevation,
-        distance_m: largest(both.map(([a, b]) => distanceDifference(a, b))),
-        overlap: overlap[first * views + second],
-        verdict: angleVerdict(azimuth, elevation),
-      });
-    }
-  }
+  const pairs = pairsOf(cameras, overlaps(cameras, lenses));
   const paths = pathsFromReference(views, pairs);
   const judged = cameras.map((moments, view) => {
     const facts = {
@@ -114,6 +96,29 @@ export function measure(baked, lenses, names = null) {
     notes: notesOf(judged, kind, cameras.map(([{ centre }]) => centre)),
     verdict: worst(judged.map((view) => view.verdict)),
   };
+}
+
+/** What lies between any two cameras; `overlap` is one number for each, row by row. */
+function pairsOf(cameras, overlap) {
+  const views = cameras.length;
+  const pairs = [];
+  for (let first = 0; first < views; first++) {
+    for (let second = first + 1; second < views; second++) {
+      const both = cameras[first].map((camera, moment) => [camera, cameras[second][moment]]);
+      const azimuth = largest(both.map(([a, b]) => wrapped(b.azimuth - a.azimuth)));
+      const elevation = largest(both.map(([a, b]) => b.elevation - a.elevation));
+      pairs.push({
+        first,
+        second,
+        azimuth_deg: azimuth,
+        elevation_deg: elevation,
+        distance_m: largest(both.map(([a, b]) => distanceDifference(a, b))),
+        overlap: overlap[first * views + second],
+        verdict: angleVerdict(azimuth, elevation),
+      });
+    }
+  }
+  return pairs;
 }
 
 // ---- verdicts
