@@ -22,8 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-PACK = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(PACK))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from syncam_core.cameras import Rig, orbit_rig
 from syncam_core.errors import UserError
@@ -32,6 +31,7 @@ from syncam_core.metrics.matching import MATCHERS, matcher_of
 from syncam_core.synthetic import Scene, frame_times, render
 from syncam_core.video.clip import BITS_8, Clip, MadeClip
 
+PACK = Path(__file__).resolve().parents[1]
 LIMIT_S = 60  # for the camera accuracy of the take on two cores
 WRONG_ORDER = (0, 3, 1, 2)
 
