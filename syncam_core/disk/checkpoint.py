@@ -28,9 +28,6 @@ PICKLE_GLOBALS |= {
     f"torch {str(dtype).removeprefix('torch.')}" for dtype in vars(torch).values() if isinstance(dtype, torch.dtype)
 }
 CODE_OPCODES = {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4"}
-# The number with which torch.save began a file before version 1.6, pickled.
-OLD_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9"
-OLD_PICKLES = 5  # that number, a version, facts of the machine, the tensors, the names of their storages
 # Under these names trainers wrap a state dict.
 WRAPPERS = ("state_dict", "module", "model")
 
@@ -55,21 +52,16 @@ class _SafetensorsState(Mapping[str, Tensor]):
         return len(self._keys)
 
 
-def open_state_dict(path: Path, before_1_6: bool = False) -> tuple[Mapping[str, Tensor], dict[str, str]]:
+def open_state_dict(path: Path) -> tuple[Mapping[str, Tensor], dict[str, str]]:
     """Tensors by name and metadata of a safetensors file or PyTorch checkpoint, without running anything in it.
 
-    With `before_1_6` also the format that torch.save wrote before PyTorch 1.6, in which older networks are published.
-
-    Raises :class:`WeightsError` when it is none of them or damaged, OSError when it cannot be read.
+    Raises :class:`WeightsError` when it is neither or damaged, OSError when it cannot be read.
     """
     with open(path, "rb") as file:
         start = file.read(9)
         if start[:4] == b"PK\x03\x04":
             _check_zip(file, path)
             return _load_checkpoint(path), {}
-        if before_1_6 and start == OLD_MAGIC:
-            _check_old_pickles(file, path.name)
-            return _load_checkpoint(path, mmap=False), {}
     if len(start) == 9 and start[8:] == b"{":
         return _load_safetensors(path, struct.unpack("<Q", start[:8])[0])
     if start[:1] == b"\x80":
@@ -95,9 +87,9 @@ def _load_safetensors(path: Path, header_bytes: int) -> tuple[Mapping[str, Tenso
         raise WeightsError(f"'{path.name}' is truncated or damaged ({error}); download it again.") from None
 
 
-def _load_checkpoint(path: Path, mmap: bool = True) -> Mapping[str, Tensor]:
+def _load_checkpoint(path: Path) -> Mapping[str, Tensor]:
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:
         # Whatever is wrong with it, torch's own message advises to load it unsafely.
         raise WeightsError(f"'{path.name}' has a damaged table of tensors; download it again.") from error
@@ -143,16 +135,7 @@ def _central_directory_bytes(file: BinaryIO, size: int, name: str) -> int:
     return stated
 
 
-def _check_old_pickles(file: BinaryIO, name: str) -> None:
-    """The same for the pickles with which an old file begins; behind them stand plain numbers."""
-    file.seek(0)
-    for _ in range(OLD_PICKLES):
-        _check_pickle(file, name)
-        if file.tell() > MAX_HEADER_BYTES:
-            raise WeightsError(f"'{name}' has a table of tensors far larger than any checkpoint's; it is refused.")
-
-
-def _check_pickle(data: bytes | BinaryIO, name: str) -> None:
+def _check_pickle(data: bytes, name: str) -> None:
     try:
         for opcode, argument, _ in pickletools.genops(data):
             if opcode.name in CODE_OPCODES or (opcode.name == "GLOBAL" and argument not in PICKLE_GLOBALS):

@@ -5,7 +5,7 @@ The network is the transformers library's, read from one file of any of OpenAI's
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,8 @@ from PIL import Image
 from torch import Tensor
 
 from ...errors import UserError
-from .files import Networks, load_strictly
+from ..weights_files import State
+from .files import CLIP, Networks, load_strictly
 
 if TYPE_CHECKING:
     from transformers import CLIPModel, CLIPTokenizer
@@ -29,7 +30,7 @@ VOCABULARY_FILES = ("vocab.json", "merges.txt")
 def load_clip(networks: Networks) -> CLIPModel:
     """Raises `MissingFile`."""
 
-    def build(state: Mapping[str, Tensor]) -> CLIPModel:
+    def build(state: State) -> CLIPModel:
         from transformers import CLIPModel
 
         tensors = {name: state[name] for name in state if not name.endswith("position_ids")}  # older files keep counts
@@ -43,10 +44,10 @@ def load_clip(networks: Networks) -> CLIPModel:
             model.get_submodule(owner).register_buffer(attribute, count, persistent=False)
         return model
 
-    return networks.get("clip", build)
+    return networks.get(CLIP, "CLIP", build)
 
 
-def config_of(state: Mapping[str, Tensor]) -> Any:
+def config_of(state: State) -> Any:
     """The sizes of the network that the tensors are of. Raises KeyError where one is missing."""
     from transformers import CLIPConfig
 

@@ -7,12 +7,13 @@ the distance was published with (Unterthiner et al., arXiv 1812.01717).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from ...errors import UserError
+from ..weights_files import State
+from . import files
 from .files import Networks, load_strictly
 
 SIDE = 224  # pixels
@@ -69,7 +70,9 @@ class I3D(nn.Module):
 class Unit(nn.Module):
     """Convolution, normalisation, ReLU; the last one of the network is a convolution with a bias alone."""
 
-    def __init__(self, inputs: int, outputs: int, size: Three = (1, 1, 1), stride: Three = (1, 1, 1), is_last: bool = False):
+    def __init__(
+        self, inputs: int, outputs: int, size: Three = (1, 1, 1), stride: Three = (1, 1, 1), is_last: bool = False
+    ):
         super().__init__()
         self.conv3d = nn.Conv3d(inputs, outputs, size, stride, bias=is_last)
         self.bn = None if is_last else nn.BatchNorm3d(outputs)
@@ -111,14 +114,16 @@ def padded_like_tensorflow(x: Tensor, size: tuple[int, ...], stride: tuple[int, 
 def load_i3d(networks: Networks) -> I3D:
     """Raises `MissingFile`."""
 
-    def build(state: Mapping[str, Tensor]) -> I3D:
+    def build(state: State) -> I3D:
         with torch.device("meta"):
             network = I3D()
-        counters = {f"{name}.num_batches_tracked" for name, of in network.named_modules() if isinstance(of, nn.BatchNorm3d)}
+        counters = {
+            f"{name}.num_batches_tracked" for name, of in network.named_modules() if isinstance(of, nn.BatchNorm3d)
+        }
         zeros = {name: torch.zeros((), dtype=torch.long) for name in counters}  # the converted file has none
         return load_strictly(network, {**zeros, **state})
 
-    return networks.get("i3d", build)
+    return networks.get(files.I3D, "FVD", build)
 
 
 @torch.no_grad()

@@ -6,14 +6,15 @@ the largest in place of the mean; pictures are resized as TensorFlow 1 did (both
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .files import Networks, load_strictly
+from ..weights_files import State
+from .files import INCEPTION, Networks, load_strictly
 
 SIDE = 299  # pixels
 CLASSES = 1008
@@ -76,7 +77,9 @@ def resized_like_tensorflow(
     def along(x: Tensor, axis: int) -> Tensor:
         size = x.shape[axis]
         # single precision, as there: 299ths round to other pixels otherwise
-        place = torch.arange(side, dtype=torch.float32, device=x.device) * torch.tensor(size / side, dtype=torch.float32)
+        place = torch.arange(side, dtype=torch.float32, device=x.device) * torch.tensor(
+            size / side, dtype=torch.float32
+        )
         low = place.long()
         share = (place - low).view([-1 if a == axis else 1 for a in range(x.ndim)])
         lower, higher = x.index_select(axis, low), x.index_select(axis, (low + 1).clamp_max(size - 1))
@@ -88,13 +91,13 @@ def resized_like_tensorflow(
 def load_inception(networks: Networks) -> FidInception:
     """Raises `MissingFile`."""
 
-    def build(state: Mapping[str, Tensor]) -> FidInception:
+    def build(state: State) -> FidInception:
         network = FidInception()
         counters = {name: value for name, value in network.state_dict().items() if name.endswith("num_batches_tracked")}
         own = {name: tensor for name, tensor in state.items() if not name.startswith(("fc.", "AuxLogits."))}
         return load_strictly(network, {**counters, **own})
 
-    return networks.get("inception", build)
+    return networks.get(INCEPTION, "FID", build)
 
 
 @torch.no_grad()

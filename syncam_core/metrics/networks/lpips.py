@@ -6,7 +6,6 @@ copyright stands in the file's metadata).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from ...disk.checkpoint import open_state_dict
-from .files import Networks, load_strictly
+from ..weights_files import State
+from .files import ALEXNET, Networks, load_strictly
 
 HEADS = Path(__file__).with_name("lpips_alex_v0.1.safetensors")
 MEAN, STD = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of pictures in -1..1
@@ -25,14 +25,16 @@ EPSILON = 1e-10
 class Lpips(nn.Module):
     """Two pictures -> their distance, 0 for equal ones."""
 
-    def __init__(self, features: nn.Module, heads: Mapping[str, Tensor]):
+    def __init__(self, features: nn.Module, heads: State):
         super().__init__()
         self.features = features
         self.heads = nn.ParameterList([heads[f"lin{number}.model.1.weight"] for number in range(len(TAPS))])
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1))
 
-    def forward(self, pictures: Tensor, others: Tensor) -> Tensor:  # both (pairs, 3, height, width) in -1..1 -> (pairs,)
+    def forward(
+        self, pictures: Tensor, others: Tensor
+    ) -> Tensor:  # both (pairs, 3, height, width) in -1..1 -> (pairs,)
         x = (torch.cat([pictures, others]) - self.mean) / self.std
         distance = torch.zeros(len(pictures), device=x.device)
         for index, layer in enumerate(self.features):
@@ -48,7 +50,7 @@ class Lpips(nn.Module):
 def load_lpips(networks: Networks) -> Lpips:
     """Raises `MissingFile`."""
 
-    def build(state: Mapping[str, Tensor]) -> Lpips:
+    def build(state: State) -> Lpips:
         from torchvision.models import alexnet
 
         with torch.device("meta"):
@@ -59,7 +61,7 @@ def load_lpips(networks: Networks) -> Lpips:
                 layer.inplace = False  # what is tapped must stay
         return Lpips(features, open_state_dict(HEADS)[0])
 
-    return networks.get("alexnet", build)
+    return networks.get(ALEXNET, "LPIPS", build)
 
 
 @torch.no_grad()
