@@ -212,12 +212,15 @@ class TrainConfig:
 
 def _leave_out_unused(decides: dict[str, Any]) -> None:
     """Of what came later, defaults do not count: runs of before keep their fingerprint."""
-    later = {"model": {"recapture": None}, "dropout": {"source": 0.0, "source_but_first": 0.0}}
-    later["objective"] = {"source_noise": (0.0, 0.0)}
-    for group, names in later.items():
-        for name, default in names.items():
-            if decides[group][name] == default:
-                del decides[group][name]
+    later = {
+        ("model", "recapture"): None,
+        ("dropout", "source"): 0.0,
+        ("dropout", "source_but_first"): 0.0,
+        ("objective", "source_noise"): (0.0, 0.0),
+    }
+    for (group, name), default in later.items():
+        if decides[group][name] == default:
+            del decides[group][name]
 
 
 _RANGES = {
