@@ -63,14 +63,15 @@ def test_a_column_that_the_workflow_lacks_is_refused_before_anything(demo, colum
 def test_two_nodes_of_one_title_are_told_apart_by_their_ids():
     node = {"class_type": "CLIPTextEncode", "inputs": {"text": ""}, "_meta": {"title": "Text"}}
     workflow = Workflow({"4": node, "9": node})
-    with pytest.raises(UserError, match="fits 2 nodes; write '4.text', '9.text'"):
+    with pytest.raises(UserError, match=r"fits 2 nodes; write '4\.text', '9\.text'"):
         workflow.places("Text.text")
     assert workflow.places("9.text") == [Place("9", "text")]
 
 
 def test_a_job_is_the_workflow_with_its_values(demo):
     job = one(demo, name="shot", Prompt__text="a cone", **{"SynCam Sampler__cfg": "3.5", "*__seed": "7"})
-    assert isinstance(job, Job) and job.name == "shot"
+    assert isinstance(job, Job)
+    assert job.name == "shot"
     expected = json.loads(DEMO.read_text())
     expected["5"]["inputs"]["text"] = "a cone"
     expected["8"]["inputs"] |= {"cfg": 3.5, "seed": 7}
@@ -84,11 +85,19 @@ def test_an_empty_cell_leaves_what_the_workflow_says(demo):
 
 @pytest.mark.parametrize(
     ("text", "like", "value"),
-    [("3", 1, 3), ("3.5", 1, 3.5), ("3", 1.5, 3), ("1e2", 1.5, 100.0), ("yes", False, True), ("0", True, False)]
-    + [(" a ", "b", " a ")],
+    [
+        ("3", 1, 3),
+        ("3.5", 1, 3.5),
+        ("3", 1.5, 3),
+        ("1e2", 1.5, 100.0),
+        ("yes", False, True),
+        ("0", True, False),
+        (" a ", "b", " a "),
+    ],
 )
 def test_cells_become_what_the_workflow_holds(text, like, value):
-    assert parsed(text, like, "x") == value and type(parsed(text, like, "x")) is type(value)
+    assert parsed(text, like, "x") == value
+    assert type(parsed(text, like, "x")) is type(value)
 
 
 @pytest.mark.parametrize(("text", "like"), [("abc", 1), ("", 1.0), ("nan", 1.0), ("inf", 1), ("perhaps", True)])
@@ -100,7 +109,8 @@ def test_cells_that_do_not_fit_are_a_bad_row(text, like):
 def test_one_bad_row_leaves_the_others(demo):
     good, bad = jobs_of(demo, [{"SynCam Sampler.steps": "5"}, {"SynCam Sampler.steps": "many"}], Path())
     assert isinstance(good, Job)
-    assert isinstance(bad, BadRow) and bad.name == "2"
+    assert isinstance(bad, BadRow)
+    assert bad.name == "2"
     assert bad.sentence == "'SynCam Sampler.steps' is 'many'; a number is needed, like 20."
 
 
@@ -109,7 +119,8 @@ def test_a_rig_column_takes_any_camera_file():
     file = EXAMPLES / "input" / "syncam_demo_cameras.json"
     job, missing = jobs_of(rigs, [{"rig": file.name}, {"rig": "none.json"}], file.parent)
     assert len(json.loads(job.graph["1"]["inputs"]["rig_json"])["cameras"]) > 1
-    assert isinstance(missing, BadRow) and "none.json" in missing.sentence
+    assert isinstance(missing, BadRow)
+    assert "none.json" in missing.sentence
 
 
 def test_ids_come_from_name_and_values_and_from_nothing_else(demo):
