@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -25,6 +26,9 @@ DEFAULT_EVERY = 8  # frames: Wan's 81 have 11 such moments
 CLIP_FRAMES = 16  # of FVD
 PICTURES_AT_ONCE = 8
 LENSES = ("training data", "rig")
+
+if TYPE_CHECKING:
+    from .camera_accuracy import CameraAccuracy
 
 Item = TypeVar("Item")
 
@@ -47,6 +51,7 @@ class Bench:
     _known: dict[str, np.ndarray] = field(default_factory=dict)
     _of: Take | None = None
     _score: SyncScore | None = None
+    _accuracy: CameraAccuracy | None = None
     _done: float = 0.0  # of the metric at hand
     _step: float = 1.0  # how much of it the item at hand is
 
@@ -80,6 +85,32 @@ class Bench:
                 views.append(torch.stack(pictures).float() / 255)
             self._score = score_scene(views, rig_at(rig, moments), reference_c2w=demo_reference_c2w())
         return self._score
+
+    def camera_accuracy(self, take: Take) -> CameraAccuracy:
+        """RotErr and TransErr. Raises UserError, and `NotMeasured` where too few matches agree."""
+        from .camera_accuracy import camera_accuracy
+        from .matched_pixels import chosen_matcher
+
+        self._look_at(take)
+        if self._accuracy is None:
+            matcher, _ = chosen_matcher(self)
+            rig, done = take.rig, itertools.count(1)
+            assert rig is not None  # it is needed
+            pairs = (take.views - 1) * len(take.moments(self.every))
+            self._accuracy = camera_accuracy(
+                take.clips,
+                rig,
+                matcher,
+                lens=self.lens,
+                every=self.every,
+                on_pair=lambda: self.progress(next(done) / pairs),
+            )
+        if not self._accuracy.measured:
+            best = max(self._accuracy.pairs, key=lambda pair: pair.inliers)
+            raise NotMeasured(
+                f"{best.inliers} of {best.matches} matches agree on a pose at best, {self._accuracy.matcher}"
+            )
+        return self._accuracy
 
     # ---- what the networks are shown
 
@@ -151,7 +182,7 @@ class Bench:
 
     def _look_at(self, take: Take) -> None:
         if self._of is not take:
-            self._of, self._known, self._score = take, {}, None
+            self._of, self._known, self._score, self._accuracy = take, {}, None, None
 
 
 @dataclass(frozen=True)

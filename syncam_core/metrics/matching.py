@@ -46,7 +46,7 @@ class Matches:
     @staticmethod
     def of(first_px: Tensor, second_px: Tensor, confidence: Tensor) -> Matches:
         order = confidence.argsort(descending=True, stable=True)
-        return Matches(*(t[order].detach().to("cpu", torch.float64) for t in (first_px, second_px, confidence)))
+        return Matches(*(t[order].detach().cpu().double() for t in (first_px, second_px, confidence)))
 
 
 class Matcher(Protocol[Features]):

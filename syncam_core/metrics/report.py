@@ -12,9 +12,8 @@ import numpy as np
 from ..errors import UserError
 from .bench import Bench
 from .intervals import aligned, mean
-from .suite import METRICS, SET_METRICS, UNPUBLISHED, Measured, distance, measure
+from .suite import METRICS, REFERENCE, SET_METRICS, TWO_VIEWS, UNPUBLISHED, WHY_NOT, Measured, distance, measure
 from .takes import Take
-from .weights_files import missing  # noqa: F401  (the words of a missing file are the same everywhere)
 
 FORMAT, VERSION = "syncam-metrics", 1
 LARGEST_REPORT = 64 * 2**20  # characters
@@ -81,8 +80,6 @@ class _Features:
                 self.why[name] = str(problem).rstrip(".")
 
     def distance(self, name: str, others: _Features, views: int) -> Measured | str:
-        from .suite import REFERENCE, TWO_VIEWS, WHY_NOT
-
         if not self.names:
             return WHY_NOT[REFERENCE]
         if TWO_VIEWS in METRICS[name].needs and views < 2:

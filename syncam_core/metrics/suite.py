@@ -10,6 +10,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +22,9 @@ from .matched_pixels import MATCHERS, matched_pixels
 from .networks import clip, lpips
 from .pictures import psnr, ssim
 from .takes import Take
+
+if TYPE_CHECKING:
+    from .camera_accuracy import CameraAccuracy
 
 UNPUBLISHED = (
     "The authors published no code for their tables: neither the matcher's threshold and grid (Mat. Pix.), nor the "
@@ -140,6 +144,28 @@ def mat_pix(take: Take, bench: Bench) -> Measured:
     return Measured(value, {"pairs": pairs}, (said, "letterboxed to 672 x 896, mutual matches count once"))
 
 
+def rot_err(take: Take, bench: Bench) -> Measured:
+    """The mean angle between a view's rotation relative to view 1, as found in the pictures, and the rig's, in radians
+    (`camera_accuracy`). The paper does not say its unit; 0.12 radians are 6.9 degrees."""
+    found = bench.camera_accuracy(take)
+    angles = {"degrees": [pair.rot_err_deg for pair in found.pairs if pair.is_measured]}
+    return Measured(math.radians(found.rot_err_deg), angles, (f"{found.rot_err_deg:.2f} degrees", _how(found)))
+
+
+def trans_err(take: Take, bench: Bench) -> Measured:
+    """The mean distance between the unit vectors from view 1 to a view, as found in the pictures and as in the rig: 0 for
+    the same direction, 2 for the opposite one (`camera_accuracy`)."""
+    found = bench.camera_accuracy(take)
+    if math.isnan(found.trans_err):
+        raise NotMeasured("the cameras stand at one place")
+    pairs = {"pairs": [pair.trans_err for pair in found.pairs if not math.isnan(pair.trans_err)]}
+    return Measured(found.trans_err, pairs, (_how(found),))
+
+
+def _how(found: CameraAccuracy) -> str:
+    return f"{found.measured} of {len(found.pairs)} pairs, {found.matcher}, lens: {found.lens}"
+
+
 # ---- against the truth
 
 
@@ -211,6 +237,8 @@ METRICS: Mapping[str, Metric] = {
     "clip_v": Metric(
         "CLIP-V", True, "x 100", 2, (TWO_VIEWS,), clip_v, good=91.86, good_is="midway between 90.01 and 93.71 of Table 1"
     ),
+    "rot_err": Metric("RotErr", False, "rad", 3, (RIG, TWO_VIEWS), rot_err, good=0.12, good_is="Table 4"),
+    "trans_err": Metric("TransErr", False, "", 3, (RIG, TWO_VIEWS), trans_err, good=0.58, good_is="Table 4"),
     "lpips": Metric(
         "LPIPS",
         False,

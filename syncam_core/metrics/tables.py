@@ -74,7 +74,7 @@ LAYOUTS: Mapping[str, Layout] = {
         ),
     ),
 }
-PAPER_DECIMALS = {"fvd": 0, "fvd_v": 0, "fid": 1, "mat_pix": 1}
+PAPER_DECIMALS = {"mat_pix": 1, "rot_err": 2, "trans_err": 2}
 NOT_COMPARED = "The paper compares no prompt there (its baselines see pictures only)"
 
 

@@ -110,3 +110,25 @@ def test_moving_cameras_move_and_too_few_of_their_frames_are_refused(comfy):
     assert torch.equal(torch.stack(film(comfy, moving)), truth)
     with pytest.raises(ValueError, match="'length' is 4, but the cameras of 'rig' move over 3 frames"):
         film(comfy, moving, length=4)
+
+
+# ---- beside the videos
+
+
+def test_scores_are_kept_in_the_rig_beside_the_videos(comfy, tmp_path):
+    before = comfy.folders.get_output_directory()
+    comfy.folders.set_output_directory(str(tmp_path))
+    try:
+        views = [torch.rand(2, 64, 64, 3) for _ in range(3)]
+        given = {"views": views, "filename_prefix": ["take"], "fps": [8.0], "contact_sheet": [False]}
+        scores = ['{"rot_err_deg": 0.1, "trans_err": null}', '{"reprojection_px": 0.3}']
+        comfy.run("SynCamSaveViews", **given, rig=[RIG], scores=scores)
+        (rig,) = tmp_path.glob("*_rig.json")
+        kept = json.loads(rig.read_text(encoding="utf-8"))["metadata"]
+        assert kept["scores"] == [json.loads(text) for text in scores]
+        with pytest.raises(ValueError, match="'scores' are kept in the rig's file; connect 'rig'"):
+            comfy.run("SynCamSaveViews", **given, scores=scores)
+        with pytest.raises(ValueError, match="in 'scores', the text is not JSON"):
+            comfy.run("SynCamSaveViews", **given, rig=[RIG], scores=["RotErr 3"])
+    finally:
+        comfy.folders.set_output_directory(before)
