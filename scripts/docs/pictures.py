@@ -19,7 +19,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # where syncam_core lies
 
 from conventions import conventions
-from drawing import ROOT, rig_picture
+from drawing import ROOT, rig_picture, template
 from node_pages import (
     apply_example,
     control_example,
@@ -100,7 +100,7 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     f"{HELP}ViewGrid.jpg": grid_example,
     f"{HELP}SaveViews.jpg": save_views_example,
     f"{HELP}SyncScore.jpg": score_example,
-    **{f"example_workflows/{name}.jpg": partial(thumbnail, *card) for name, card in WORKFLOWS.items()},
+    **{f"example_workflows/{template(name).stem}.jpg": partial(thumbnail, *card) for name, card in WORKFLOWS.items()},
 }
 FULL_COLOR = ("docs/conventions.png",)
 
