@@ -20,6 +20,7 @@ from ...syncam_core.synthetic import Scene, render
 from ...syncam_core.synthetic.scene import VOCABULARY
 from ...syncam_core.synthetic.text import END, FIRST_WORD, PAD, TEXT_DIM, TOKENS, token_ids
 from ..host.weights_kinds import load_view_sync
+from ..shared.node import SynCamNode
 from ..shared.socket_types import WeightsType
 
 FOLDER = Path(__file__).resolve().parents[2] / "demo_model"
@@ -37,7 +38,7 @@ TEXT = {
 }
 
 
-class SynCamDemoModel(io.ComfyNode):
+class SynCamDemoModel(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -64,7 +65,7 @@ class SynCamDemoModel(io.ComfyNode):
         missing = [path.name for path in FILES.values() if not path.is_file()]
         if missing:
             raise UserError(
-                f"SynCamDemoModel: {', '.join(missing)} is missing in the folder demo_model of ComfyUI-SynCam; "
+                f"{', '.join(missing)} is missing in the folder demo_model of ComfyUI-SynCam; "
                 "install the node pack again."
             )
         vae_state, vae_metadata = comfy.utils.load_torch_file(str(FILES["vae"]), return_metadata=True)
