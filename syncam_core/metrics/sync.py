@@ -20,6 +20,7 @@ from ..cameras import rig_from_json
 from ..cameras.json_text import parse_json
 from ..cameras.rig import Rig
 from ..cameras.rig_json import MAX_CHARACTERS
+from ..disk.bounded import file_text
 from ..errors import UserError
 from ..formats.files import files_in
 from .intervals import MEASURES, summarize, to_text
@@ -39,7 +40,10 @@ def read_take(
     not that of the cameras.
     """
     rig_file = Path(rig_file)
-    text = _read_text(rig_file)
+    try:
+        text = file_text(rig_file, MAX_CHARACTERS)
+    except UserError as problem:
+        raise problem.told(f"'{rig_file.name}' cannot be read: {problem}") from problem
     try:
         rig = rig_from_json(text)
     except UserError as problem:
@@ -64,11 +68,12 @@ def read_video(file: str | Path) -> Tensor:  # (frames, height, width, 3) uint8
     """All frames of a video file. Raises UserError where it cannot be read."""
     import av
 
-    from ..video.read import open_video
+    from ..video.clip import BITS_8, in_depth
+    from ..video.read import open_video, rgb_of
 
     try:
         with open_video(file) as container:
-            frames = [torch.from_numpy(frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
+            frames = [torch.from_numpy(in_depth(rgb_of(frame), BITS_8)) for frame in container.decode(video=0)]
     except (av.error.FFmpegError, OSError, IndexError) as problem:
         raise UserError(f"'{Path(file).name}' cannot be read as a video ({_reason(problem)}).") from problem
     if not frames:
@@ -144,13 +149,6 @@ def _rig_files(place: Path) -> list[Path]:
             f"'{place}' holds no rig JSON; SynCam Save Views writes one beside its videos when a rig is connected."
         )
     return files
-
-
-def _read_text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise UserError(f"'{file.name}' cannot be read ({_reason(problem)}).") from problem
 
 
 def _named_files(text: str, rig_file: Path) -> list[Path] | None:
