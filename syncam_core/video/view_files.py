@@ -67,7 +67,7 @@ class ViewFiles:
     has_sheet: bool = True
     tags: Mapping[str, str] = field(default_factory=dict)  # of the videos and the sheet
     tells_rig: bool = True  # in the tags of the same
-    scores: Sequence[Mapping[str, Any]] = ()  # what metrics said of the views: JSON objects, kept beside the rig
+    scores: Sequence[Mapping[str, object]] = ()  # what metrics said of the views: JSON objects, kept beside the rig
 
     def grid_of(self, clips: Sequence[Clip]) -> Clip:
         """All views in one picture. Raises UserError where the layout does not suit them."""
