@@ -9,6 +9,7 @@ from comfy_api.latest import io
 from ...syncam_core.cameras import Rig, rig_from_json, rig_to_json
 from ...syncam_core.cameras.rig_json import rig_from_document
 from ...syncam_core.errors import UserError
+from ...syncam_core.formats import camera_suffixes
 from ..shared.node import SynCamNode
 from ..shared.socket_types import RigType
 from .editor_route import add_routes_to_host
@@ -69,7 +70,8 @@ class SynCamRigEditor(SynCamNode):
                     "state",
                     tooltip="The cameras as a rig JSON document (see SynCam Rig from JSON). Over the API give it as an "
                     "object or as its text.",
-                    extra_dict={"default": two_cameras(), "socketless": True},
+                    # The editor's file chooser offers these.
+                    extra_dict={"default": two_cameras(), "socketless": True, "suffixes": [*camera_suffixes(), ".bin"]},
                 ),
             ],
             outputs=[rig_output("The cameras. Goes into SynCam Encode Cameras.")],
