@@ -58,6 +58,11 @@ _MODULES = {
     "colmap": "colmap",
     "realestate10k": "realestate10k",
     "nuke_chan": "nuke_chan",
+    "usd": "usd",
+    "gltf": "gltf",
+    "open3d": "open3d_json",
+    "tum": "tum",
+    "kitti": "kitti",
 }
 
 

@@ -40,7 +40,7 @@ def written(folder, key: str, rig: Rig | None = None) -> Path:
 def test_the_formats_are_the_contract():
     assert set(FORMATS) == {
         "rig_json", "syncamvideo", "first_release", "realestate10k", "colmap", "nerfstudio", "opencv", "blender",
-        "nuke_chan",
+        "nuke_chan", "usd", "gltf", "open3d", "tum", "kitti",
     }  # fmt: skip
     for module in FORMATS.values():
         assert isinstance(module.NAME, str)
