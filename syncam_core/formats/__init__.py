@@ -57,12 +57,12 @@ _MODULES = {
     "nerfstudio": "nerfstudio",
     "colmap": "colmap",
     "realestate10k": "realestate10k",
-    "nuke_chan": "nuke_chan",
     "usd": "usd",
     "gltf": "gltf",
     "open3d": "open3d_json",
     "tum": "tum",
     "kitti": "kitti",
+    "nuke_chan": "nuke_chan",
 }
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from ..errors import UserError
 
 _WAY = (
-    "write its cameras as OpenUSD or glTF from the program it comes from, or open it in Blender and do so there, or write "
-    "a .chan file per camera from Maya, Houdini or Nuke."
+    "open it in Blender and run the script of docs/camera-json-files.md, which writes its cameras as JSON, or write "
+    "OpenUSD (.usda), glTF (.glb) or a .chan file per camera from the program it comes from."
 )
 _SCENES = {  # what people call it: endings, first bytes
     "FBX": ((".fbx",), (b"Kaydara FBX Binary", b"; FBX ")),
     "Alembic": ((".abc",), (b"Ogawa",)),
-    "USDZ": ((".usdz",), ()),
+    "USD": ((".usdz",), ()),  # the archive of a stage; the stage itself is read
     "Collada": ((".dae",), ()),
     "Blender": ((".blend",), (b"BLENDER",)),
     "Maya": ((".ma", ".mb"), (b"//Maya ASCII",)),

@@ -26,7 +26,7 @@ import torch
 
 from ..cameras.json_text import parse_json
 from ..cameras.rig import Lens, Rig
-from ..disk.bounded import file_bytes
+from ..disk.bounded import MAX_BYTES, file_bytes
 from ..errors import UserError
 from .axes_and_units import FLIP_YZ, in_metres, in_units, metres_per_unit, rig_of
 from .files import MAX_FRAMES, chosen_of
@@ -46,10 +46,8 @@ FILE_WRITTEN = "one scene: `.glb`"
 AXES_WRITTEN = "x right, y up, z back; world y up"
 LOST = "colours; moving cameras have 7 digits"
 
-MOST_BYTES = 256 * 2**20
-MOST_JSON = 64 * 2**20
 FLOAT = 5126
-_INTEGERS = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16}
+_INTEGERS = {5120: ("i1", 127), 5121: ("u1", 255), 5122: ("<i2", 32767), 5123: ("<u2", 65535)}  # kind, largest
 _WIDTHS = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}
 LEAST_STEP_S = 1e-4
 
@@ -85,12 +83,12 @@ def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
 
 def _loaded(path: Path) -> GLTF2:
     library = _library()
-    content = file_bytes(path, MOST_BYTES, kind="scene of cameras")
+    content = file_bytes(path)
     try:
         if content.startswith(b"glTF"):
             scene: GLTF2 = library().load_binary_from_file_object(io.BytesIO(content))
         else:
-            document = parse_json(content.decode("utf-8-sig"), MOST_JSON)
+            document = parse_json(content.decode("utf-8-sig"), MAX_BYTES)
             scene = library.gltf_from_json(json.dumps(document))
     except UserError:
         raise
@@ -201,14 +199,15 @@ def _numbers(scene: GLTF2, index: int, path: Path) -> np.ndarray:
     if not 0 < count <= 10 * MAX_FRAMES:
         raise UserError(f"it has an animation of {count} keys; at most {10 * MAX_FRAMES} are possible.")
     view = scene.bufferViews[accessor.bufferView]
-    kind = np.dtype(np.float32 if accessor.componentType == FLOAT else _INTEGERS[accessor.componentType])
+    name, largest = ("<f4", 1) if accessor.componentType == FLOAT else _INTEGERS[accessor.componentType]
+    kind = np.dtype(name)
     begin = (view.byteOffset or 0) + (accessor.byteOffset or 0)
     stride = view.byteStride or width * kind.itemsize
     content = _buffer(scene, view.buffer, path)
     if begin < 0 or begin + stride * (count - 1) + width * kind.itemsize > len(content):
         raise UserError("it has an animation that reaches beyond its buffer.")
     found: np.ndarray = np.ndarray((count, width), kind, content, begin, (stride, kind.itemsize))
-    return found if kind == np.float32 else np.maximum(found / np.iinfo(kind).max, -1.0)
+    return found if accessor.componentType == FLOAT else np.maximum(found / largest, -1.0)
 
 
 def _buffer(scene: GLTF2, index: int, path: Path) -> bytes:
@@ -223,7 +222,7 @@ def _buffer(scene: GLTF2, index: int, path: Path) -> bytes:
             raise UserError("it has a buffer that is not base64.") from problem
     if Path(uri).name != uri or ":" in uri:
         raise UserError(f"it has its numbers in {uri[:60]!r}; only files beside it are read. Export it as .glb.")
-    return file_bytes(path.parent / uri, MOST_BYTES, f"its file {uri[:60]!r}", "scene of cameras")
+    return file_bytes(path.parent / uri, called=f"its file {uri[:60]!r}")
 
 
 def _frame_times(tracks: Sequence[_Track]) -> np.ndarray:
@@ -294,6 +293,7 @@ def write(
     rig: Rig, path: Path, unit_m: float = 1.0, image_size: tuple[int, int] = (832, 480), fps: float = 16.0
 ) -> None:
     """Write a rig as a scene with one animation: frame k at k / `fps` seconds. `unit_m` other than 1 is not glTF's."""
+    library = _library()
     from pygltflib import (
         Accessor,
         Animation,
@@ -311,7 +311,7 @@ def write(
     )
     from scipy.spatial.transform import Rotation
 
-    scene = _library()(asset=Asset(generator="ComfyUI-SynCam"))
+    scene = library(asset=Asset(generator="ComfyUI-SynCam"))
     aspect = positive(image_size[0], "image_size") / positive(image_size[1], "image_size")
     poses = (FLIP_YZ @ in_units(rig.c2w, unit_m) @ FLIP_YZ).numpy()
     blob, animation = bytearray(), Animation(name="rig")
@@ -359,5 +359,6 @@ def write(
             scene.save_json(str(path))
         else:
             scene.save_binary(str(path))
-    except OSError as problem:
-        raise UserError(f"file {path.name!r} cannot be written ({problem.strerror}).") from problem
+    except (OSError, ValueError) as problem:
+        why = getattr(problem, "strerror", None) or "its name is not possible"
+        raise UserError(f"file {path.name!r} cannot be written ({why}).") from problem

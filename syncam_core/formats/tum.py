@@ -39,7 +39,7 @@ def looks_like(path: Path, head: bytes) -> bool:
     if not head and path.is_dir():
         return most_files_look(path, SUFFIXES, looks_like)
     rows = first_rows(head, 1)
-    if not rows or len(rows[0]) != 8 or not are_numbers(rows[0]):
+    if path.suffix.lower() == ".chan" or not rows or len(rows[0]) != 8 or not are_numbers(rows[0]):
         return False
     return abs(math.hypot(*map(float, rows[0][4:])) - 1) < 1e-3
 

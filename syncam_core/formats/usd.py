@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -30,6 +30,9 @@ from ..errors import UserError
 from .axes_and_units import FLIP_YZ, Z_UP_TO_RIG, in_metres, in_units, metres_per_unit, rig_of
 from .files import MAX_FRAMES, chosen_of, make_folder, write_text
 from .json_values import lens_of, positive
+
+if TYPE_CHECKING:
+    from pxr import Usd
 
 NAME = "OpenUSD"
 SUFFIXES = (".usda", ".usdc", ".usd")
@@ -42,7 +45,6 @@ FILE_WRITTEN = "one stage: `.usda`"
 AXES_WRITTEN = "x right, y up, z back; world y up"
 LOST = "colours"
 
-MOST_BYTES = 256 * 2**20
 _BEGINNINGS = {b"#usda": ".usda", b"PXR-USDC": ".usdc"}
 RAW_MM = 300.0  # no sensor is so wide: the file holds millimetres whatever its unit is
 
@@ -131,8 +133,8 @@ def write(
     _export(stage, path, pxr)
 
 
-def _export(stage: object, path: Path, pxr: _Usd) -> None:
-    layer = stage.GetRootLayer()  # type: ignore[attr-defined]
+def _export(stage: Usd.Stage, path: Path, pxr: _Usd) -> None:
+    layer = stage.GetRootLayer()
     if path.suffix.lower() not in (".usdc", ".usd"):
         return write_text(path, layer.ExportToString())
     make_folder(path.parent)
@@ -143,12 +145,12 @@ def _export(stage: object, path: Path, pxr: _Usd) -> None:
     return None
 
 
-def _opened(path: Path, pxr: _Usd) -> object:
+def _opened(path: Path, pxr: _Usd) -> Usd.Stage:
     """The stage of one file alone, whatever the file is called.
 
     A copy in a folder of its own is opened, so that relative paths in it lead nowhere; absolute ones are refused.
     """
-    content = file_bytes(path, MOST_BYTES, kind="stage of cameras")
+    content = file_bytes(path)
     suffix = next((suffix for begin, suffix in _BEGINNINGS.items() if content.startswith(begin)), None)
     if suffix is None:
         raise UserError(f"{WORDS}; this file does not.")
@@ -169,38 +171,38 @@ def _opened(path: Path, pxr: _Usd) -> object:
     return pxr.usd.Stage.Open(layer)
 
 
-def _names(prims: Sequence[object]) -> list[str]:
+def _names(prims: Sequence[Usd.Prim]) -> list[str]:
     """What people call each camera: its display name, else its prim's, else that of the prim that it stands in.
 
     Blender calls the prim after the lens's data, and the prim around it after the object.
     """
-    names = [prim.GetDisplayName() or prim.GetName() for prim in prims]  # type: ignore[attr-defined]
+    names = [prim.GetDisplayName() or prim.GetName() for prim in prims]
     if len(set(names)) < len(names):
-        names = [prim.GetParent().GetName() for prim in prims]  # type: ignore[attr-defined]
+        names = [prim.GetParent().GetName() for prim in prims]
     if len(set(names)) < len(names) or not all(names):
-        names = [str(prim.GetPath()).strip("/")[-64:] for prim in prims]  # type: ignore[attr-defined]
+        names = [str(prim.GetPath()).strip("/")[-64:] for prim in prims]
     return names
 
 
-def _time_codes(stage: object, prims: Sequence[object], pxr: _Usd) -> list[float]:
+def _time_codes(stage: Usd.Stage, prims: Sequence[Usd.Prim], pxr: _Usd) -> list[float]:
     """The codes of the frames: those of the stage, or of its samples, and one where nothing moves."""
     samples: set[float] = set()
     for prim in prims:
         while prim:
-            samples.update(pxr.geom.Xformable(prim).GetTimeSamples() if prim.IsA(pxr.geom.Xformable) else ())  # type: ignore[attr-defined]
-            prim = prim.GetParent()  # type: ignore[attr-defined]
+            samples.update(pxr.geom.Xformable(prim).GetTimeSamples() if prim.IsA(pxr.geom.Xformable) else ())
+            prim = prim.GetParent()
     if len(samples) < 2:
         return [min(samples)] if samples else [0.0]
     begin, end = min(samples), max(samples)
-    if stage.HasAuthoredTimeCodeRange():  # type: ignore[attr-defined]
-        begin, end = stage.GetStartTimeCode(), stage.GetEndTimeCode()  # type: ignore[attr-defined]
+    if stage.HasAuthoredTimeCodeRange():
+        begin, end = stage.GetStartTimeCode(), stage.GetEndTimeCode()
     count = round(end - begin) + 1
     if not 1 <= count <= MAX_FRAMES:
         raise UserError(f"it has {count} frames; 1 to {MAX_FRAMES} are possible.")
     return [begin + frame for frame in range(count)]
 
 
-def _matrices(prims: Sequence[object], codes: Sequence[float], pxr: _Usd) -> np.ndarray:
+def _matrices(prims: Sequence[Usd.Prim], codes: Sequence[float], pxr: _Usd) -> np.ndarray:
     """Camera to world (cameras, frames, 4, 4), without the scale of what the cameras stand in."""
     result = np.empty((len(prims), len(codes), 4, 4))
     cache = pxr.geom.XformCache()
@@ -215,7 +217,7 @@ def _matrices(prims: Sequence[object], codes: Sequence[float], pxr: _Usd) -> np.
     return result
 
 
-def _lens(prim: object, name: str, code: float, unit_m: float, pxr: _Usd) -> Lens:
+def _lens(prim: Usd.Prim, name: str, code: float, unit_m: float, pxr: _Usd) -> Lens:
     camera = pxr.geom.Camera(prim)
     if camera.GetProjectionAttr().Get(code) == pxr.geom.Tokens.orthographic:
         raise UserError(f"camera {name[:60]!r} is orthographic; only cameras with perspective are possible.")
@@ -232,11 +234,11 @@ def _rounded(length: float) -> float:
     return float(f"{length:.7g}")  # a float32 holds no more
 
 
-def _identifier(name: str, stage: object, pxr: _Usd) -> str:
+def _identifier(name: str, stage: Usd.Stage, pxr: _Usd) -> str:
     """The name as a prim may be called, unlike those that are there."""
     base = pxr.tf.MakeValidIdentifier(name.encode("ascii", "replace").decode().replace("?", "_"))
     found, number = base, 1
-    while stage.GetPrimAtPath(f"/Rig/{found}"):  # type: ignore[attr-defined]
+    while stage.GetPrimAtPath(f"/Rig/{found}"):
         number += 1
         found = f"{base}_{number}"
     return str(found)
