@@ -65,7 +65,16 @@ class SynCamPlayer(SynCamNode):
                 "Plays all views on one clock: scrub, loop, change the speed, look at one view, at all, or at two with a "
                 "wipe. Number keys switch the camera while it plays and record the cuts for SynCam Edit."
             ),
-            search_aliases=["multicam", "multi view player", "compare videos", "scrubber", "wipe", "live switching"],
+            search_aliases=[
+                "multicam",
+                "multi view player",
+                "compare videos",
+                "scrubber",
+                "wipe",
+                "live switching",
+                "multicam player",
+                "davinci",
+            ],
             is_input_list=True,
             is_output_node=True,
             inputs=[

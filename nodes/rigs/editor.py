@@ -44,7 +44,21 @@ class SynCamRigEditor(SynCamNode):
                 "All cameras in one 3D view: drag them, type their numbers, see what each one sees. A connected rig is "
                 "where editing begins; it never replaces what has been edited here."
             ),
-            search_aliases=["syncammaster cameras", "camera editor", "camera rig", "3d camera", "camera path"],
+            search_aliases=[
+                "syncammaster cameras",
+                "camera editor",
+                "camera rig",
+                "3d camera",
+                "camera path",
+                "wan camera",
+                "camera control",
+                "storyboard",
+                "keyframe",
+                "keyframes",
+                "blender camera",
+                "camera animation",
+                "omnicam",
+            ],
             inputs=[
                 RigType.Input(
                     "rig",

@@ -31,7 +31,15 @@ class SynCamApply(SynCamNode):
                 "one camera of the rig, at the same moment. Works with the stock samplers as well; LoRAs, shift and "
                 "other patches may stand before or after it."
             ),
-            search_aliases=["syncammaster", "multi camera", "multi view"],
+            search_aliases=[
+                "syncammaster",
+                "multi camera",
+                "multi view",
+                "wan camera",
+                "camera control",
+                "multicam",
+                "wan multi view",
+            ],
             inputs=[
                 io.Model.Input("model", tooltip="Wan2.1 T2V 1.3B, with any LoRA."),
                 WeightsType.Input("weights", tooltip="From SynCam Load Weights."),

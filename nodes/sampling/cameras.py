@@ -8,6 +8,7 @@ from comfy_api.latest import io
 
 from ...syncam_core.cameras import CameraEncoding, Rig, TrajectoryEncoding, encode_cameras
 from ...syncam_core.cameras.meter import warn
+from ...syncam_core.cameras.remarks import remarks_on
 from ...syncam_core.errors import UserError
 from ...syncam_core.wan.geometry import WAN21
 from ..shared.node import SynCamNode
@@ -37,7 +38,11 @@ class SynCamEncodeCameras(SynCamNode):
             outputs=[
                 CamerasType.Output(
                     display_name="cameras", tooltip="Goes into SynCam Apply and into SynCam Empty Latent."
-                )
+                ),
+                io.Int.Output(
+                    display_name="length",
+                    tooltip="The same length; connected to SynCam Empty Latent it needs to be typed only once.",
+                ),
             ],
             # The host sends what the node said again when it answers a run from its cache.
             has_intermediate_output=True,
@@ -51,9 +56,12 @@ class SynCamEncodeCameras(SynCamNode):
     def execute(cls, rig: Rig, length: int) -> io.NodeOutput:
         check_length(length)
         cameras = encode_cameras(rig, length)
-        warning = warn(rig)
-        # web/js/node_words.js shows it on the node; an empty list takes the last one away.
-        return io.NodeOutput(cameras, ui={"warning": [warning] if warning else []})
+        warning = warn(rig.cut(0, min(rig.frames, length)))  # what is not filmed needs no warning
+        # web/js/node_words.js shows both on the node; empty lists take the last words away. The warning is about the
+        # released weights, and not shown where the graph holds the demo's only.
+        return io.NodeOutput(
+            cameras, length, ui={"warning": [warning] if warning else [], "remarks": remarks_on(rig, length)}
+        )
 
 
 class SynCamEmptyLatent(SynCamNode):

@@ -12,13 +12,14 @@ from comfy.model_patcher import ModelPatcher
 from comfy_api.latest import io
 from torch import Tensor
 
-from ...syncam_core.errors import check_number
+from ...syncam_core.errors import UserError, check_number
 from ...syncam_core.view_sync.noise import NOISES, noise_of_views, read_noise_order
 from ...syncam_core.wan.geometry import WAN21, Geometry
 from ..host.latents import EMPTY_LATENT_RATIOS, geometry_of_model, given_views
 from ..host.live_preview import all_views_callback
 from ..host.memory import memory_of_sampling
 from ..host.module_patch import ModuleWrapper, module_of
+from ..host.prompts import remarks_on_prompt
 from ..host.resume import Job, going_on
 from ..host.view_sync_patch import ViewSyncWrapper
 from ..shared.inputs import NULL_TEXT
@@ -127,11 +128,19 @@ class SynCamSampler(SynCamNode):
                     tooltip="Which draw of noise each view takes, like '2, 0, 1': a camera that moves to another place "
                     "in the rig keeps its noise. Empty: 0, 1, 2, ...",
                 ),
+                io.Boolean.Input(
+                    "unsynchronized",
+                    default=False,
+                    optional=True,
+                    tooltip="On purpose without SynCam Apply: every video of the latent is sampled by itself, for "
+                    "comparison. Off, such a model is refused before anything is sampled.",
+                ),
             ],
             outputs=[
                 io.Latent.Output(display_name="latent", tooltip="One batch item per view, for SynCam Decode Views.")
             ],
-            hidden=[io.Hidden.unique_id],
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt],
+            has_intermediate_output=True,  # what it says of the prompt is repeated when it answers from the cache
         )
 
     @classmethod
@@ -155,6 +164,7 @@ class SynCamSampler(SynCamNode):
         noise: str = "independent",
         noise_mix: float = 0.5,
         noise_order: str = "",
+        unsynchronized: bool = False,
     ) -> io.NodeOutput:
         unique_id = getattr(cls.hidden, "unique_id", None)
         settings = (seed, steps, cfg, sampler_name, scheduler, shift, denoise, noise, noise_mix, noise_order)
@@ -164,6 +174,8 @@ class SynCamSampler(SynCamNode):
         model = shifted(model, shift) if shift > 0 else model
         samples = fitted(latent, model)
         module = module_of(model)
+        if not unsynchronized:
+            check_synchronized(model, len(samples))
         if module is not None:
             say_on_node(cls, what_to_expect(model, module, samples.shape, cfg))
         order = read_noise_order("" if noise_order == NULL_TEXT else noise_order, len(samples))
@@ -184,7 +196,19 @@ class SynCamSampler(SynCamNode):
         for view in given_views(latent, samples.shape):
             result[view] = samples[view].to(result)
         kept = {key: value for key, value in latent.items() if key not in EMPTY_LATENT_RATIOS}
-        return io.NodeOutput({**kept, "samples": result})
+        remarks = remarks_on_prompt(getattr(cls.hidden, "prompt", None), unique_id)
+        return io.NodeOutput({**kept, "samples": result}, ui={"remarks": remarks})
+
+
+def check_synchronized(model: ModelPatcher, videos: int) -> None:
+    """Raise UserError for several videos that a model would sample without knowing of each other."""
+    if videos > 1 and module_of(model) is None:
+        raise UserError(
+            f"'model' does not come from SynCam Apply, so that the {videos} videos of 'latent' would show {videos} "
+            "unrelated scenes; connect SynCam Apply between the model and the sampler (or take its bypass off), or switch "
+            "'unsynchronized' on where that is the purpose.",
+            field="model",
+        )
 
 
 class ShiftedFlow(comfy.model_sampling.ModelSamplingDiscreteFlow, comfy.model_sampling.CONST):

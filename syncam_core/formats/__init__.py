@@ -32,7 +32,7 @@ from ..disk.bounded import MAX_BYTES, file_text, head_of
 from ..errors import UserError
 from . import video_tag
 from .files import printable
-from .scene_formats import refuse_scenes
+from .foreign_files import refuse_foreign_files
 from .shots import PICTURES
 
 __all__ = [
@@ -170,7 +170,7 @@ def _check_path(path: Path) -> None:
             raise UserError("there is no such file.")
     except (OSError, ValueError) as problem:
         raise UserError("there is no such file.") from problem
-    refuse_scenes(path, head_of(path))
+    refuse_foreign_files(path, head_of(path))
 
 
 def _read(path: Path, cameras: str, unit_m: float | None, format: str, pictures: str) -> Rig:

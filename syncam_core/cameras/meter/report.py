@@ -25,7 +25,7 @@ def to_text(meter: Meter) -> str:
         distance = "" if view.distance_m is None else f", {metres(view.distance_m)}"
         place = f"azimuth {degrees(view.azimuth_deg)}, elevation {degrees(view.elevation_deg)}{distance}"
         lines += [f"{number} {view.name}: {view.verdict.upper()}. {view.reason}", f"    {place}"]
-    if meter.pairs:
+    if meter.pairs and not meter.trajectories:
         lines += ["", "Pairs (azimuth, elevation, distance, overlap):"]
         shown = meter.pairs
         if len(shown) > MOST_PAIRS_IN_TEXT:
@@ -41,7 +41,7 @@ def to_text(meter: Meter) -> str:
     lines.append("")
     if meter.best_reference:
         lines.append(f"Best reference: {views[meter.best_reference].name!r} instead of {views[0].name!r}.")
-    elif len(views) > 1:
+    elif len(views) > 1 and not meter.trajectories:
         lines.append(f"Best reference: {views[0].name!r}, as it is.")
     for bridge in meter.bridges:
         lines.append(
