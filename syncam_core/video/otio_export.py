@@ -145,14 +145,14 @@ def _clip(
     frames: int,  # of the file
     shown: tuple[int, int],  # the first one shown, and the end (exclusive)
     rate: float,
-    metadata: Mapping[str, Mapping[str, str]],
+    metadata: Mapping[str, Mapping[str, object]],
 ) -> Clip:
     time, span = otio.opentime.RationalTime, otio.opentime.TimeRange
     media = otio.schema.ExternalReference(target_url=url, available_range=span(time(0, rate), time(frames, rate)))
     source = span(time(shown[0], rate), time(shown[1] - shown[0], rate))
     clip = otio.schema.Clip(name=name, media_reference=media, source_range=source, metadata=metadata)
     color = metadata.get("syncam", {}).get("color")
-    if color and hasattr(clip, "color"):  # since version 0.18
+    if isinstance(color, str) and color and hasattr(clip, "color"):  # since version 0.18
         clip.color = otio.core.Color(*(int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)), 1.0, color)
     return clip
 
