@@ -29,7 +29,7 @@ def export_recapture(trainee: ReCaptureTrainee, path: Path, dtype: torch.dtype, 
     """The small file of re-capture that SynCamLoadWeights reads, self-attention in it."""
     module = {key: value.detach().cpu() for key, value in trainee.recapture.state_dict().items()}
     own = {k: value.detach().cpu() for k, value in trainee.base.state_dict().items() if ".self_attn." in k}
-    weights = ReCaptureWeights(module, own, trainee.recapture.dim, len(trainee.recapture.blocks), {})
+    weights = ReCaptureWeights({**module, **own}, trainee.recapture.dim, len(trainee.recapture.blocks), {})
     return write_recapture_weights(weights, path, source=source, dtype=dtype, overwrite=True, license_note=LICENSE_NOTE)
 
 
