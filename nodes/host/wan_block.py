@@ -158,7 +158,7 @@ def self_attention(
 
 def modulated(norm: nn.Module, x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     """Wan's adaptive layer norm. Hosts since 0.36 have it as a function, one fused step on CUDA for many tokens."""
-    host = getattr(comfy.ldm.wan.model, "modulate", None)
+    host = vars(comfy.ldm.wan.model).get("modulate")
     return torch.addcmul(shift, norm(x), 1 + scale) if host is None else host(x, norm, shift, scale)
 
 
