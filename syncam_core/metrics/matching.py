@@ -235,7 +235,8 @@ def _lightglue(
     known = kornia_feature.LightGlue.features
     if kind not in known:
         raise _too_old(f"LightGlue for {kind}", kind)
-    network: nn.Module = kornia_feature.LightGlue(None, **{**known[kind], "weights": None})
+    unnamed: Any = None  # its type says str
+    network: nn.Module = kornia_feature.LightGlue(unnamed, **{**known[kind], "weights": None})
     _load(network, _in_kornias_names(state, set(network.state_dict())), device)
 
     def pair(first: Keypoints, second: Keypoints) -> tuple[Tensor, Tensor]:
