@@ -21,7 +21,7 @@ from ..errors import UserError
 from .weights_files import State, WeightsFile, find_weights, needed_weights
 
 MOST_KEYPOINTS = 2048
-SIFT_RATIO = 0.9  # of the distances to the nearest and the second nearest descriptor, both ways
+SIFT_RATIO = 0.85  # of the distances to the nearest and the second nearest descriptor, both ways
 LEAST_COSINE = 0.82  # of XFeat's descriptors without LighterGlue: its authors' number
 
 Features = TypeVar("Features")

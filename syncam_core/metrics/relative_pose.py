@@ -111,22 +111,22 @@ def _refined(essential: Tensor, first: np.ndarray, second: np.ndarray, pixel: fl
     """Fits to its inliers, in rounds; five numbers move: a turn of the rotation, and of the translation's direction."""
     one, two = (np.concatenate([points, np.ones_like(points[:, :1])], 1) for points in (first, second))
     rotations, translation = _decomposed(essential)
-    limit = THRESHOLDS_PX[0] * pixel
-    near = np.abs(_residuals(rotations[0], translation, one, two)) < limit
+    limit = THRESHOLDS_PX[0]
+    near = np.abs(_residuals(rotations[0], translation, one, two)) < limit * pixel
     choices = [(rotation, sign * translation) for rotation in rotations for sign in (1, -1)]
-    in_front = [int((near & _is_in_front(rotation, way, one, two)).sum()) for rotation, way in choices]
+    in_front = [int((near & _is_in_front(rotation, way, one, two, pixel)).sum()) for rotation, way in choices]
     rotation, translation = choices[int(np.argmax(in_front))]
-    is_inlier, scale = near & _is_in_front(rotation, translation, one, two), limit / 3
+    is_inlier, scale = near & _is_in_front(rotation, translation, one, two, pixel), limit / 3
     for _ in range(ROUNDS):
         if is_inlier.sum() < 8:
             return None
-        rotation, translation = _fitted(rotation, translation, one[is_inlier], two[is_inlier], scale)
-        distances = np.abs(_residuals(rotation, translation, one, two))
-        is_inlier = (distances < limit) & _is_in_front(rotation, translation, one, two)
+        rotation, translation = _fitted(rotation, translation, one[is_inlier], two[is_inlier], pixel, scale)
+        distances = np.abs(_residuals(rotation, translation, one, two)) / pixel
+        is_inlier = (distances < limit) & _is_in_front(rotation, translation, one, two, pixel)
         # the spread of a normal distribution with this median
         spread = 1.4826 * float(np.median(distances[is_inlier])) if is_inlier.any() else limit
-        scale = min(max(FINEST_PX * pixel, spread), limit / 3)
-    squared = torch.from_numpy(np.where(is_inlier, distances / pixel, THRESHOLDS_PX[0]) ** 2)
+        scale = min(max(FINEST_PX, spread), limit / 3)
+    squared = torch.from_numpy(np.where(is_inlier, distances, limit) ** 2)
     return float(_cost(squared)), rotation, translation, is_inlier
 
 
@@ -136,8 +136,9 @@ def _decomposed(essential: Tensor) -> tuple[list[np.ndarray], np.ndarray]:
 
 
 def _fitted(
-    rotation: np.ndarray, translation: np.ndarray, one: np.ndarray, two: np.ndarray, scale: float
+    rotation: np.ndarray, translation: np.ndarray, one: np.ndarray, two: np.ndarray, pixel: float, scale: float
 ) -> tuple[np.ndarray, np.ndarray]:
+    # residuals in pixels: as numbers of 1e-4 they would pass scipy's absolute tolerances before the fit has begun
     aside = np.linalg.svd(translation[None])[2][1:]  # two directions across the translation
 
     def moved(step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -145,7 +146,7 @@ def _fitted(
         return Rotation.from_rotvec(step[:3]).as_matrix() @ rotation, towards / np.linalg.norm(towards)
 
     found = least_squares(
-        lambda step: _residuals(*moved(step), one, two), np.zeros(5), loss="cauchy", f_scale=scale, max_nfev=50
+        lambda step: _residuals(*moved(step), one, two) / pixel, np.zeros(5), loss="cauchy", f_scale=scale, max_nfev=50
     )
     return moved(found.x)
 
@@ -158,12 +159,16 @@ def _residuals(rotation: np.ndarray, translation: np.ndarray, one: np.ndarray, t
     return (in_second * two).sum(1) / np.sqrt(np.maximum(slope, 1e-30))
 
 
-def _is_in_front(rotation: np.ndarray, translation: np.ndarray, one: np.ndarray, two: np.ndarray) -> np.ndarray:
-    """Whether the rays of a correspondence meet before both cameras: depths of the least-squares meeting point."""
+def _is_in_front(
+    rotation: np.ndarray, translation: np.ndarray, one: np.ndarray, two: np.ndarray, pixel: float
+) -> np.ndarray:
+    """Whether the rays of a correspondence meet before both cameras, by the depths of their least-squares meeting point.
+    Rays that are parallel to what a match resolves meet at infinity, before both: their depths are noise."""
     turned = one @ rotation.T
     # depth_2 two = depth_1 turned + translation
     a, b, c = (turned**2).sum(1), (turned * two).sum(1), (two**2).sum(1)
     along_one, along_two = turned @ translation, two @ translation
-    determinant = a * c - b * b
+    determinant = a * c - b * b  # the squared sine of the angle between the rays, times a c
     depth_one, depth_two = b * along_two - c * along_one, a * along_two - b * along_one
-    return (determinant > 0) & (depth_one > 0) & (depth_two > 0)
+    is_far = (determinant < (THRESHOLDS_PX[0] * pixel) ** 2 * a * c) & (b > 0)
+    return is_far | ((determinant > 0) & (depth_one > 0) & (depth_two > 0))
