@@ -242,6 +242,7 @@ class ReCaptureWrapper:
             most_tokens=once.get(("most_tokens", x.device), fitting),
             once=once,
             blocks_run=[],
+            node=NODE,
         )
 
 

@@ -18,8 +18,8 @@ from ...syncam_core.wan.geometry import WAN21, Geometry
 from ..host.latents import EMPTY_LATENT_RATIOS, geometry_of_model, given_views
 from ..host.live_preview import all_views_callback
 from ..host.memory import memory_of_sampling
+from ..host.recapture_patch import ReCaptureWrapper, recapture_of
 from ..host.recapture_patch import check_latent as check_recapture_latent
-from ..host.recapture_patch import recapture_of
 from ..host.resume import Job, going_on
 from ..host.view_sync_patch import ViewSyncWrapper, check_latent, view_sync_of
 from ..shared.errors import sentences_of, verdict
@@ -170,8 +170,7 @@ class SynCamSampler(io.ComfyNode):
             say_on_node(cls, what_to_expect(model, synchronization, samples.shape, cfg))
         elif (recapture := recapture_of(model)) is not None:
             cameras = recapture.trajectories
-            check_recapture_latent(samples.shape, recapture, geometry_of_model(model.model), "SynCamSampler")
-            say_on_node(cls, untrained(samples.shape, recapture.weights.model.dim, geometry_of_model(model.model)))
+            say_on_node(cls, what_to_expect(model, recapture, samples.shape, cfg))
         with sentences_of("SynCamSampler"):
             order = read_noise_order(noise_order, len(samples))
             own = comfy.sample.prepare_noise(samples, seed, order or latent.get("batch_index"))
@@ -221,14 +220,19 @@ def fitted(latent: dict, model: ModelPatcher) -> Tensor:
     return comfy.sample.fix_empty_latent_channels(model, latent["samples"], **ratios)
 
 
-def what_to_expect(model: ModelPatcher, synchronization: ViewSyncWrapper, shape: Sequence[int], cfg: float) -> str:
+def what_to_expect(
+    model: ModelPatcher, patch: ViewSyncWrapper | ReCaptureWrapper, shape: Sequence[int], cfg: float
+) -> str:
     """Whether the weights know the size of a latent (views, channels, frames, height, width), and the memory it takes.
 
-    Raises UserError for a latent that does not fit the cameras."""
+    Raises UserError for a latent that does not fit the cameras, or trajectories and source."""
     geometry = geometry_of_model(model.model)
-    check_latent(shape, synchronization.cameras.poses, geometry, node="SynCamSampler")
-    size = untrained(shape, synchronization.weights.model.dim, geometry)
-    return ". ".join(filter(None, (size, memory_of_sampling(model, synchronization, shape, cfg))))
+    if isinstance(patch, ReCaptureWrapper):
+        check_recapture_latent(shape, patch, geometry, "SynCamSampler")
+    else:
+        check_latent(shape, patch.cameras.poses, geometry, node="SynCamSampler")
+    size = untrained(shape, patch.weights.model.dim, geometry)
+    return ". ".join(filter(None, (size, memory_of_sampling(model, patch, shape, cfg))))
 
 
 def untrained(shape: Sequence[int], dim: int, geometry: Geometry = WAN21) -> str:
