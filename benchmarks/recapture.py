@@ -93,7 +93,9 @@ def memory(options: argparse.Namespace, run: Callable) -> Lines:
     for count in (1, 2, COUNT, 8):
         shape = Shape(count, *((3, 30, 52) if options.quick else (21, 30, 52)))
         inputs = pair.inputs(shape)
-        forward = partial(plain, inputs.x, inputs.timestep, inputs.text, inputs.poses, lambda q, *_: torch.empty_like(q))
+        forward = partial(
+            plain, inputs.x, inputs.timestep, inputs.text, inputs.poses, lambda q, *_: torch.empty_like(q)
+        )
         other = counted_peak_of(partial(forward, source=inputs.source.expand_as(inputs.x)))
         auto, low = (counted_peak(pair, shape, "", choice) for choice in ("auto", "low"))
         yield f"| {count} | {other / 1e9:.2f} | {auto / 1e9:.2f} | {low / 1e9:.2f} | {auto / other:.2f} |"

@@ -18,9 +18,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..disk.checkpoint import open_state_dict
+from ..disk.module_file import file_sha256
 from ..disk.staged import staged_file
 from ..errors import UserError
-from ..view_sync.weights import file_sha256
 from .caching import read_vae
 from .config import ModelConfig, TrainConfig
 from .export import export_base, export_demo_text_encoder, export_full, export_recapture, export_view_sync

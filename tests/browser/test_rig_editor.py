@@ -304,7 +304,7 @@ def shows_what_python_reads(page, rig) -> None:
         f"names => {EDITOR}.store.doc.cameras.map(camera => camera.name).join() == names", arg=",".join(rig.names)
     )
     shown = rig_from_document(state(page))
-    assert shown.c2w.allclose(rig.c2w, rtol=0, atol=1e-15)  # a text holds no numbers below its rounding
+    assert shown.c2w.equal(rig.c2w)
     assert (shown.names, shown.colors) == (rig.names, rig.colors)
     settled(page)
     drawn = page.evaluate(f"{EDITOR}.view.world.items.map(item => item.body.matrix.clone().transpose().elements)")
@@ -764,57 +764,6 @@ def test_a_copied_node_has_cameras_of_its_own_and_removed_nodes_give_their_conte
     in_app(page, "app.graph.clear()")
     page.wait_for_function("window.contexts.every(context => context.isContextLost())")
     assert page.evaluate("window.contexts.length") == 2
-    assert errors(page) == []
-
-
-@pytest.mark.parametrize("part", ["editor", "player"])
-def test_what_is_in_a_subgraph_gives_everything_back_when_another_workflow_comes(fresh_page, part):
-    page = fresh_page
-    node_type = {"editor": "SynCamRigEditor", "player": "SynCamPlayer"}[part]
-    inside = f"window.inner.widgets.find(widget => widget.{part})?.{part}"
-
-    def opened(workflow) -> None:
-        in_app(page, "await app.loadGraphData(argument)", workflow)
-        in_app(
-            page,
-            "const host = app.graph._nodes.find(n => n.isSubgraphNode?.()); app.canvas.openSubgraph(host.subgraph, host);"
-            "window.inner = host.subgraph.nodes[0]; app.canvas.ds.reset(); app.canvas.setDirty(true, true)",
-        )
-        page.wait_for_function(f"{inside}?.{'view?.frames > 0' if part == 'editor' else 'stage.clientWidth > 8'}")
-
-    nested = in_app(
-        page,
-        """
-        app.graph.clear();
-        const node = LiteGraph.createNode(argument);
-        node.pos = [200, 80];
-        app.graph.add(node);
-        app.graph.convertToSubgraph(new Set([node]));
-        return JSON.parse(JSON.stringify((app.rootGraph ?? app.graph).serialize()));
-        """,
-        node_type,
-    )
-    opened(nested)
-    alive = "window.contexts.filter(context => !context.isContextLost()).length"
-    page.wait_for_function(f"{alive} == {int(part == 'editor')}")
-    shown = page.locator(".sc-editor, .sp-player").count()
-    for _ in range(6):
-        opened(nested)
-        page.evaluate(f"(window.seen ??= []).push(new WeakRef({inside}))")
-        page.wait_for_function(f"{alive} == {int(part == 'editor')}")
-    assert page.locator(".sc-editor, .sp-player").count() == shown == 1
-    page.evaluate("window.inner = null")
-    in_app(page, "await app.loadGraphData({ nodes: [], links: [], version: 0.4 })")
-    page.wait_for_function(f"{alive} == 0")
-    assert page.locator(".sc-editor, .sp-player").count() == 0
-    session = page.context.new_cdp_session(page)
-    for _ in range(10):
-        session.send("HeapProfiler.collectGarbage")
-        page.wait_for_timeout(200)
-        if page.evaluate("window.seen.filter(one => one.deref()).length") <= 2:
-            break
-    # The host keeps the nodes themselves, of every kind; what was in them is gone, but for what it shows last.
-    assert page.evaluate("window.seen.filter(one => one.deref()).length") <= 2
     assert errors(page) == []
 
 

@@ -19,8 +19,6 @@ FRAMES, HEIGHT, WIDTH, COUNT = 3, 4, 4, 2
 SIZES = {"dim": 128, "ffn": 96, "seed": 5}
 POSES = random(COUNT, FRAMES, 12, seed=3)
 SOURCE = random(1, 16, FRAMES, HEIGHT, WIDTH, seed=8)
-# Both settings of a guidance that skips blocks replace them after us, in a pass of their own.
-OURS = {name: add_on for name, add_on in WORKS.items() if name != "Uni3C's hook"}
 
 
 class TinyReCapture(TinyWan):
@@ -75,9 +73,9 @@ def plain(comfy, tiny):
     return sample(comfy, tiny.patched())
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", WORKS)
 def test_it_works_before_and_after_with_its_own_effect(comfy, tiny, silent, plain, name):
-    add_on = OURS[name]
+    add_on = WORKS[name]
     after = sample(comfy, add_on(comfy, tiny.patched()))
     before = sample(comfy, tiny.patched(base=add_on(comfy, tiny.base())))
     assert torch.equal(before, after)
@@ -173,6 +171,8 @@ def test_half_of_the_weights_offloaded_gives_the_same_and_unloading_gives_the_ba
     shares = []
 
     def unload_half(executor, *args, **kwargs):
+        if shares:
+            return executor(*args, **kwargs)
         base = executor.class_obj.current_patcher
         for patcher in (base, *base.get_additional_models_with_key("syncam_recapture")):
             patcher.partially_unload(torch.device("cpu"), patcher.loaded_size() // 2)
@@ -203,6 +203,7 @@ def test_multi_gpu_cfg_split_runs_each_conditioning_with_the_module_of_its_own_d
         used.add((id(options["syncam_view_sync"].inserts[0].module), tuple(options["cond_or_uncond"])))
         return args["x"]
 
+    model_management.unload_all_models()  # of earlier tests, which the host looks for another clone in
     patched = tiny.patched()
     patched.set_model_patch(record, "attn2_patch")
     split = comfy.run("MultiGPU_WorkUnits", model=patched, max_gpus=2)[0]
@@ -212,13 +213,11 @@ def test_multi_gpu_cfg_split_runs_each_conditioning_with_the_module_of_its_own_d
     model_management.unload_all_models()
 
 
-def test_packed_weights_as_gguf_has_them_are_refused_or_read_by_the_host_alone(comfy, tiny):
-    packed, rounded = tiny.base(), tiny.base()
+def test_packed_weights_in_a_shape_of_their_own_are_refused(comfy, tiny):
+    packed = tiny.base()
     strangers.pack_linears(packed)
-    strangers.unpack_linears(rounded)
-    with pytest.raises(ValueError, match=r"^SynCamReCamApply: 'model' .* packed"):
-        sample(comfy, tiny.patched(packed))
-    assert torch.isfinite(sample(comfy, tiny.patched(rounded))).all()
+    with pytest.raises(ValueError, match=r"^SynCamReCamApply: 'model' keeps '.*self_attn.*' packed"):
+        tiny.patched(packed)
 
 
 def test_a_block_replacement_before_runs_around_ours_and_one_after_is_refused(comfy, tiny, silent):

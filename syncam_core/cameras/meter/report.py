@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Any
 
 from .findings import VERDICTS, Meter
 from .verdicts import cost
@@ -52,7 +51,7 @@ def to_text(meter: Meter) -> str:
     return "\n".join([*lines, *meter.notes]).strip()
 
 
-def to_document(meter: Meter) -> dict[str, Any]:
+def to_document(meter: Meter) -> dict[str, object]:
     """The findings as a JSON object; `bridges[i].camera` can stand in the cameras of a rig JSON as it is."""
     document = asdict(meter)
     document["verdict"] = meter.verdict
