@@ -165,12 +165,13 @@ class ReCapturePair(Pair):
     def options(self, inputs: SimpleNamespace, once=None, memory: str = "auto") -> dict:
         patch = self.recapture
         trajectories = sys.modules["syncam_pack.syncam_core.cameras.trajectories"].TrajectoryEncoding(inputs.poses)
-        replaced = {("double_block", i): patch.BlockPatch(i) for i in range(self.widths.depth)}
+        block = sys.modules["syncam_pack.nodes.host.wan_block"].BlockPatch
+        replaced = {("double_block", i): block(i) for i in range(self.widths.depth)}
         options = {"patches_replace": {"dit": replaced}, "cond_or_uncond": [0]}
         if once is not None:
             options[patch.ONCE] = once
-        wrapper = patch.ReCaptureWrapper(self.module, trajectories, inputs.source, memory)
-        options[self.patch.KEY] = wrapper.prepare(self.base.model, inputs.x, trajectories.poses, None, options)
+        wrapper = patch.ReCaptureWrapper(self.module, trajectories, memory, inputs.source)
+        options[self.step] = wrapper.step(self.base.model, inputs.x, torch.tensor([0.7]), options, {})
         return options
 
     def forward(self, inputs: SimpleNamespace, options: dict) -> Tensor:
