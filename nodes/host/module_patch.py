@@ -25,7 +25,7 @@ from ...syncam_core.cameras.trajectories import TrajectoryEncoding
 from ...syncam_core.errors import UserError
 from ...syncam_core.view_sync.memory import tokens_at_once
 from ...syncam_core.wan.geometry import KNOWN_SIZES, Geometry
-from .add_ons import NODES, refuse_parts, refuse_strangers, refuse_the_other, windows_over_time
+from .add_ons import refuse_parts, refuse_strangers, windows_over_time
 from .latents import geometry_of_model
 from .prompts import check_prompts
 from .sampling_cache import Once
@@ -59,13 +59,10 @@ class ModuleWrapper:
     memory: str
 
     key: ClassVar[str]  # of what is attached to the model
+    node: ClassVar[str]  # that puts it in
     socket: ClassVar[str] = "cameras"  # of the node, for its cameras
     deed: ClassVar[str]  # what goes into the model
     failure: ClassVar[str]  # what would happen without it
-
-    @property
-    def node(self) -> str:
-        return NODES[self.key]
 
     def check_latent(self, shape: Sequence[int], geometry: Geometry, node: str = "") -> None:
         """Raise ``UserError``, which begins with ``node`` or else the module's own, unless a latent (views, channels,
@@ -192,7 +189,13 @@ class ModuleWrapper:
 
     def check_model(self, model: ModelPatcher) -> None:
         """Raise ``UserError`` unless the module's weights belong to this model."""
-        refuse_the_other(model, self.key)
+        other = module_of(model)
+        if other is not None and other.key != self.key:  # its weights have never seen these
+            raise UserError(
+                f"{self.node}: 'model' comes from {other.node}, and one model cannot do both; connect the model from "
+                f"before {other.node}, both may use it in one workflow.",
+                field="model",
+            )
         wan = wan_of(model.model)
         blocks = list(getattr(wan, "blocks", []))
         if blocks:
@@ -215,7 +218,8 @@ class ModuleWrapper:
 
 def module_of(model: ModelPatcher) -> ModuleWrapper | None:
     """The module that is set on a MODEL, if any; one model has one at the most."""
-    return next((wrapper for key in NODES for wrapper in model.get_wrappers(WrappersMP.APPLY_MODEL, key)), None)
+    wrappers = model.get_all_wrappers(WrappersMP.APPLY_MODEL)
+    return next((wrapper for wrapper in wrappers if isinstance(wrapper, ModuleWrapper)), None)
 
 
 def with_easycache(executor: Callable[..., Tensor], model_sampling, x: Tensor, t: Tensor, *args, **kwargs) -> Tensor:

@@ -23,13 +23,13 @@ from ...syncam_core.cameras.trajectories import TrajectoryEncoding
 from ...syncam_core.errors import UserError
 from ...syncam_core.recapture.module import ReCapture
 from ...syncam_core.wan.geometry import Geometry
-from .add_ons import NODES, RECAPTURE_KEY
+from .add_ons import RECAPTURE_KEY
 from .latents import geometry_of_model
 from .module_patch import ONCE, ModuleWrapper
 from .sampling_cache import Once
 from .wan_block import Insert, Step
 
-NODE = NODES[RECAPTURE_KEY]
+NODE = "SynCamReCamApply"
 
 
 def apply_recapture(
@@ -134,6 +134,7 @@ class ReCaptureWrapper(ModuleWrapper):
     source: Tensor  # (1 or n, channels, latent frames, height, width)
 
     key: ClassVar[str] = RECAPTURE_KEY
+    node: ClassVar[str] = NODE
     socket: ClassVar[str] = "trajectories"
     deed: ClassVar[str] = "re-capture"
     failure: ClassVar[str] = "the source would not be filmed again"

@@ -79,6 +79,7 @@ class ViewSyncWrapper(ModuleWrapper):
     settings: Settings  # whose control has one number per view
 
     key: ClassVar[str] = VIEW_SYNC_KEY
+    node: ClassVar[str] = "SynCamApply"
     deed: ClassVar[str] = "view synchronization"
     failure: ClassVar[str] = "the views would not be synchronized"
 

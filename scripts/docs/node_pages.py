@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
+
 import numpy as np
 import torch
 from drawing import (
@@ -22,12 +25,16 @@ from drawing import (
     words_picture,
 )
 
-from syncam_core.cameras import encode_cameras, encode_trajectories, orbit_rig, recam_rig
+from syncam_core.cameras import Rig, encode_cameras, encode_trajectories, orbit_rig, recam_rig
+from syncam_core.metrics.camera_accuracy import camera_accuracy
+from syncam_core.metrics.matching import matcher_of
 from syncam_core.metrics.picture import score_picture
+from syncam_core.preview.accuracy_picture import ShownMatches, draw_accuracy
 from syncam_core.preview.canvas import RGB, Canvas, standing_out
 from syncam_core.preview.frusta import draw_arrow_head
 from syncam_core.preview.look import BACKGROUND, GRID, MUTED, PANEL, TEXT, TRAINED
-from syncam_core.video.clip import ImageClip
+from syncam_core.synthetic import Scene, render
+from syncam_core.video.clip import Clip, ImageClip
 from syncam_core.video.labels import draw_plate, label_plate, label_plates
 from syncam_core.video.layout import plan_grid
 from syncam_core.video.layout_film import compose_frame
@@ -321,6 +328,25 @@ def save_views_example() -> np.ndarray:
     rig = around("front", "right", "back", "left")
     clips = [ImageClip(view) for view in film(RED_BALL, rig, 136, 136, (0, 5, 11, 16))]
     return sheet_of_clips(clips, rig.names, rig.colors, FPS / 5.33, moments=4)
+
+
+@lru_cache
+def textured() -> tuple[Rig, list[Clip]]:
+    """Three views of the textured world, two moments."""
+    rig = Rig(("front", "right", "side"), orbit_rig([0, 18, 36], [14], [4]).c2w)
+    scene = replace(Scene.from_prompt("a red cube turning on grass under a clear sky", Scene.random(3)), texture=1)
+    return rig, [ImageClip(view) for view in render(scene, rig, 256, 448, [0.0, 0.4])]
+
+
+def accuracy_example() -> np.ndarray:
+    rig, views = textured()
+    shown = ShownMatches()
+    accuracy = camera_accuracy(views, rig, matcher_of("sift"), every=1, on_matches=shown.keep)
+    return draw_accuracy(accuracy, views, rig, shown)
+
+
+def world_example() -> np.ndarray:
+    return np.concatenate([view[0] for view in textured()[1]], 1)
 
 
 def score_example() -> np.ndarray:

@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # where syncam_cor
 from conventions import conventions
 from drawing import ROOT, rig_picture, template
 from node_pages import (
+    accuracy_example,
     apply_example,
     control_example,
     convert_example,
@@ -40,6 +41,7 @@ from node_pages import (
     source_example,
     trajectories_example,
     weights_example,
+    world_example,
 )
 from rig_pages import (
     HELP_RIGS,
@@ -102,6 +104,8 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     f"{HELP}ViewGrid.jpg": grid_example,
     f"{HELP}SaveViews.jpg": save_views_example,
     f"{HELP}SyncScore.jpg": score_example,
+    f"{HELP}CameraAccuracy.jpg": accuracy_example,
+    f"{HELP}RenderWorld.jpg": world_example,
     **{f"example_workflows/{template(name).stem}.jpg": partial(thumbnail, *card) for name, card in WORKFLOWS.items()},
 }
 FULL_COLOR = ("docs/conventions.png",)

@@ -90,7 +90,7 @@ def draw_perspective(stage: Stage, look: Look, width: int, height: int) -> Canva
     rings = Rings.of(stage)
     radius = max(float(np.linalg.norm(must_see, axis=1).max()), rings.radius, 1e-6)
     margin = 1.9 * look.disc + 2
-    view = Projector.raised(_eye_azimuth(stage), EYE_ELEVATION_DEG, radius)
+    view = Projector.raised(eye_azimuth(stage), EYE_ELEVATION_DEG, radius)
     head = 2.0 * look.text_px if look.has_text else 2
     view = view.fitted(must_see, margin, head + margin * 0.6, width - margin, height - margin)
 
@@ -114,7 +114,7 @@ def draw_perspective(stage: Stage, look: Look, width: int, height: int) -> Canva
     return canvas
 
 
-def _eye_azimuth(stage: Stage) -> float:
+def eye_azimuth(stage: Stage) -> float:
     """Over the shoulders of most cameras; of the reference where they stand all around."""
     level = stage.centres[:, [0, 2]] / np.maximum(np.linalg.norm(stage.centres, axis=1), 1e-9)[:, None]
     x, z = level.mean(0)

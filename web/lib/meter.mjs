@@ -8,18 +8,24 @@
 import {
   AIM_EDGE_DEG,
   AIM_INSIDE_DEG,
+  ASSUMED_DISTANCE_M,
+  AT_POINT_M,
   ON_AXIS_M,
   aimOff,
   cameraAt,
   commonPoint,
+  cross,
   degrees,
   distanceDifference,
+  dot,
   isMoving,
   largest,
   minus,
   momentsOf,
   norm,
   overlaps,
+  plus,
+  times,
   wrapped,
 } from "./meter_geometry.mjs";
 
@@ -57,8 +63,55 @@ export function measure(baked, lenses, names = null) {
     camera.distance = target ? norm(minus(target, camera.centre)) : null;
     camera.aimOff = target ? aimOff(camera, target) : null;
   }
-  const overlap = overlaps(cameras, lenses);
+  const pairs = pairsOf(cameras, overlaps(cameras, lenses));
+  const trajectories = areTrajectories(baked);
+  const paths = pathsFromReference(views, pairs);
+  const judged = cameras.map((moments, view) => {
+    const facts = {
+      reference: names[0],
+      toReference: view ? pairs[view - 1] : null,
+      kind,
+      aimOff: target ? Math.max(...moments.map((camera) => camera.aimOff)) : null,
+      roll: largest(moments.map((camera) => camera.roll)),
+      lensDeg: lensDeg(lenses[view]),
+      moves: isMoving(c2w, view, frames),
+    };
+    const sizes = trajectories ? sizesOf(moments) : null;
+    const problems = trajectories ? trajectoryProblems(facts, sizes, lenses[view]) : problemsOf(facts, lenses[view]);
+    const through = trajectories ? [] : (paths.get(view) ?? []);
+    return {
+      name: names[view],
+      azimuth_deg: moments[0].azimuth,
+      elevation_deg: moments[0].elevation,
+      roll_deg: facts.roll,
+      distance_m: moments[0].distance,
+      aim_off_deg: facts.aimOff,
+      lens_deg: facts.lensDeg,
+      moves: facts.moves,
+      verdict: worst(problems.map((problem) => problem.verdict)),
+      reason: trajectories
+        ? trajectoryReason(problems, sizes)
+        : reasonOf(facts, problems, through.map((other) => names[other])),
+      problems,
+      through,
+    };
+  });
+  return {
+    target,
+    target_kind: kind,
+    views: judged,
+    pairs,
+    best_reference: trajectories ? 0 : bestReference(judged, pairs),
+    bridges: trajectories ? [] : bridgesOf(judged, pairs, target),
+    notes: trajectories ? [TRAJECTORIES_NOTE] : notesOf(judged, kind, cameras.map(([{ centre }]) => centre)),
+    trajectories,
+    verdict: worst(judged.map((view) => view.verdict)),
+  };
+}
 
+/** What lies between any two cameras; `overlap` is one number for each, row by row. */
+function pairsOf(cameras, overlap) {
+  const views = cameras.length;
   const pairs = [];
   for (let first = 0; first < views; first++) {
     for (let second = first + 1; second < views; second++) {
@@ -76,44 +129,7 @@ export function measure(baked, lenses, names = null) {
       });
     }
   }
-  const paths = pathsFromReference(views, pairs);
-  const judged = cameras.map((moments, view) => {
-    const facts = {
-      reference: names[0],
-      toReference: view ? pairs[view - 1] : null,
-      kind,
-      aimOff: target ? Math.max(...moments.map((camera) => camera.aimOff)) : null,
-      roll: largest(moments.map((camera) => camera.roll)),
-      lensDeg: lensDeg(lenses[view]),
-      moves: isMoving(c2w, view, frames),
-    };
-    const problems = problemsOf(facts, lenses[view]);
-    const through = paths.get(view) ?? [];
-    return {
-      name: names[view],
-      azimuth_deg: moments[0].azimuth,
-      elevation_deg: moments[0].elevation,
-      roll_deg: facts.roll,
-      distance_m: moments[0].distance,
-      aim_off_deg: facts.aimOff,
-      lens_deg: facts.lensDeg,
-      moves: facts.moves,
-      verdict: worst(problems.map((problem) => problem.verdict)),
-      reason: reasonOf(facts, problems, through.map((other) => names[other])),
-      problems,
-      through,
-    };
-  });
-  return {
-    target,
-    target_kind: kind,
-    views: judged,
-    pairs,
-    best_reference: bestReference(judged, pairs),
-    bridges: bridgesOf(judged, pairs, target),
-    notes: notesOf(judged, kind, cameras.map(([{ centre }]) => centre)),
-    verdict: worst(judged.map((view) => view.verdict)),
-  };
+  return pairs;
 }
 
 // ---- verdicts
@@ -236,6 +252,89 @@ function notesOf(views, kind, centres) {
   }
   return notes;
 }
+
+// ---- trajectories of a re-capture, as syncam_core/cameras/meter/trajectories.py defines them
+
+const BEGINS_ALIKE = 1e-6;
+const RANGES = { pan: [5, 45], tilt: [5, 30], arc: [15, 75], way: [0.25, 1] };
+const LENSES_MM = [18, 50];
+const TRAJECTORY_WORDS = { pan: "pans by", tilt: "tilts by", arc: "goes around its subject by", way: "goes" };
+const TRAJECTORIES_NOTE =
+  "All cameras begin at one pose and move: they are judged as trajectories of a re-capture (ReCamMaster), each against " +
+  "its own first frame.";
+
+function areTrajectories({ views, frames, c2w }) {
+  for (let view = 0; view < views; view++) {
+    const own = c2w.subarray(view * frames * 16, (view + 1) * frames * 16);
+    const first = own.findIndex((number, at) => Math.abs(number - c2w[at % 16]) > BEGINS_ALIKE);
+    if (first < 16) return false; // begins elsewhere, or stays
+  }
+  return true;
+}
+
+/** How far a camera goes in each of RANGES, at the moment when it is farthest. */
+function sizesOf(moments) {
+  const [start] = moments;
+  const reach = start.distance !== null && start.distance > AT_POINT_M ? start.distance : ASSUMED_DISTANCE_M;
+  const point = plus(start.centre, times(start.forward, reach));
+  const ground = ({ centre }) => Math.hypot(centre[0] - point[0], centre[2] - point[2]);
+  const off = ({ centre, forward }) => {
+    const toPoint = minus(point, centre);
+    return degrees(Math.atan2(norm(cross(forward, toPoint)), dot(forward, toPoint)));
+  };
+  const gone = ({ centre }) => norm(minus(centre, start.centre));
+  const led = moments.some((camera) => gone(camera) > BEGINS_ALIKE * reach) && moments.every((camera) => off(camera) <= AIM_INSIDE_DEG);
+  const around = ({ centre }) =>
+    wrapped(degrees(Math.atan2(centre[0] - point[0], point[2] - centre[2])) - start.azimuth);
+  const most = (size) => Math.max(...moments.map((camera) => Math.abs(size(camera))));
+  return {
+    pan: led ? 0 : most(({ azimuth }) => wrapped(azimuth - start.azimuth)),
+    tilt: led ? 0 : most(({ elevation }) => elevation - start.elevation),
+    arc: led ? most(around) : 0,
+    way:
+      (led
+        ? Math.max(
+            most((camera) => ground(camera) - ground(start)),
+            most(({ centre }) => centre[1] - start.centre[1]),
+          )
+        : most(gone)) / reach,
+  };
+}
+
+function trajectoryProblems(facts, sizes, lens) {
+  const problems = [];
+  const add = (kind, verdict, text) => {
+    if (verdict !== "inside") problems.push({ kind, verdict, text });
+  };
+  for (const [kind, size] of Object.entries(sizes)) {
+    const [least, most] = RANGES[kind];
+    const span = kind === "way" ? `${percent(least)} to ${percent(most)}` : `${least} to ${shown(most)}`;
+    const text = `${TRAJECTORY_WORDS[kind]} ${amount(kind, size)} (trained: ${span})`;
+    add(kind, grade(size, most + 2 * ROUNDING_DEG, most * EDGE), text);
+  }
+  const isSmall = Object.entries(sizes).every(([kind, size]) => size < RANGES[kind][0] / EDGE);
+  if (!problems.length && isSmall) {
+    add("motion", "edge", "moves less than any trajectory that was trained");
+  }
+  const roll = Math.abs(facts.roll);
+  add("roll", grade(roll, ROLL_INSIDE_DEG + 2 * ROUNDING_DEG, ROLL_EDGE_DEG), `rolled by ${shown(roll)} (trained: level)`);
+  const millimetres = (lens.focal_mm / lens.sensor_width_mm) * TRAINED_LENS.sensor_width_mm;
+  const beyond = Math.max(LENSES_MM[0] / millimetres, millimetres / LENSES_MM[1], 1) - 1;
+  const [wide, narrow] = LENSES_MM.map((focal_mm) => shown(lensDeg({ ...TRAINED_LENS, focal_mm })));
+  const text = `sees ${shown(facts.lensDeg)} across (trained: ${narrow} to ${wide})`;
+  add("lens", grade(beyond, LENS_INSIDE + 2 * ROUNDING_DEG, LENS_EDGE), text);
+  return problems;
+}
+
+function trajectoryReason(problems, sizes) {
+  if (problems.length) return `${capital(listed(problems.map(({ text }) => text)))}.`;
+  const told = Object.entries(sizes).filter(([kind, size]) => size >= (kind === "way" ? 0.01 : 0.1));
+  const ways = told.map(([kind, size]) => `${TRAJECTORY_WORDS[kind]} ${amount(kind, size)}`);
+  return `${capital(listed(ways))}, like trained trajectories.`;
+}
+
+const amount = (kind, size) => (kind === "way" ? `${percent(size)} of its distance` : shown(size));
+const percent = (share) => `${Math.floor(100 * share + 0.5)} %`;
 
 // ---- reference and bridges
 

@@ -5,17 +5,17 @@ const STILL = 1e-6;
 const LEAST_CROSSING_DEG = 0.05;
 export const [AIM_INSIDE_DEG, AIM_EDGE_DEG] = [5, 15];
 export const [ON_AXIS_DEG, ON_AXIS_M] = [0.5, 0.01];
-const AT_POINT_M = 1e-3; // a camera this near to a point does not look at it: rounding would say from where
-const ASSUMED_DISTANCE_M = 3;
+export const AT_POINT_M = 1e-3; // a camera this near to a point does not look at it: rounding would say from where
+export const ASSUMED_DISTANCE_M = 3;
 const MOMENTS = 9;
 const PICTURE_ASPECT = 832 / 480;
 const [OVERLAP_COLUMNS, OVERLAP_ROWS, OVERLAP_DEPTHS] = [10, 6, 4];
 
 export const minus = (a, b) => [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
-const plus = (a, b) => [a[0] + b[0], a[1] + b[1], a[2] + b[2]];
-const times = (a, s) => [a[0] * s, a[1] * s, a[2] * s];
-const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-const cross = (a, b) => [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
+export const plus = (a, b) => [a[0] + b[0], a[1] + b[1], a[2] + b[2]];
+export const times = (a, s) => [a[0] * s, a[1] * s, a[2] * s];
+export const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+export const cross = (a, b) => [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
 export const norm = (a) => Math.sqrt(dot(a, a));
 export const degrees = (radians) => (radians * 180) / Math.PI + 0; // + 0: no negative zeros
 

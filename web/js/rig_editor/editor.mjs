@@ -26,6 +26,7 @@ const METER_DELAY_MS = 120;
  * @property {string} standard the rig JSON of a fresh node
  * @property {(key: string, values?: Record<string, any>) => string} t words of locales/<language>/main.json
  * @property {(text: string) => void} onChange called with the rig JSON after every edit
+ * @property {string[]} suffixes of camera files, ".json" for one
  * @property {import("./exchange.mjs").ReadRig} readRig reads camera files, and judges the text of a rig JSON
  */
 
@@ -41,6 +42,7 @@ export class Editor extends Commands {
     this.t = options.t;
     this.onChange = options.onChange;
     this.readRig = options.readRig;
+    this.suffixes = options.suffixes;
     this.standard = options.standard;
     this.options = { snap: false };
     this.mode = "free";
