@@ -118,7 +118,6 @@ WORKFLOWS: dict[str, tuple[str, str, Callable[[], Rig]]] = {
         lambda: orbit_rig([0, 15, 30, 45], [12], [4]),
     ),
     "film": ("From cameras to a film", "drag, sample, cut live, save: with Wan2.1", film_cameras),
-    "camera_accuracy": ("Camera accuracy", "where did the cameras of the pictures stand?", lambda: orbit_rig([0, 15, 30, 45], [12], [4])),
     "rig_arc": ("A bullet-time arc", "19 cameras over 90°, one moment", bullet_time),
     "rig_close_wide": (
         "Close-up and wide",

@@ -18,7 +18,7 @@ const WORDS = {
 function isForTheDemo(node) {
   const { graph } = node;
   const from = (input) => graph.getNodeById(graph.getLink?.(input?.link)?.origin_id);
-  const applied = graph.nodes.filter(({ comfyClass }) => comfyClass === "SynCamApply");
+  const applied = graph._nodes.filter(({ comfyClass }) => comfyClass === "SynCamApply");
   const weights = applied
     .filter((one) => from(one.inputs.find(({ name }) => name === "cameras")) === node)
     .map((one) => from(one.inputs.find(({ name }) => name === "weights"))?.comfyClass);

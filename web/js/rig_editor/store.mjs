@@ -20,6 +20,7 @@ export class Store {
     this.doc = doc;
     this.selected = 0;
     this.others = new Set(); // chosen with it: they move together
+    this.count = doc.cameras.length;
     this.frame = 0;
   }
 
