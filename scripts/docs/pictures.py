@@ -65,7 +65,9 @@ def main(wanted: Sequence[str] = ()) -> None:
         path, image = ROOT / name, Image.fromarray(draw())
         path.parent.mkdir(exist_ok=True)
         if path.suffix == ".jpg":
-            image.save(path, quality=84)
+            image.save(
+                path, quality=70 if path.parent.name == "example_workflows" else 84, optimize=True, progressive=True
+            )
         elif name in FULL_COLOR:
             image.save(path, optimize=True)
         else:  # drawings have few colours
