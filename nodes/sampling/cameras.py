@@ -39,10 +39,6 @@ class SynCamEncodeCameras(SynCamNode):
                 CamerasType.Output(
                     display_name="cameras", tooltip="Goes into SynCam Apply and into SynCam Empty Latent."
                 ),
-                io.Int.Output(
-                    display_name="length",
-                    tooltip="The same length; connected to SynCam Empty Latent it needs to be typed only once.",
-                ),
             ],
             # The host sends what the node said again when it answers a run from its cache.
             has_intermediate_output=True,
@@ -59,9 +55,7 @@ class SynCamEncodeCameras(SynCamNode):
         warning = warn(rig.cut(0, min(rig.frames, length)))  # what is not filmed needs no warning
         # web/js/node_words.js shows both on the node; empty lists take the last words away. The warning is about the
         # released weights, and not shown where the graph holds the demo's only.
-        return io.NodeOutput(
-            cameras, length, ui={"warning": [warning] if warning else [], "remarks": remarks_on(rig, length)}
-        )
+        return io.NodeOutput(cameras, ui={"warning": [warning] if warning else [], "remarks": remarks_on(rig, length)})
 
 
 class SynCamEmptyLatent(SynCamNode):

@@ -55,7 +55,7 @@ def test_every_node_of_the_pack_is_offered_with_the_contracted_inputs_and_output
         "SynCamEmptyLatent": ("cameras width height length trajectories", "latent"),
         "SynCamSampler": (
             "model positive negative latent seed steps cfg sampler_name scheduler shift denoise noise noise_mix "
-            "noise_order",
+            "noise_order unsynchronized",
             "latent",
         ),
         "SynCamDecodeViews": ("latent vae", "views"),
@@ -106,7 +106,7 @@ def test_every_node_of_the_pack_is_offered_with_the_contracted_inputs_and_output
         ("SynCamRigOrbit", "azimuths"): "0, 30",
         ("SynCamRigOrbit", "elevations"): "0",
         ("SynCamRigOrbit", "distances"): "3.0",
-        ("SynCamLoadRig", "cameras"): "1, 3",
+        ("SynCamLoadRig", "cameras"): "",
         ("SynCamEncodeCameras", "length"): 81,
         ("SynCamEmptyLatent", "width"): 832,
         ("SynCamEmptyLatent", "height"): 480,
