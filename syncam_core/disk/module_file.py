@@ -166,6 +166,7 @@ class ModuleFile(Generic[Weights]):
         )
         written = self.read(target)
         if tensors_sha256(written.tensors) != written.metadata["tensors_sha256"]:
+            target.unlink()
             raise OSError(f"'{target.name}' does not read back as it was written; check the disk and convert again.")
         return written
 
