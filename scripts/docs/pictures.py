@@ -32,12 +32,14 @@ from node_pages import (
     grid_example,
     guider_example,
     latent_example,
+    metrics_example,
     prompts_example,
     recapture_example,
     sampler_example,
     save_views_example,
     score_example,
     source_example,
+    table_example,
     trajectories_example,
     weights_example,
     world_example,
@@ -54,6 +56,7 @@ from rig_pages import (
     thumbnail,
     to_cameractrl_example,
     to_load3d_example,
+    to_wan_camera_example,
 )
 
 
@@ -84,6 +87,7 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     f"{HELP}RigToLoad3D.png": to_load3d_example,
     f"{HELP}RigFromCameraCtrl.png": from_cameractrl_example,
     f"{HELP}RigToCameraCtrl.png": to_cameractrl_example,
+    f"{HELP}RigToWanCamera.png": to_wan_camera_example,
     f"{HELP}EncodeCameras.png": encode_example,
     f"{HELP}EmptyLatent.png": latent_example,
     f"{HELP}EncodeTrajectories.png": trajectories_example,
@@ -103,6 +107,8 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     f"{HELP}SaveViews.jpg": save_views_example,
     f"{HELP}SyncScore.jpg": score_example,
     f"{HELP}CameraAccuracy.jpg": accuracy_example,
+    f"{HELP}Metrics.png": metrics_example,
+    f"{HELP}MetricsTable.png": table_example,
     f"{HELP}RenderWorld.jpg": world_example,
     **{f"example_workflows/{name}.jpg": partial(thumbnail, *card) for name, card in WORKFLOWS.items()},
 }

@@ -6,6 +6,7 @@
     export   write the files that ComfyUI loads
     demo     write the demo model's four files
     gate     score a demo model on scenes that it has never seen
+    ablation     the paper's tables 2 and 3 in miniature, of several view-sync files or folders of takes
     classifier   teach a small classifier, from rendered truth, to name what the gate's pictures show
 
 Several processes: accelerate launch --config_file FILE -m syncam_core.training train CONFIG. See docs/training.md.
@@ -16,7 +17,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +28,26 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from ..disk.names import file_slugs
 from ..errors import UserError
+from ..metrics.bench import Bench
+from ..metrics.networks.files import Networks
 from ..metrics.recognition import load_classifier, save_classifier
+from ..metrics.report import run as measure_takes
+from ..metrics.report import to_text
+from ..metrics.suite import check_bench, chosen
+from ..metrics.tables import table_of
+from ..metrics.takes import read_takes
 from ..synthetic import DEMO_WORLD, WORLDS
-from . import gate
+from ..wan.vae import WanVAE
+from . import ablation, gate
 from .caching import CacheConfig, build_cache, read_vae
 from .classifier import ClassifierConfig, train_classifier
 from .config import ModelConfig, Objective, TrainConfig, read_config
 from .loop import NonFiniteLoss, last_checkpoint, train, trained_parameters
 from .runs import claim, export_demo, export_run, gather_shards, open_data
 from .train_vae import VaeConfig, train_vae
-from .trainee import build_trainee
+from .trainee import Trainee, build_trainee
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -100,7 +111,42 @@ def parser() -> argparse.ArgumentParser:
     held_out.add_argument("--seed", type=int, default=0, help="other scenes and other noise")
     held_out.add_argument("--sheet", type=int, default=4, metavar="SCENES", help="on the contact sheet")
     held_out.add_argument("--to", type=Path, metavar="FOLDER", help="default: gate in the run's 'output'")
+    add_ablation(commands)
     return whole
+
+
+def add_ablation(commands: Any) -> None:
+    text = "the paper's tables 2 and 3 in miniature, with seeds and intervals"
+    one = commands.add_parser("ablation", help=text, description=f"{text[0].upper()}{text[1:]}.")
+    one.set_defaults(run=run_ablation)
+    one.add_argument(
+        "--row",
+        action="append",
+        required=True,
+        metavar="NAME=FILE",
+        help="a view-sync file, 'off' for the base alone, or a folder of real takes; give it once for each row",
+    )
+    one.add_argument(
+        "--table", default="2", choices=["2", "3"], help="2: films from words; 3: novel views of a given one"
+    )
+    one.add_argument("--base", type=Path, metavar="FILE", help="of the toy world; not needed for folders")
+    one.add_argument("--vae", metavar="FILE")
+    one.add_argument(
+        "--scales",
+        nargs="+",
+        default=["noised,3", *(f"{video:g},{text:g}" for video, text in ablation.PAPER_SCALES)],
+        metavar="S_V,S_T",
+        help="of table 3; 'noised' in the place of s_V shows the given view with the noise of the step",
+    )
+    one.add_argument("--world", type=int, default=DEMO_WORLD, choices=WORLDS)
+    one.add_argument("--scenes", type=int, default=16)
+    one.add_argument("--views", type=int, default=4)
+    one.add_argument("--steps", type=int, default=20)
+    one.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="of the noise; every scene with each")
+    one.add_argument("--every", type=int, default=4, help="frames between the moments that are looked at")
+    one.add_argument("--metrics", default="", help="default: the table's")
+    one.add_argument("--models", type=Path, help="folder of the metrics' networks; without it they are not measured")
+    one.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="for a report of each row, and the table")
 
 
 def overrides(options: argparse.Namespace) -> dict[str, str]:
@@ -213,6 +259,61 @@ def run_gate(options: argparse.Namespace) -> None:
         print(f"{options.scenes} held-out scenes, {views} views\n\n{gate.report(result)}\n")
         gate.save_json(folder / f"{views}_views.json", {"gate": vars(settings), "rows": gate.to_json(result)})
         write_sheet(folder / f"{views}_views.png", result["takes"]["full"][: options.sheet])
+
+
+def run_ablation(options: argparse.Namespace) -> None:
+    rows = [*ablation.rows_of(options.row)]
+    is_toy = any(not path.is_dir() for _, path in rows)
+    if is_toy and (options.base is None or options.vae is None):
+        raise UserError("rows of the toy world need '--base' and '--vae'.")
+    names = (
+        chosen(options.metrics)
+        if options.metrics
+        else list(ablation.ABLATION if options.table == "2" else ablation.NOVEL_VIEW)
+    )
+    bench = Bench(Networks([options.models] if options.models else []), options.every)
+    check_bench(bench)
+    config = gate.GateConfig(options.scenes, options.views, steps=options.steps, world=options.world)
+    vae = read_vae(options.vae) if is_toy else None
+    options.to.mkdir(parents=True, exist_ok=True)
+    reports = []
+    with Bars(False) as bars:
+        for name, path in rows:
+            if path.is_dir():
+                reports.append((name, measure_takes(read_takes(path), names, bench)))
+                continue
+            assert vae is not None
+            model = ModelConfig(base=str(options.base), view_sync=None if path.name == "off" else str(path))
+            trainee = build_trainee(model, Objective())
+            mode = "off" if path.name == "off" else "full"
+            for label, film in films_of(name, trainee, vae, config, mode, options):
+                films = film(lambda done, total, label=label: bars.show(label, done, total))
+                reports.append((label, films.report(names, bench)))
+    for label, report in reports:
+        gate.save_json(options.to / f"{file_slugs([label])[0]}.json", report)
+        print(f"\n{label}\n{to_text(report)}")
+    table = table_of(f"table{options.table}", reports).to_text()
+    (options.to / f"table{options.table}.md").write_text(table + "\n", encoding="utf-8")
+    print(f"\n{table}")
+
+
+def films_of(
+    name: str, trainee: Trainee, vae: WanVAE, config: gate.GateConfig, mode: str, options: argparse.Namespace
+) -> Iterator[tuple[str, Callable[[ablation.Progress], ablation.Films]]]:
+    """The rows of one view-sync file: one in table 2, one for each pair of scales in table 3."""
+    if options.table == "2":
+        yield name, lambda progress: ablation.filmed(trainee, vae, config, options.seeds, mode, progress)
+        return
+    for pair in options.scales:
+        video, _, text = pair.partition(",")
+        try:
+            scales = (1.0 if video == "noised" else float(video), float(text))
+        except ValueError:
+            raise UserError(f"'--scales' is {pair!r}; two numbers are needed, like 1.8,7.5, or noised,3.") from None
+        yield (
+            f"{name}, s_V {video}, s_T {text}",
+            partial(ablation.novel_views, trainee, vae, config, scales, options.seeds, video != "noised"),
+        )
 
 
 def run_classifier(options: argparse.Namespace) -> None:
