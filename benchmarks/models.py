@@ -52,6 +52,7 @@ class Pair:
 
         self.widths, self.dtype, self.device = widths, dtype, torch.device(device)
         self.patch = sys.modules["syncam_pack.nodes.host.view_sync_patch"]
+        self.step = sys.modules["syncam_pack.nodes.host.wan_block"].STEP
         module = sys.modules["syncam_pack.syncam_core.view_sync.module"]
         config = comfy.supported_models.WAN21_T2V(
             {
@@ -116,15 +117,13 @@ class Pair:
         if once is not None:
             options[self.patch.ONCE] = once
         wrapper = self.patch.view_sync_of(patched)
-        views = len(inputs.x)
-        step = wrapper.prepare(patched.model, inputs.x, torch.tensor([0.7]), [1.0] * views, options, None)
-        options[self.patch.KEY] = step
+        options[self.step] = wrapper.step(patched.model, inputs.x, torch.tensor([0.7]), options, {})
         return options
 
     def ours(self, inputs: SimpleNamespace, options: dict) -> Tensor:
-        step = options[self.patch.KEY]._replace(blocks_run=[])
+        step = options[self.step]._replace(blocks_run=[])
         # The forward writes into its options.
-        return self.forward(inputs, {**options, self.patch.KEY: step})
+        return self.forward(inputs, {**options, self.step: step})
 
     def forward(self, inputs: SimpleNamespace, options: dict) -> Tensor:
         x = inputs.x.to(self.dtype)

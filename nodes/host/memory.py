@@ -10,7 +10,8 @@ from comfy.model_patcher import ModelPatcher
 
 from ...syncam_core.view_sync.memory import Job, Transformer, memory_sentence
 from .latents import geometry_of_model
-from .view_sync_patch import ViewSyncWrapper, wan_of
+from .module_patch import wan_of
+from .view_sync_patch import ViewSyncWrapper
 
 
 def memory_of_sampling(model: ModelPatcher, synchronization: ViewSyncWrapper, shape: Sequence[int], cfg: float) -> str:

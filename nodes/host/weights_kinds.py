@@ -17,12 +17,12 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor, nn
 
 from ...syncam_core.disk.checkpoint import WeightsError, open_state_dict
+from ...syncam_core.disk.module_file import ModuleWeights
 from ...syncam_core.errors import UserError
 from ...syncam_core.recapture.module import ReCapture
-from ...syncam_core.recapture.weights import convert_recapture, is_recapture, read_recapture_weights
-from ...syncam_core.view_sync.convert import convert
+from ...syncam_core.recapture.weights import RECAPTURE_FILE, SELF_ATTENTION
 from ...syncam_core.view_sync.module import ViewSync, fold_output
-from ...syncam_core.view_sync.weights import MARKER_KEY, read_weights
+from ...syncam_core.view_sync.weights import VIEW_SYNC_FILE
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Kind:
     module: type[nn.Module]
     recognizes: Callable[[Collection[str]], bool]
     load: Callable[[str], ModelPatcher]
-    convert: Callable  # (source, target, dtype, progress=...) -> what was written, with tensors, depth and dim
+    convert: Callable[..., ModuleWeights]  # (source, target, dtype, progress=...)
 
 
 def kind_of(path: str) -> Kind:
@@ -66,7 +66,7 @@ def check_kind(weights: ModelPatcher, wanted: Kind) -> None:
 
 def load_view_sync(path: str, disable_dynamic: bool = False) -> ModelPatcher:
     """Read a weights file into the view-sync module, as :func:`owned_by_host`. Raises ``WeightsError``."""
-    weights = read_weights(path)
+    weights = VIEW_SYNC_FILE.read(path)
     dtype = torch.float32 if weights.dtype == torch.float64 else weights.dtype
     folded = dtype.itemsize > 1  # a product of matrices kept in 8 bits would not be those matrices
     device = comfy.model_management.unet_offload_device()
@@ -78,14 +78,15 @@ def load_view_sync(path: str, disable_dynamic: bool = False) -> ModelPatcher:
 
 def load_recapture(path: str, disable_dynamic: bool = False) -> ModelPatcher:
     """Read a weights file into the re-capture module, as :func:`owned_by_host`. Raises ``WeightsError``."""
-    weights = read_recapture_weights(path)
+    weights = RECAPTURE_FILE.read(path)
     dtype = torch.float32 if weights.dtype == torch.float64 else weights.dtype
     device = comfy.model_management.unet_offload_device()
     module = ReCapture(weights.dim, weights.depth, device, dtype, comfy.ops.manual_cast)
-    tensors = {key: tensor.to(dtype) for key, tensor in weights.module.items()}
+    own = {key: tensor for key, tensor in weights.tensors.items() if SELF_ATTENTION in key}
+    tensors = {key: tensor.to(dtype) for key, tensor in weights.tensors.items() if key not in own}
     patcher = owned_by_host(module, tensors, (load_recapture, (path,)), disable_dynamic)
     # Part of the file, but patches of the base: the host keeps them beside the base's own weights.
-    module.self_attention = weights.self_attention
+    module.self_attention = own
     return patcher
 
 
@@ -110,16 +111,16 @@ VIEW_SYNC = Kind(
     name="the view-sync weights of SynCamMaster",
     node="SynCamApply",
     module=ViewSync,
-    recognizes=lambda keys: any(key.endswith(MARKER_KEY) for key in keys),
+    recognizes=VIEW_SYNC_FILE.recognizes,
     load=load_view_sync,
-    convert=convert,
+    convert=VIEW_SYNC_FILE.convert,
 )
 RECAPTURE = Kind(
     name="the re-capture weights of ReCamMaster",
     node="SynCamReCamApply",
     module=ReCapture,
-    recognizes=is_recapture,
+    recognizes=RECAPTURE_FILE.recognizes,
     load=load_recapture,
-    convert=convert_recapture,
+    convert=RECAPTURE_FILE.convert,
 )
 KINDS = (VIEW_SYNC, RECAPTURE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import comfy.model_management
 from comfy_api.latest import io
@@ -51,7 +51,7 @@ class SynCamRigFromLoad3D(SynCamNode):
         )
 
     @classmethod
-    def execute(cls, cameras: dict[str, list[dict[str, Any]]], unit_m: list[float]) -> io.NodeOutput:
+    def execute(cls, cameras: dict[str, list[dict[str, object]]], unit_m: list[float]) -> io.NodeOutput:
         from ...syncam_core.formats.load3d_camera import rig_from_load3d
 
         return io.NodeOutput(rig_from_load3d(connected(cameras), unit_m[0]))

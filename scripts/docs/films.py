@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from drawing import template
 from PIL import Image, ImageDraw, ImageFilter
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,6 +40,7 @@ from syncam_core.video.clip import (  # noqa: E402
     resized,
 )
 from syncam_core.video.edit import Edit, edit_of, edited  # noqa: E402
+from syncam_core.video.labels import draw_plate, label_plate  # noqa: E402
 from syncam_core.video.layout import Layout, fitted  # noqa: E402
 from syncam_core.video.layout_film import laid_out  # noqa: E402
 from syncam_core.video.quilt import quilt  # noqa: E402
@@ -378,6 +380,18 @@ def dataset_film(loading: bool) -> Clip:
     return from_to(tree, views) if loading else from_to(views, tree)
 
 
+def seed_sheet() -> Clip:
+    """Four scenes, each from four sides, as a sheet of seeds shows them."""
+    scenes = (
+        "a red ball standing on sand",
+        "a blue cone turning on grass",
+        "a green cube walking",
+        "a yellow pillar bouncing",
+    )
+    clips = [clip for scene in scenes for clip in footage(4, 2, 70, scene).clips]
+    return laid_out(clips, Layout(columns=4, gap=4, names=False, background=AROUND), [""] * 16, ["#ffffff"] * 16, FPS)
+
+
 def rendering() -> Clip:
     """One view after the other becomes a file, then all of them are there together."""
     shot = footage(4, 44, 150)
@@ -424,8 +438,20 @@ CARDS: dict[str, tuple[str, str, Callable[[], Clip], int]] = {
     "bullet_time": ("Time across views", "bullet time and a sweep through eight cameras", frozen_moment, 11),
     "stereo": ("Two eyes", "side by side, anaglyph, light-field quilt", two_eyes, 6),
     "render_views": ("Render views", "from the latent to files, one view at a time", rendering, 28),
+    "seeds": ("Seed scouting", "a few steps for each seed, one is chosen and sampled in full", seed_sheet, 0),
     "multicam_edit": ("Multi-camera edit", "a cut list over four cameras, saved for editing programs", edit_film, 18),
 }
+
+
+def said_to_be_rendered(frame: np.ndarray) -> np.ndarray:
+    """The frame with the word in its lower right corner: these are the toy world's pictures, not a model's."""
+    picture = frame.copy()
+    plate = label_plate("rendered", "#ffffff", 240, 400)
+    height, width = plate.keep.shape[:2]
+    draw_plate(
+        picture, plate, picture.shape[0] - height - 2 * plate.margin, picture.shape[1] - width - 2 * plate.margin
+    )
+    return picture
 
 
 def card(title: str, words: str, make: Callable[[], Clip], frame: int) -> np.ndarray:
@@ -435,7 +461,7 @@ def card(title: str, words: str, make: Callable[[], Clip], frame: int) -> np.nda
     picture, film = canvas.finish().copy(), make()
     height, width = fitted((film.height, film.width), (280, 600))
     picture[98 : 98 + height, (640 - width) // 2 :][:, :width] = resized(film[frame], height, width)
-    return picture
+    return said_to_be_rendered(picture)
 
 
 def main(wanted: Sequence[str] = (), folder: Path = PICTURES, workflows: Path = WORKFLOWS, speed: int = 6) -> None:
@@ -445,11 +471,11 @@ def main(wanted: Sequence[str] = (), folder: Path = PICTURES, workflows: Path = 
     for name, make in FILMS.items():
         if asked_for(name):
             path = folder / f"{name}.avif"
-            write_film(path, in_order(make()), speed=speed)
+            write_film(path, map(said_to_be_rendered, in_order(make())), speed=speed)
             print(f"{path.stat().st_size / 1000:6.0f} kB  {path.name}")
     for name, about in CARDS.items():
         if asked_for(name):
-            path = workflows / f"{name}.jpg"
+            path = workflows / template(name).with_suffix(".jpg").name
             Image.fromarray(card(*about)).save(path, quality=84)
             print(f"{path.stat().st_size / 1000:6.0f} kB  {path.name}")
 

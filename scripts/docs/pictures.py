@@ -19,7 +19,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # where syncam_core lies
 
 from conventions import conventions
-from drawing import ROOT, rig_picture
+from drawing import ROOT, rig_picture, template
 from node_pages import (
     accuracy_example,
     apply_example,
@@ -110,7 +110,7 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     f"{HELP}Metrics.png": metrics_example,
     f"{HELP}MetricsTable.png": table_example,
     f"{HELP}RenderWorld.jpg": world_example,
-    **{f"example_workflows/{name}.jpg": partial(thumbnail, *card) for name, card in WORKFLOWS.items()},
+    **{f"example_workflows/{template(name).stem}.jpg": partial(thumbnail, *card) for name, card in WORKFLOWS.items()},
 }
 FULL_COLOR = ("docs/conventions.png",)
 

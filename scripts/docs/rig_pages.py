@@ -36,6 +36,11 @@ def edited() -> Rig:
     return Rig(("front", "right", "behind", "left"), rig.c2w)
 
 
+def film_cameras() -> Rig:
+    """The cameras of the workflow film."""
+    return orbit_rig([0, 25, -25, 0], [5, 5, 5, 18], [3.5, 3.5, 3.5, 4])
+
+
 def mixed() -> Rig:
     """What the workflow rig_merge builds."""
     top = builders.camera_rig(0, 60, 3.5, name="top")
@@ -126,8 +131,9 @@ WORKFLOWS: dict[str, tuple[str, str, Callable[[], Rig]]] = {
     "camera_accuracy": (
         "Camera accuracy",
         "where do the pictures say that cameras stood?",
-        lambda: orbit_rig([0, 15, 30, 45], [12], [4]),
+        lambda: orbit_rig([0, 15, 30, 45], [25], [4]),
     ),
+    "film": ("From cameras to a film", "drag, sample, cut live, save: with Wan2.1", film_cameras),
     "rig_arc": ("A bullet-time arc", "19 cameras over 90°, one moment", bullet_time),
     "rig_close_wide": (
         "Close-up and wide",

@@ -25,7 +25,6 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from ..cameras.json_text import parse_json
 from ..cameras.rig import Rig
@@ -33,7 +32,7 @@ from ..disk.bounded import MAX_BYTES, file_text, head_of
 from ..errors import UserError
 from . import video_tag
 from .files import printable
-from .scene_formats import refuse_scenes
+from .foreign_files import refuse_foreign_files
 from .shots import PICTURES
 
 __all__ = [
@@ -130,7 +129,7 @@ def write_rig_file(
     path: str | os.PathLike[str],
     format: str,
     unit_m: float | None = None,
-    **options: Any,
+    **options: object,
 ) -> None:
     """Write a rig in the format with the key `format`; where it needs several files, `path` becomes a folder of them.
 
@@ -171,7 +170,7 @@ def _check_path(path: Path) -> None:
             raise UserError("there is no such file.")
     except (OSError, ValueError) as problem:
         raise UserError("there is no such file.") from problem
-    refuse_scenes(path, head_of(path))
+    refuse_foreign_files(path, head_of(path))
 
 
 def _read(path: Path, cameras: str, unit_m: float | None, format: str, pictures: str) -> Rig:
@@ -243,7 +242,7 @@ def camera_suffixes() -> tuple[str, ...]:
     return tuple(_suffixes())
 
 
-def _described(document: Any) -> str:
+def _described(document: object) -> str:
     if not isinstance(document, dict):
         return "a list" if isinstance(document, list) else "a single value"
     keys = [repr(key[:40]) for key in list(document)[:4]]

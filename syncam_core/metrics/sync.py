@@ -47,11 +47,12 @@ def read_video(file: str | Path) -> Tensor:  # (frames, height, width, 3) uint8
     """All frames of a video file. Raises UserError where it cannot be read."""
     import av
 
-    from ..video.read import open_video
+    from ..video.clip import BITS_8, in_depth
+    from ..video.read import open_video, rgb_of
 
     try:
         with open_video(file) as container:
-            frames = [torch.from_numpy(frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
+            frames = [torch.from_numpy(in_depth(rgb_of(frame), BITS_8)) for frame in container.decode(video=0)]
     except (av.error.FFmpegError, OSError, IndexError) as problem:
         raise UserError(f"'{Path(file).name}' cannot be read as a video ({reason(problem)}).") from problem
     if not frames:

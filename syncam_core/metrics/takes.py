@@ -18,6 +18,7 @@ from typing import Any
 from ..cameras.json_text import parse_json
 from ..cameras.rig import Rig
 from ..cameras.rig_json import MAX_CHARACTERS, rig_from_json
+from ..disk.bounded import file_text
 from ..errors import UserError
 from ..formats.files import files_in
 from ..formats.video_tag import SUFFIXES, rig_text
@@ -141,9 +142,9 @@ def video_files(rig_file: Path) -> tuple[Rig, list[Path], float | None]:
     UserError.
     """
     try:
-        text = rig_file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise UserError(f"'{rig_file.name}' cannot be read ({reason(problem)}).") from problem
+        text = file_text(rig_file, MAX_CHARACTERS)
+    except UserError as problem:
+        raise problem.told(f"'{rig_file.name}' cannot be read: {problem}") from problem
     try:
         rig = rig_from_json(text)
     except UserError as problem:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..cameras.rig import Rig
 from ..errors import UserError
 from .projection import focal_px
 from .scene import COLORS, FLOORS, GROUND_Y_M, SKIES, SUN_DIRECTION, Scene
@@ -56,7 +56,7 @@ FAR_M = 1e6
 @torch.no_grad()
 def render(
     scene: Scene,
-    rig: Any,  # has c2w (views, 1 or frames, 4, 4) and lenses
+    rig: Rig,  # of 1 or as many frames
     height: int,  # pixels
     width: int,
     times: Tensor | Sequence[float],  # (frames,) seconds
@@ -83,7 +83,7 @@ def render(
 @torch.no_grad()
 def subject_mask(
     scene: Scene,
-    rig: Any,  # has c2w (views, 1 or frames, 4, 4) and lenses
+    rig: Rig,  # of 1 or as many frames
     height: int,  # pixels
     width: int,
     times: Tensor | Sequence[float],  # (frames,) seconds
@@ -101,7 +101,7 @@ def subject_mask(
 @torch.no_grad()
 def render_with_mask(
     scene: Scene,
-    rig: Any,  # has c2w (views, 1 or frames, 4, 4) and lenses
+    rig: Rig,  # of 1 or as many frames
     height: int,  # pixels
     width: int,
     times: Tensor | Sequence[float],  # (frames,) seconds

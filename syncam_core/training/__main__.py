@@ -1,4 +1,4 @@
-"""``python -m syncam_core.training``: from videos to a view-sync file. Each step reads one YAML configuration.
+"""``python -m syncam_core.training``: from videos to a view-sync or re-capture file. Each step reads one YAML configuration.
 
     vae      train a small autoencoder on the procedural world (for real footage use Wan2.1's own)
     cache    encode a data set and its captions once
@@ -17,8 +17,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,26 +27,18 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from ..disk.names import file_slugs
 from ..errors import UserError
-from ..metrics.bench import Bench
-from ..metrics.networks.files import Networks
 from ..metrics.recognition import load_classifier, save_classifier
-from ..metrics.report import run as measure_takes
-from ..metrics.report import to_text
-from ..metrics.suite import check_bench, chosen
-from ..metrics.tables import table_of
-from ..metrics.takes import read_takes
 from ..synthetic import DEMO_WORLD, WORLDS
 from ..wan.vae import WanVAE
-from . import ablation, gate
+from . import ablation_command, gate, recapture_gate
 from .caching import CacheConfig, build_cache, read_vae
 from .classifier import ClassifierConfig, train_classifier
 from .config import ModelConfig, Objective, TrainConfig, read_config
 from .loop import NonFiniteLoss, last_checkpoint, train, trained_parameters
 from .runs import claim, export_demo, export_run, gather_shards, open_data
 from .train_vae import VaeConfig, train_vae
-from .trainee import Trainee, build_trainee
+from .trainee import ReCaptureTrainee, Trainee, build_trainee
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -84,6 +75,9 @@ def parser() -> argparse.ArgumentParser:
     command("train", run_train, "train, or go on from the last checkpoint", "TrainConfig: see config.py")
     export = command("export", run_export, "write the files that ComfyUI loads", "the run's TrainConfig")
     export.add_argument("--view-sync", type=Path, metavar="FILE", help="default: view_sync.safetensors in 'output'")
+    export.add_argument(
+        "--recapture", type=Path, metavar="FILE", help="of a run that trains it; default: recapture.safetensors there"
+    )
     export.add_argument("--base", type=Path, metavar="FILE", help="the base as well, for Load Diffusion Model")
     export.add_argument(
         "--full", type=Path, metavar="FILE", help="both in the authors' layout, .ckpt or .safetensors, as well"
@@ -97,6 +91,7 @@ def parser() -> argparse.ArgumentParser:
     )
     held_out.add_argument("--base", type=Path, metavar="FILE", help="an exported base ...")
     held_out.add_argument("--view-sync", type=Path, metavar="FILE", help="... and its view-sync file, instead of a run")
+    held_out.add_argument("--recapture", type=Path, metavar="FILE", help="... or its re-capture file")
     held_out.add_argument("--vae", required=True, metavar="FILE", help="the autoencoder that the caches were made with")
     held_out.add_argument(
         "--world", type=int, default=DEMO_WORLD, choices=WORLDS, help="version of the procedural world"
@@ -104,49 +99,15 @@ def parser() -> argparse.ArgumentParser:
     held_out.add_argument(
         "--classifier", metavar="FILE", help="of the command classifier: also say how often subjects are recognized"
     )
-    held_out.add_argument("--scenes", type=int, default=64)
+    held_out.add_argument("--scenes", type=int, help="default: 64; of re-capture 32, with a trajectory each")
     held_out.add_argument("--views", type=int, nargs="+", default=[4], help="like 2 4: one after the other")
     held_out.add_argument("--modes", nargs="+", default=["full", "masked", "off"], choices=["full", "masked", "off"])
     held_out.add_argument("--steps", type=int, default=20, help="of the sampler")
     held_out.add_argument("--seed", type=int, default=0, help="other scenes and other noise")
     held_out.add_argument("--sheet", type=int, default=4, metavar="SCENES", help="on the contact sheet")
     held_out.add_argument("--to", type=Path, metavar="FOLDER", help="default: gate in the run's 'output'")
-    add_ablation(commands)
+    ablation_command.add_command(commands)
     return whole
-
-
-def add_ablation(commands: Any) -> None:
-    text = "the paper's tables 2 and 3 in miniature, with seeds and intervals"
-    one = commands.add_parser("ablation", help=text, description=f"{text[0].upper()}{text[1:]}.")
-    one.set_defaults(run=run_ablation)
-    one.add_argument(
-        "--row",
-        action="append",
-        required=True,
-        metavar="NAME=FILE",
-        help="a view-sync file, 'off' for the base alone, or a folder of real takes; give it once for each row",
-    )
-    one.add_argument(
-        "--table", default="2", choices=["2", "3"], help="2: films from words; 3: novel views of a given one"
-    )
-    one.add_argument("--base", type=Path, metavar="FILE", help="of the toy world; not needed for folders")
-    one.add_argument("--vae", metavar="FILE")
-    one.add_argument(
-        "--scales",
-        nargs="+",
-        default=["noised,3", *(f"{video:g},{text:g}" for video, text in ablation.PAPER_SCALES)],
-        metavar="S_V,S_T",
-        help="of table 3; 'noised' in the place of s_V shows the given view with the noise of the step",
-    )
-    one.add_argument("--world", type=int, default=DEMO_WORLD, choices=WORLDS)
-    one.add_argument("--scenes", type=int, default=16)
-    one.add_argument("--views", type=int, default=4)
-    one.add_argument("--steps", type=int, default=20)
-    one.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="of the noise; every scene with each")
-    one.add_argument("--every", type=int, default=4, help="frames between the moments that are looked at")
-    one.add_argument("--metrics", default="", help="default: the table's")
-    one.add_argument("--models", type=Path, help="folder of the metrics' networks; without it they are not measured")
-    one.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="for a report of each row, and the table")
 
 
 def overrides(options: argparse.Namespace) -> dict[str, str]:
@@ -206,8 +167,14 @@ def run_train(options: argparse.Namespace) -> None:
 
 def run_export(options: argparse.Namespace) -> None:
     config = read_config(options.config, overrides(options))
-    view_sync = options.view_sync or Path(config.output) / "view_sync.safetensors"
-    about = export_run(config, view_sync, options.base, options.full)
+    kind = "recapture" if config.model.train == "recapture" else "view_sync"
+    other = options.view_sync if kind == "recapture" else options.recapture
+    if other is not None or (kind == "recapture" and options.full is not None):
+        raise UserError(
+            f"the run trains {kind}; leave out what it does not have, and give '--{kind.replace('_', '-')}'."
+        )
+    module = getattr(options, kind) or Path(config.output) / f"{kind}.safetensors"
+    about = export_run(config, module, options.base, options.full)
     for name, file in about["files"].items():
         print(f"{name}: {file['bytes'] / 1e6:.1f} MB, step {about['steps']}, {config.save_dtype}")
 
@@ -219,21 +186,11 @@ def run_demo(options: argparse.Namespace) -> None:
 
 
 def run_gate(options: argparse.Namespace) -> None:
-    if (options.config is None) == (options.base is None) or (options.base is None) != (options.view_sync is None):
-        raise UserError("give a training run's CONFIG, or --base and --view-sync.")
-    if options.config is not None:
-        config: TrainConfig = read_config(options.config, overrides(options))
-        checkpoint = last_checkpoint(Path(config.output))
-        if checkpoint is None:
-            raise UserError(f"'output' is {config.output}, which holds no checkpoint; train first.", field="output")
-        gather_shards(checkpoint)
-        trainee, _ = trained_parameters(config, checkpoint)
-    else:
-        trainee = build_trainee(ModelConfig(base=str(options.base), view_sync=str(options.view_sync)), Objective())
-    if options.to is None and options.config is None:
-        raise UserError("'--to' is missing: the folder for the results.")
-    folder = options.to or Path(config.output) / "gate"
+    trainee, folder = judged_model(options)
     vae = read_vae(options.vae)
+    if isinstance(trainee, ReCaptureTrainee):
+        return gate_of_recapture(options, trainee, vae, folder)
+    scenes = options.scenes or gate.GateConfig.scenes
     classifier = None
     if options.classifier is not None:
         classifier, about = load_classifier(options.classifier)
@@ -245,7 +202,7 @@ def run_gate(options: argparse.Namespace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for views in options.views:
         settings = gate.GateConfig(
-            scenes=options.scenes,
+            scenes=scenes,
             views=views,
             steps=options.steps,
             seed=options.seed,
@@ -256,64 +213,49 @@ def run_gate(options: argparse.Namespace) -> None:
             result = gate.run_gate(
                 trainee, vae, settings, lambda done, total: bars.show("scenes", done, total), classifier
             )
-        print(f"{options.scenes} held-out scenes, {views} views\n\n{gate.report(result)}\n")
+        print(f"{scenes} held-out scenes, {views} views\n\n{gate.report(result)}\n")
         gate.save_json(folder / f"{views}_views.json", {"gate": vars(settings), "rows": gate.to_json(result)})
         write_sheet(folder / f"{views}_views.png", result["takes"]["full"][: options.sheet])
 
 
-def run_ablation(options: argparse.Namespace) -> None:
-    rows = [*ablation.rows_of(options.row)]
-    is_toy = any(not path.is_dir() for _, path in rows)
-    if is_toy and (options.base is None or options.vae is None):
-        raise UserError("rows of the toy world need '--base' and '--vae'.")
-    names = (
-        chosen(options.metrics)
-        if options.metrics
-        else list(ablation.ABLATION if options.table == "2" else ablation.NOVEL_VIEW)
+def gate_of_recapture(options: argparse.Namespace, trainee: ReCaptureTrainee, vae: WanVAE, folder: Path) -> None:
+    settings = recapture_gate.ReCaptureGateConfig(
+        scenes=options.scenes or recapture_gate.SCENES, steps=options.steps, seed=options.seed
     )
-    bench = Bench(Networks([options.models] if options.models else []), options.every)
-    check_bench(bench)
-    config = gate.GateConfig(options.scenes, options.views, steps=options.steps, world=options.world)
-    vae = read_vae(options.vae) if is_toy else None
-    options.to.mkdir(parents=True, exist_ok=True)
-    reports = []
+    folder.mkdir(parents=True, exist_ok=True)
     with Bars(False) as bars:
-        for name, path in rows:
-            if path.is_dir():
-                reports.append((name, measure_takes(read_takes(path), names, bench)))
-                continue
-            assert vae is not None
-            model = ModelConfig(base=str(options.base), view_sync=None if path.name == "off" else str(path))
-            trainee = build_trainee(model, Objective())
-            mode = "off" if path.name == "off" else "full"
-            for label, film in films_of(name, trainee, vae, config, mode, options):
-                films = film(lambda done, total, label=label: bars.show(label, done, total))
-                reports.append((label, films.report(names, bench)))
-    for label, report in reports:
-        gate.save_json(options.to / f"{file_slugs([label])[0]}.json", report)
-        print(f"\n{label}\n{to_text(report)}")
-    table = table_of(f"table{options.table}", reports).to_text()
-    (options.to / f"table{options.table}.md").write_text(table + "\n", encoding="utf-8")
-    print(f"\n{table}")
-
-
-def films_of(
-    name: str, trainee: Trainee, vae: WanVAE, config: gate.GateConfig, mode: str, options: argparse.Namespace
-) -> Iterator[tuple[str, Callable[[ablation.Progress], ablation.Films]]]:
-    """The rows of one view-sync file: one in table 2, one for each pair of scales in table 3."""
-    if options.table == "2":
-        yield name, lambda progress: ablation.filmed(trainee, vae, config, options.seeds, mode, progress)
-        return
-    for pair in options.scales:
-        video, _, text = pair.partition(",")
-        try:
-            scales = (1.0 if video == "noised" else float(video), float(text))
-        except ValueError:
-            raise UserError(f"'--scales' is {pair!r}; two numbers are needed, like 1.8,7.5, or noised,3.") from None
-        yield (
-            f"{name}, s_V {video}, s_T {text}",
-            partial(ablation.novel_views, trainee, vae, config, scales, options.seeds, video != "noised"),
+        result = recapture_gate.run_recapture_gate(
+            trainee, vae, settings, lambda done, total: bars.show("re-captures", done, total)
         )
+    rows = recapture_gate.recapture_rows(result["scores"])
+    print(f"{settings.scenes} held-out trajectories\n\n{recapture_gate.recapture_report(rows)}\n")
+    plain = {name: {m: [i.value, i.low, i.high] for m, i in row.items()} for name, row in rows.items()}
+    gate.save_json(folder / "recapture.json", {"gate": vars(settings), "rows": plain})
+    shown = (recapture_gate.COPIED, recapture_gate.MODEL, "rendered truth")  # source, made, asked for
+    takes = [torch.stack(take) for take in zip(*(result["takes"][name] for name in shown), strict=True)]
+    write_sheet(folder / "recapture.png", takes[: options.sheet])
+
+
+def judged_model(options: argparse.Namespace) -> tuple[Trainee | ReCaptureTrainee, Path]:
+    """The model of a run or of files, and the folder for the results."""
+    modules = [file for file in (options.view_sync, options.recapture) if file is not None]
+    if (options.config is None) == (options.base is None) or len(modules) != (options.base is not None):
+        raise UserError("give a training run's CONFIG, or --base and either --view-sync or --recapture.")
+    if options.config is not None:
+        config: TrainConfig = read_config(options.config, overrides(options))
+        checkpoint = last_checkpoint(Path(config.output))
+        if checkpoint is None:
+            raise UserError(f"'output' is {config.output}, which holds no checkpoint; train first.", field="output")
+        gather_shards(checkpoint)
+        trainee, _ = trained_parameters(config, checkpoint)
+    elif options.recapture is not None:
+        files = ModelConfig(base=str(options.base), recapture=str(options.recapture), train="recapture")
+        trainee = build_trainee(files, Objective())
+    else:
+        trainee = build_trainee(ModelConfig(base=str(options.base), view_sync=str(options.view_sync)), Objective())
+    if options.to is None and options.config is None:
+        raise UserError("'--to' is missing: the folder for the results.")
+    return trainee, options.to or Path(config.output) / "gate"
 
 
 def run_classifier(options: argparse.Namespace) -> None:

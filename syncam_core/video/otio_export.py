@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 from urllib.parse import quote
 
 from ..disk.names import file_slugs
@@ -80,7 +79,7 @@ def otio_text(edit: Edit, files: SavedViews) -> str:
     rate = float(edit.fps)
     names = files.names if edit.names == plain_names(len(edit.names)) else edit.names
 
-    def clip(view: int, start: int, end: int) -> Any:
+    def clip(view: int, start: int, end: int) -> object:
         return _clip(
             otio,
             names[view],
@@ -117,9 +116,9 @@ def _programme(
     otio: ModuleType,
     edit: Edit,
     rate: float,
-    clip: Callable[[int, int, int], Any],  # (view, start, end)
+    clip: Callable[[int, int, int], object],  # (view, start, end)
     times: int = 1,  # how many frames of the track each frame of the edit lasts
-) -> Any:
+) -> object:
     """A track with the shots and the cross-fades between them."""
     track = otio.schema.Track(name=PROGRAMME, kind=otio.schema.TrackKind.Video)
     for cut, end in edit.shots:
@@ -142,8 +141,8 @@ def _clip(
     frames: int,  # of the file
     shown: tuple[int, int],  # the first one shown, and the end (exclusive)
     rate: float,
-    metadata: dict[str, Any],
-) -> Any:
+    metadata: dict[str, object],
+) -> object:
     time, span = otio.opentime.RationalTime, otio.opentime.TimeRange
     media = otio.schema.ExternalReference(target_url=url, available_range=span(time(0, rate), time(frames, rate)))
     source = span(time(shown[0], rate), time(shown[1] - shown[0], rate))
@@ -187,7 +186,7 @@ def edl_text(edit: Edit, files: SavedViews) -> str:
     shown = ["".join(c if c.isprintable() else "-" for c in file) for file in files.files]
     note = f"SYNCAM: {float(edit.fps):g} FRAMES PER SECOND, TIMECODE COUNTS {rate}"
 
-    def clip(view: int, start: int, end: int) -> Any:
+    def clip(view: int, start: int, end: int) -> object:
         source, about = (start * times, end * times), {"cmx_3600": {"reel": reels[view]}}
         return _clip(otio, shown[view], shown[view], edit.frames * times, source, rate, about)
 

@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -68,7 +67,7 @@ class ViewFiles:
     has_sheet: bool = True
     tags: Mapping[str, str] = field(default_factory=dict)  # of the videos and the sheet
     tells_rig: bool = True  # in the tags of the same
-    scores: Sequence[Mapping[str, Any]] = ()  # what metrics said of the views: JSON objects, kept beside the rig
+    scores: Sequence[Mapping[str, object]] = ()  # what metrics said of the views: JSON objects, kept beside the rig
 
     def grid_of(self, clips: Sequence[Clip]) -> Clip:
         """All views in one picture. Raises UserError where the layout does not suit them."""
@@ -151,7 +150,7 @@ def captions(rig: Rig | None, layout: Layout | None) -> list[str] | None:
     return angle_captions(rig) if rig is not None and layout is not None and layout.angles else None
 
 
-def facts_of(files: SavedViews) -> dict[str, Any]:
+def facts_of(files: SavedViews) -> dict[str, object]:
     """What the saved rig says about the files beside it; sizes are the videos', in pixels."""
     sizes = [(even(height), even(width)) for height, width in files.sizes]
     facts = {

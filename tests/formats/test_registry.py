@@ -169,6 +169,25 @@ def test_scenes_of_other_programs_are_refused_with_the_way_to_go(tmp_path, name,
 
 
 @pytest.mark.parametrize(
+    ("name", "content", "kind", "way"),
+    [
+        ("scan.zip", b"PK\3\4\x14", "an archive", "unpack it"),
+        ("cameras.json", b"\x1f\x8b\x08", "an archive", "unpack it"),
+        ("scan.tar.gz", b"", "an archive", "unpack it"),
+        ("cameras.xml", b"<document><chunk>", "XML", "COLMAP model, which Metashape"),
+        ("cameras.txt", b'<?xml version="1.0"?><document version="2.0.0">', "XML", "COLMAP model, which Metashape"),
+        ("Registration.csv", b"#name,x,y,alt\na.jpg,1,2,3\n", "a table of photos", "RealityScan"),
+        ("bundle.out", b"# Bundle file v0.3\n2 0\n", "a bundle", "transforms.json"),
+        ("poses_bounds.npy", b"\x93NUMPY\1\0", "a NumPy array", "transforms.json"),
+    ],
+)
+def test_what_other_programs_keep_cameras_in_is_called_by_its_name(tmp_path, name, content, kind, way):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=rf"^file '{name}': it is {kind}, of which no cameras are read here; .*{way}"):
+        read_rig_file(tmp_path / name, unit_m=1.0)
+
+
+@pytest.mark.parametrize(
     ("content", "said"),
     [
         (b"1 2 3\n", "line 1 has 3 numbers, but 8"),

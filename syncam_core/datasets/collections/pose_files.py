@@ -25,7 +25,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from torch import Tensor
 
@@ -218,7 +217,7 @@ def _nerfstudio_frames(place: Path, name: PurePosixPath, images: str, metres_per
     return [frames[file] for file in sorted(frames, key=natural)]
 
 
-def _file_of(entry: dict[str, Any], images: str) -> PurePosixPath:
+def _file_of(entry: dict[str, object], images: str) -> PurePosixPath:
     if not isinstance(entry.get("file_path"), str):
         raise UserError("it has no 'file_path'.")
     file = entry_path(entry["file_path"])

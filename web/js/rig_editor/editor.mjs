@@ -1,19 +1,9 @@
 // The editor: puts view, numbers, list and timeline around one store. Knows no host; extension.js does.
 
 import { measure } from "../../lib/meter.mjs";
-import { MAX_NAME_LENGTH, MAX_VIEWS, bake, parseRig, writeRig } from "../../lib/rig.mjs";
-import {
-  anchorOf,
-  anchored,
-  hasRoom,
-  freeColor,
-  freeName,
-  isMoving,
-  newCamera,
-  poseAt,
-  tidy,
-  usesMatrices,
-} from "./camera.mjs";
+import { bake, parseRig, writeRig } from "../../lib/rig.mjs";
+import { anchorOf, anchored, isMoving, poseAt, tidy, usesMatrices } from "./camera.mjs";
+import { Commands } from "./commands.mjs";
 import { h, iconButton, ownHistory } from "../shared/dom.mjs";
 import { listenForRigs } from "./exchange.mjs";
 import { createInspector } from "./inspector.mjs";
@@ -22,8 +12,8 @@ import { pressed } from "./keys.mjs";
 import { createList } from "./list.mjs";
 import { Popover } from "./menu.mjs";
 import { Store } from "./store.mjs";
-import { createTimeline, keyedDocument, lengthOf, withoutKeyframe } from "./timeline.mjs";
-import { camerasOf, createToolbar } from "./toolbar.mjs";
+import { createTimeline } from "./timeline.mjs";
+import { createToolbar } from "./toolbar.mjs";
 import { View } from "./view.mjs";
 
 const MARK = "editor"; // metadata key of a state that nobody has edited
@@ -34,20 +24,23 @@ const METER_DELAY_MS = 120;
  * @property {string} standard the rig JSON of a fresh node
  * @property {(key: string, values?: Record<string, any>) => string} t words of locales/<language>/main.json
  * @property {(text: string) => void} onChange called with the rig JSON after every edit
+ * @property {string[]} suffixes of camera files, ".json" for one
  * @property {import("./exchange.mjs").ReadRig} readRig reads camera files, and judges the text of a rig JSON
  */
 
 /** @param {HTMLElement} element @param {EditorOptions} options */
 export const createEditor = (element, options) => new Editor(element, options);
 
-export class Editor {
+export class Editor extends Commands {
   /** @param {HTMLElement} element that the editor fills @param {EditorOptions} options */
   constructor(element, options) {
+    super();
     this.element = element;
     this.gone = new AbortController(); // for listeners on the element, which outlives the editor
     this.t = options.t;
     this.onChange = options.onChange;
     this.readRig = options.readRig;
+    this.suffixes = options.suffixes;
     this.standard = options.standard;
     this.options = { snap: false };
     this.mode = "free";
@@ -246,7 +239,7 @@ export class Editor {
         this.view?.keepInSight();
       }
     }
-    this.#refresh(what);
+    this.refresh(what);
   }
 
   /** Hand the rig JSON to the host: everything that the screen shows, and nothing else. */
@@ -264,7 +257,7 @@ export class Editor {
     this.onChange(text);
   }
 
-  #refresh(what) {
+  refresh(what) {
     this.toolbar.update();
     this.list.update(what);
     this.inspector.update();
@@ -286,7 +279,7 @@ export class Editor {
     clearTimeout(this.meterTimer);
     this.meterTimer = setTimeout(() => {
       this.meter = measured(this.store.doc);
-      this.#refresh(new Set());
+      this.refresh(new Set());
     }, delay);
   }
 
@@ -378,148 +371,6 @@ export class Editor {
     this.#showNote();
   }
 
-  // -- what can be done ----------------------------------------------------------------------------------------------
-
-  get hasRoom() {
-    return hasRoom(this.store.doc.cameras);
-  }
-
-  setMode(mode) {
-    this.mode = mode;
-    this.view?.setMode(mode);
-    this.interaction?.modeChanged();
-    this.toolbar.update();
-  }
-
-  toggleSnap() {
-    this.options.snap = !this.options.snap;
-    this.toolbar.update();
-  }
-
-  toggleTimeline() {
-    this.timelineWish = !this.showsTimeline;
-    this.#refresh(new Set());
-  }
-
-  /** Put cameras after the chosen one. */
-  #insert(camera) {
-    const { doc, selected } = this.store;
-    if (!this.#checkRoom(1)) return;
-    this.store.commit({ ...doc, cameras: doc.cameras.toSpliced(selected + 1, 0, camera) }, { select: selected + 1 });
-  }
-
-  #checkRoom(more) {
-    if (hasRoom(this.store.doc.cameras, more)) return true;
-    this.complain(this.t("tooMany", { most: MAX_VIEWS }));
-    return false;
-  }
-
-  /** One more camera, beside the chosen one. */
-  addCamera() {
-    const { cameras } = this.store.doc;
-    const pose = poseAt(this.store.camera, this.store.frame);
-    const taken = (azimuth) =>
-      cameras.some((camera) => {
-        const other = poseAt(camera, this.store.frame);
-        return Math.abs(other.azimuth - azimuth) < 5 && Math.abs(other.elevation - pose.elevation) < 5;
-      });
-    let azimuth = pose.azimuth + 15;
-    for (let tries = 0; taken(azimuth) && tries < 24; tries += 1) azimuth += 15;
-    this.#insert(newCamera(cameras, { ...pose, azimuth: tidy(azimuth), roll: 0 }, "", this.store.camera.lens));
-  }
-
-  duplicate() {
-    const { camera, doc } = this.store;
-    this.#insert({ ...camera, name: freeName(doc.cameras, camera.name), color: freeColor(doc.cameras) });
-  }
-
-  /** Left becomes right. @param {boolean} copy whether the camera stays and gets a partner */
-  mirror(copy) {
-    const { camera, doc, selected } = this.store;
-    const keyframes = camera.keyframes.map(mirrored);
-    if (!copy) this.store.change(selected, { ...camera, keyframes });
-    else
-      this.#insert({ ...camera, keyframes, name: freeName(doc.cameras, camera.name), color: freeColor(doc.cameras) });
-  }
-
-  remove() {
-    const { doc, selected } = this.store;
-    if (doc.cameras.length < 2) return;
-    this.store.commit({ ...doc, cameras: doc.cameras.filter((_, index) => index !== selected) }, { select: selected });
-  }
-
-  /** Give the chosen camera another place in the order. */
-  move(by) {
-    const { doc, selected, camera } = this.store;
-    const to = Math.min(Math.max(selected + by, 0), doc.cameras.length - 1);
-    if (to === selected) return;
-    const cameras = doc.cameras.toSpliced(selected, 1).toSpliced(to, 0, camera);
-    this.store.commit({ ...doc, cameras }, { select: to });
-  }
-
-  /** Make a camera view 0, which all others are seen from. */
-  chooseReference(index) {
-    this.store.select(index);
-    this.move(-index);
-  }
-
-  /** @param {import("./generators.mjs").NamedPose[]} poses of the cameras to have instead */
-  replaceCameras(poses) {
-    const { doc, camera } = this.store;
-    this.store.commit({ ...doc, frames: null, cameras: camerasOf([], poses, camera.lens) }, { select: 0 });
-    this.view?.fit();
-  }
-
-  /** @param {import("./generators.mjs").NamedPose[]} poses of cameras to put beside those that are there */
-  addCameras(poses) {
-    const { doc, camera } = this.store;
-    if (!this.#checkRoom(poses.length)) return;
-    this.store.commit({ ...doc, cameras: camerasOf(doc.cameras, poses, camera.lens) }, { select: doc.cameras.length });
-    this.view?.fit();
-  }
-
-  /** @returns {boolean} whether the chosen camera has the name now */
-  rename(text) {
-    const { doc, selected, camera } = this.store;
-    const plain = text.replace(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu, " ").trim();
-    const name = [...plain].slice(0, MAX_NAME_LENGTH).join("").trim();
-    if (!name) return false;
-    if (doc.cameras.some((other, index) => index !== selected && other.name === name)) {
-      this.complain(this.t("nameTaken", { name }));
-      return false;
-    }
-    this.store.change(selected, { ...camera, name });
-    return true;
-  }
-
-  seek(frame) {
-    this.store.seek(Math.min(frame, lengthOf(this.store.doc) - 1));
-  }
-
-  addKeyframe() {
-    this.store.commit(keyedDocument(this.store.doc, this.store.selected, this.store.frame));
-  }
-
-  deleteKeyframe() {
-    this.store.change(this.store.selected, withoutKeyframe(this.store.camera, this.store.frame));
-  }
-
-  /** Another length; keyframes beyond it go. */
-  setFrames(frames) {
-    const { doc } = this.store;
-    let cut = false;
-    const cameras = doc.cameras.map((camera) => {
-      const keyframes = camera.keyframes.filter((key) => key.frame < frames);
-      cut ||= keyframes.length < camera.keyframes.length;
-      if (keyframes.length === camera.keyframes.length) return camera;
-      return keyframes.length > 1
-        ? { ...camera, keyframes }
-        : { ...camera, keyframes: [{ ...camera.keyframes[0], frame: 0, ease: "none" }] };
-    });
-    this.store.commit({ ...doc, frames, cameras: cut ? cameras : doc.cameras });
-    this.seek(this.store.frame);
-  }
-
   // -- files and the clipboard ---------------------------------------------------------------------------------------
 
   get text() {
@@ -565,17 +416,4 @@ function measured({ cameras, ...rest }) {
   } catch {
     return null;
   }
-}
-
-/** A keyframe seen in a mirror that stands upright in front of azimuth 0. */
-function mirrored(key) {
-  if (!key.c2w)
-    return {
-      ...key,
-      azimuth: 0 - key.azimuth,
-      roll: 0 - key.roll,
-      target: [0 - key.target[0], key.target[1], key.target[2]],
-    };
-  // M c2w M with M = diag(-1, 1, 1): what was a rotation stays one
-  return { ...key, c2w: key.c2w.map((value, index) => ((index % 4 === 0) !== index < 4 ? 0 - value : value)) };
 }

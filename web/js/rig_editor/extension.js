@@ -85,7 +85,7 @@ function rigStateWidget(node, name, spec) {
       addStyleSheet(new URL("./style.css", import.meta.url).href),
     ]);
     const editor = createEditor(element, {
-      ...{ text, standard, t, readRig },
+      ...{ text, standard, t, readRig, suffixes: spec[1]?.suffixes ?? [] },
       onChange(changed) {
         text = changed;
         node.graph?.setDirtyCanvas(true, true);

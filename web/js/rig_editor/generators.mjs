@@ -2,6 +2,7 @@
 
 import { PALETTE, orbitC2w, orbitOf } from "../../lib/rig.mjs";
 import { tidy } from "./camera.mjs";
+import { trajectories } from "./trajectories.mjs";
 
 const GOLDEN_ANGLE = Math.PI * (3 - Math.sqrt(5));
 const RADIANS = Math.PI / 180;
@@ -83,6 +84,7 @@ export const GENERATORS = {
       ];
     },
   },
+  trajectories,
 };
 
 /** Numbers that make no rig; the message is the key of a text. */

@@ -10,7 +10,7 @@ import { menu } from "./menu.mjs";
 import { MODES } from "./view.mjs";
 
 const MODE_LABELS = { free: "viewFree", top: "viewTop", side: "viewSide", front: "viewFront", look: "viewLook" };
-const WHOLE = ["count", "columns", "rows"];
+const WHOLE = ["count", "columns", "rows", "length"];
 
 /** @param {import("./editor.mjs").Editor} editor */
 export function createToolbar(editor) {
@@ -155,7 +155,7 @@ function generatorForm(editor, rule) {
       return;
     }
     // Numbers that are possible one by one may not be so together; what is wrong then says the reader of rigs.
-    if (poses.some(({ elevation, distance, c2w }) => !c2w && !(Math.abs(elevation) <= 90 && distance > 0))) {
+    if (poses.some(({ elevation, distance, c2w, keyframes }) => !c2w && !keyframes && !(Math.abs(elevation) <= 90 && distance > 0))) {
       const cameras = camerasOf([], poses, store.camera.lens);
       problem.textContent = (await editor.judge(writeRig({ frames: null, cameras, metadata: null }))).error ?? "";
       problem.hidden = !problem.textContent;
@@ -220,8 +220,9 @@ function pasteForm(editor) {
  */
 export function camerasOf(others, poses, lens) {
   const cameras = [...others];
-  for (const { name = "", color, ...pose } of poses.slice(0, MAX_VIEWS - others.length)) {
+  for (const { name = "", color, keyframes, interpolation, ...pose } of poses.slice(0, MAX_VIEWS - others.length)) {
     const camera = newCamera(cameras, pose, name, lens);
+    if (keyframes) Object.assign(camera, { keyframes, interpolation });
     if (!others.length) camera.color = color ?? PALETTE[cameras.length % PALETTE.length];
     camera.name = freeName(cameras, name);
     cameras.push(camera);

@@ -52,6 +52,35 @@ export function addStyleSheet(url) {
 /** Let the host's history and drafts see a change that did not come from its own widgets. */
 export const noteChange = () => app.extensionManager?.workflow?.activeWorkflow?.changeTracker?.captureCanvasState?.();
 
+// -- files --------------------------------------------------------------------------------------------------------
+
+/** Upload a file into the input folder, or into a folder below it. @returns {Promise<string>} the name it has there */
+export async function upload(file, subfolder = "") {
+  const form = new FormData();
+  form.append("image", file, file.name); // the host's route takes any file under this name
+  form.append("subfolder", subfolder);
+  const answer = await api.fetchApi("/upload/image", { method: "POST", body: form });
+  if (!answer.ok) throw new Error(`${answer.status} ${answer.statusText}`.trim());
+  const { name, subfolder: below } = await answer.json();
+  return below ? `${below}/${name}` : name;
+}
+
+/** Have new files offered by the nodes that choose among files. */
+export const offerNewFiles = () => (app.reloadNodeDefs ?? app.refreshComboInNodes).call(app);
+
+// -- where a node is --------------------------------------------------------------------------------------------------
+
+/** The node of an execution id; ids of nodes in subgraphs are "5:3". */
+export function nodeOf(id) {
+  let graph = app.rootGraph ?? app.graph;
+  const path = String(id).split(":");
+  for (const part of path.slice(0, -1)) graph = graph?.getNodeById(part)?.subgraph;
+  return graph?.getNodeById(path.at(-1)) ?? null;
+}
+
+/** The node of the outermost graph that holds the one with an execution id, or is it. */
+export const outermostOf = (id) => (app.rootGraph ?? app.graph).getNodeById(String(id).split(":")[0]) ?? null;
+
 // -- the life of a node ----------------------------------------------------------------------------------------------
 
 const living = new Set(); // our nodes that were put into a graph and were not told that they left it
