@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from docs_scripts import template
 from host_wan import write_base
 from plain_wan import random_state
 
@@ -114,7 +115,7 @@ def test_the_path_of_a_moving_camera_changes_what_the_camera_baseline_films(serv
 
 @pytest.mark.parametrize("name", NAMES)
 def test_workflow_and_job_are_the_same_graph_and_name_their_files(name):
-    workflow = json.loads((EXAMPLES / f"{name}.json").read_text(encoding="utf-8"))
+    workflow = json.loads(template(name).read_text(encoding="utf-8"))
     prompt = prompt_of(name)
     nodes = {str(node["id"]): node for node in workflow["nodes"] if node["type"] != "MarkdownNote"}
     assert {number: node["type"] for number, node in nodes.items()} == {n: p["class_type"] for n, p in prompt.items()}
@@ -127,4 +128,4 @@ def test_workflow_and_job_are_the_same_graph_and_name_their_files(name):
     assert files == {value for value in asked if value.endswith((".safetensors", ".ckpt"))}
     (note,) = (node["widgets_values"][0] for node in workflow["nodes"] if node["type"] == "MarkdownNote")
     assert all(file in note for file in files)
-    assert (EXAMPLES / f"{name}.jpg").is_file()
+    assert template(name).with_suffix(".jpg").is_file()
