@@ -26,9 +26,15 @@ from drawing import (
 )
 
 from syncam_core.cameras import Rig, encode_cameras, encode_trajectories, orbit_rig, recam_rig
+from syncam_core.metrics import shuffled_cameras
+from syncam_core.metrics.badges import badge_picture, table_picture
+from syncam_core.metrics.bench import Bench
 from syncam_core.metrics.camera_accuracy import camera_accuracy
 from syncam_core.metrics.matching import matcher_of
 from syncam_core.metrics.picture import score_picture
+from syncam_core.metrics.report import run
+from syncam_core.metrics.tables import table_of
+from syncam_core.metrics.takes import Take
 from syncam_core.preview.accuracy_picture import ShownMatches, draw_accuracy
 from syncam_core.preview.canvas import RGB, Canvas, standing_out
 from syncam_core.preview.frusta import draw_arrow_head
@@ -347,6 +353,25 @@ def accuracy_example() -> np.ndarray:
 
 def world_example() -> np.ndarray:
     return np.concatenate([view[0] for view in textured()[1]], 1)
+
+
+def metrics_example() -> np.ndarray:
+    """A film of the toy world with grain, its truth beside it, and no network's file."""
+    rig = around("front", "right", "back")
+    truth = film(RED_BALL, rig, 96, 96, (0, 4, 8, 12))
+    grainy = (truth + 0.4 * (grains(3, 96, 96, 1)[:, None] - 0.5)).clamp(0, 1)
+    takes = [Take("take", tuple(ImageClip(view) for view in views), rig, RED_BALL, FPS) for views in (grainy, truth)]
+    names = ["clip_v", "mat_pix", "psnr", "ssim", "sync", "azimuth"]
+    return as_bytes(badge_picture(run(takes[:1], names, Bench(every=1, matcher="sift", truth=takes[1]))))
+
+
+def table_example() -> np.ndarray:
+    rig, views = textured()
+    rows = []
+    for name, cameras in (("true cameras", rig), ("cameras in another order", shuffled_cameras(rig))):
+        take = Take(name, tuple(views), cameras)
+        rows.append((name, run([take], ["rot_err", "trans_err"], Bench(every=1, matcher="sift"))))
+    return (table_picture(table_of("table4", rows, with_paper=True)) * 255).astype(np.uint8)
 
 
 def score_example() -> np.ndarray:

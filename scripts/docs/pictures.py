@@ -32,6 +32,7 @@ from node_pages import (
     grid_example,
     guider_example,
     latent_example,
+    metrics_example,
     prompts_example,
     recapture_example,
     sampler_example,
@@ -39,6 +40,7 @@ from node_pages import (
     score_example,
     scout_example,
     source_example,
+    table_example,
     trajectories_example,
     weights_example,
     world_example,
@@ -55,6 +57,7 @@ from rig_pages import (
     thumbnail,
     to_cameractrl_example,
     to_load3d_example,
+    to_wan_camera_example,
 )
 
 
@@ -99,7 +102,10 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     f"{HELP}ViewGridStill.avif": grid_example,
     f"{HELP}SaveViews.avif": save_views_example,
     f"{HELP}SyncScore.avif": score_example,
+    f"{HELP}RigToWanCamera.png": to_wan_camera_example,
     f"{HELP}CameraAccuracy.jpg": accuracy_example,
+    f"{HELP}Metrics.png": metrics_example,
+    f"{HELP}MetricsTable.png": table_example,
     f"{HELP}RenderWorld.jpg": world_example,
     **{f"example_workflows/{template(name).stem}.jpg": partial(thumbnail, *card) for name, card in WORKFLOWS.items()},
 }
