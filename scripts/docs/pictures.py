@@ -32,12 +32,15 @@ from node_pages import (
     grid_example,
     guider_example,
     latent_example,
+    metrics_example,
     prompts_example,
     recapture_example,
     sampler_example,
     save_views_example,
     score_example,
+    scout_example,
     source_example,
+    table_example,
     trajectories_example,
     weights_example,
     world_example,
@@ -54,6 +57,7 @@ from rig_pages import (
     thumbnail,
     to_cameractrl_example,
     to_load3d_example,
+    to_wan_camera_example,
 )
 
 
@@ -90,6 +94,7 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     f"{HELP}DemoModel.avif": demo_example,
     f"{HELP}DecodeViews.avif": decode_example,
     f"{HELP}SamplerStill.avif": sampler_example,
+    f"{HELP}ScoutSeeds.jpg": scout_example,
     f"{HELP}GivenViews.avif": given_example,
     f"{HELP}DualGuider.avif": guider_example,
     f"{HELP}ViewPrompts.avif": prompts_example,
@@ -97,7 +102,10 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     f"{HELP}ViewGridStill.avif": grid_example,
     f"{HELP}SaveViews.avif": save_views_example,
     f"{HELP}SyncScore.avif": score_example,
+    f"{HELP}RigToWanCamera.png": to_wan_camera_example,
     f"{HELP}CameraAccuracy.jpg": accuracy_example,
+    f"{HELP}Metrics.png": metrics_example,
+    f"{HELP}MetricsTable.png": table_example,
     f"{HELP}RenderWorld.jpg": world_example,
     **{f"example_workflows/{template(name).stem}.jpg": partial(thumbnail, *card) for name, card in WORKFLOWS.items()},
 }

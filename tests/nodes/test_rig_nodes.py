@@ -90,7 +90,7 @@ def test_the_inputs_outputs_and_defaults_are_the_contract(comfy):
     assert of("SynCamLoadRig") == (
         [
             ("file", "COMBO", None),
-            ("cameras", "STRING", "1, 3"),
+            ("cameras", "STRING", ""),
             ("format", "COMBO", "auto"),
             ("unit_m", "FLOAT", 0.0),
             ("pictures", "COMBO", "auto"),

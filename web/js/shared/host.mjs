@@ -81,6 +81,16 @@ export function nodeOf(id) {
 /** The node of the outermost graph that holds the one with an execution id, or is it. */
 export const outermostOf = (id) => (app.rootGraph ?? app.graph).getNodeById(String(id).split(":")[0]) ?? null;
 
+/** The rig editor that a node's rig comes from, through whatever stands between. */
+export function editorBefore(node, steps = 20) {
+  const input = (node.inputs ?? []).find(({ type, link }) => type === "SYNCAM_RIG" && link != null);
+  const link = input && node.graph?.getLink?.(input.link);
+  const origin = link && node.graph.getNodeById(link.origin_id);
+  if (!origin || steps === 0) return null;
+  if (origin.comfyClass === "SynCamRigEditor") return origin.widgets?.find((widget) => widget.editor)?.editor ?? null;
+  return editorBefore(origin, steps - 1);
+}
+
 // -- the life of a node ----------------------------------------------------------------------------------------------
 
 const living = new Set(); // our nodes that were put into a graph and were not told that they left it
