@@ -106,15 +106,15 @@ class SynCamEmptyLatent(SynCamNode):
                 f"SynCamEncodeTrajectories for re-captures; {'none' if cameras is None else 'both'} are connected.",
                 field="cameras",
             )
-        encoded = cameras or trajectories
-        what, encoder = ("cameras", "SynCamEncodeCameras")
-        if isinstance(encoded, TrajectoryEncoding):
-            what, encoder = ("trajectories", "SynCamEncodeTrajectories")
+        encoded, socket = (trajectories, "trajectories") if cameras is None else (cameras, "cameras")
+        # By its name: a script may have made it with a copy of the core of its own.
+        moves = type(encoded).__name__ == TrajectoryEncoding.__name__
+        encoder = "SynCamEncodeTrajectories" if moves else "SynCamEncodeCameras"
         shape = WAN21.latent_shape(encoded.views, length, height, width)
         if shape[2] != encoded.latent_frames:
             frames = WAN21.length(encoded.latent_frames)
             raise UserError(
-                f"'length' is {length} ({shape[2]} latent frames), but '{what}' were encoded for {frames} frames "
+                f"'length' is {length} ({shape[2]} latent frames), but '{socket}' were encoded for {frames} frames "
                 f"({encoded.latent_frames} latent frames); set 'length' here to {frames}, or 'length' of {encoder} to "
                 f"{length}.",
                 field="length",

@@ -333,7 +333,7 @@ def save_views_example() -> np.ndarray:
 @lru_cache
 def textured() -> tuple[Rig, list[Clip]]:
     """Three views of the textured world, two moments."""
-    rig = Rig(("front", "right", "side"), orbit_rig([0, 18, 36], [14], [4]).c2w)
+    rig = Rig(("front", "right", "side"), orbit_rig([0, 18, 36], [24], [4]).c2w)
     scene = replace(Scene.from_prompt("a red cube turning on grass under a clear sky", Scene.random(3)), texture=1)
     return rig, [ImageClip(view) for view in render(scene, rig, 256, 448, [0.0, 0.4])]
 

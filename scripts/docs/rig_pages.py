@@ -115,7 +115,7 @@ WORKFLOWS: dict[str, tuple[str, str, Callable[[], Rig]]] = {
     "camera_accuracy": (
         "Camera accuracy",
         "where do the pictures say that cameras stood?",
-        lambda: orbit_rig([0, 15, 30, 45], [12], [4]),
+        lambda: orbit_rig([0, 15, 30, 45], [25], [4]),
     ),
     "film": ("From cameras to a film", "drag, sample, cut live, save: with Wan2.1", film_cameras),
     "rig_arc": ("A bullet-time arc", "19 cameras over 90°, one moment", bullet_time),

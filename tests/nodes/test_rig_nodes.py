@@ -227,7 +227,7 @@ def test_a_correct_chain_is_accepted(queue, inputs):
             ("SynCamRigJSON", {"rig_json": '{"cameras": [{"azimuth": NaN, "distance": 1}]}'}),
             "cameras[0].azimuth is NaN",
         ),
-        (("SynCamRigJSON", {"rig_json": "[" * 5000}), "nested too deeply"),
+        (("SynCamRigJSON", {"rig_json": "[" * 100_000}), "nested too deeply"),
         (("SynCamLoadRig", {"file": "../secret.json", "cameras": ""}), "SynCamLoadRig: 'file' is '../secret.json'"),
         (("SynCamLoadRig", {"file": "absent.json", "cameras": ""}), "SynCamLoadRig: 'file' is 'absent.json'"),
     ],

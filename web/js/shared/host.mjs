@@ -96,7 +96,7 @@ export function editorBefore(node, steps = 20) {
 const living = new Set(); // our nodes that were put into a graph and were not told that they left it
 
 /**
- * Let something happen when a node leaves its graph, and when it is put back.
+ * Let something happen when a node leaves its graph, and when it is put into one, for the first time or again.
  *
  * The host calls `onRemoved`, but up to frontend 1.53 not for nodes inside subgraphs when another workflow is opened.
  * What is left of those is looked for after every such change, and their `onRemoved` is called here, so that the host's
@@ -104,19 +104,19 @@ const living = new Set(); // our nodes that were put into a graph and were not t
  *
  * @param {object} node that has just been created
  * @param {() => void} leaves
- * @param {() => void} [returns]
+ * @param {() => void} [comes]
  */
-export function whenGone(node, leaves, returns) {
-  let gone = false;
+export function whenGone(node, leaves, comes) {
+  let there = false;
   after(node, "onAdded", () => {
     living.add(node);
-    if (gone) returns?.();
-    gone = false;
+    if (!there) comes?.();
+    there = true;
   });
   after(node, "onRemoved", () => {
     living.delete(node);
-    if (!gone) leaves();
-    gone = true;
+    if (there) leaves();
+    there = false;
   });
 }
 
@@ -143,10 +143,11 @@ app.registerExtension({
  * @param {object} node that has just been created
  * @param {object} widget whose element the part fills
  * @param {string} name
- * @param {() => Promise<{dispose: () => void}>} make called again when the node comes back
+ * @param {() => Promise<{dispose: () => void}>} make called when the node comes; one that the host makes to copy from it
+ *   never does
  */
 export function livesWith(node, widget, name, make) {
-  let there = true;
+  let there = false;
   widget[name] = null;
   const open = async () => {
     try {
@@ -158,7 +159,6 @@ export function livesWith(node, widget, name, make) {
       console.error(`SynCam ${name}`, error);
     }
   };
-  open();
   whenGone(
     node,
     () => {
