@@ -112,10 +112,9 @@ class SynCamEmptyLatent(SynCamNode):
                 f"SynCamEncodeTrajectories for re-captures; {'none' if cameras is None else 'both'} are connected.",
                 field="cameras",
             )
-        encoded = cameras or trajectories
-        what, encoder = ("cameras", "SynCamEncodeCameras")
-        if isinstance(encoded, TrajectoryEncoding):
-            what, encoder = ("trajectories", "SynCamEncodeTrajectories")
+        encoded, what, encoder = cameras, "cameras", "SynCamEncodeCameras"
+        if encoded is None:
+            encoded, what, encoder = trajectories, "trajectories", "SynCamEncodeTrajectories"
         shape = WAN21.latent_shape(encoded.views, length, height, width)
         if shape[2] != encoded.latent_frames:
             frames = WAN21.length(encoded.latent_frames)
