@@ -6,6 +6,7 @@ from . import (
     dataset,
     edit,
     layout,
+    metrics,
     player,
     render,
     render_world,
@@ -25,6 +26,7 @@ MODULES = (
     dataset,
     sync_score,
     camera_accuracy,
+    metrics,
     render_world,
 )
 NODES = [node for module in MODULES for node in module.NODES]

@@ -22,7 +22,7 @@ from ...syncam_core.disk.checkpoint import WeightsError, open_state_dict
 from ...syncam_core.disk.module_file import ModuleWeights
 from ...syncam_core.errors import UserError
 from ...syncam_core.recapture.module import ReCapture
-from ...syncam_core.recapture.weights import RECAPTURE_FILE, SELF_ATTENTION
+from ...syncam_core.recapture.weights import RECAPTURE_FILE
 from ...syncam_core.view_sync.module import ViewSync, fold_output
 from ...syncam_core.view_sync.weights import VIEW_SYNC_FILE
 
@@ -109,11 +109,10 @@ def load_recapture(path: str, disable_dynamic: bool = False) -> ModelPatcher:
     dtype = torch.float32 if weights.dtype == torch.float64 else weights.dtype
     device = comfy.model_management.unet_offload_device()
     module = ReCapture(weights.dim, weights.depth, device, dtype, comfy.ops.manual_cast)
-    own = {key: tensor for key, tensor in weights.tensors.items() if SELF_ATTENTION in key}
-    tensors = {key: tensor.to(dtype) for key, tensor in weights.tensors.items() if key not in own}
+    tensors = {key: tensor.to(dtype) for key, tensor in weights.module.items()}
     patcher = owned_by_host(module, tensors, (load_recapture, (path,)), disable_dynamic)
     # Part of the file, but patches of the base: the host keeps them beside the base's own weights.
-    module.self_attention = own
+    module.self_attention = weights.self_attention
     return patcher
 
 

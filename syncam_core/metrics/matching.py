@@ -21,7 +21,7 @@ from ..errors import UserError
 from .weights_files import State, WeightsFile, find_weights, needed_weights
 
 MOST_KEYPOINTS = 2048
-SIFT_RATIO = 0.9  # of the distances to the nearest and the second nearest descriptor, both ways
+SIFT_RATIO = 0.85  # of the distances to the nearest and the second nearest descriptor, both ways
 LEAST_COSINE = 0.82  # of XFeat's descriptors without LighterGlue: its authors' number
 
 Features = TypeVar("Features")
@@ -235,7 +235,8 @@ def _lightglue(
     known = kornia_feature.LightGlue.features
     if kind not in known:
         raise _too_old(f"LightGlue for {kind}", kind)
-    network: nn.Module = kornia_feature.LightGlue(None, **{**known[kind], "weights": None})
+    unnamed: Any = None  # its type says str
+    network: nn.Module = kornia_feature.LightGlue(unnamed, **{**known[kind], "weights": None})
     _load(network, _in_kornias_names(state, set(network.state_dict())), device)
 
     def pair(first: Keypoints, second: Keypoints) -> tuple[Tensor, Tensor]:

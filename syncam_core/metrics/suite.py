@@ -232,7 +232,7 @@ METRICS: Mapping[str, Metric] = {
         "CLIP-T", True, "x 100", 2, (PROMPT,), clip_t, good=30.97, good_is="the lowest of the paper's Table 2"
     ),
     "clip_f": Metric("CLIP-F", True, "x 100", 2, (), clip_f, good=99.27, good_is="the image-to-video row of Table 1"),
-    "mat_pix": Metric("Mat. Pix.", True, "K", 3, (TWO_VIEWS,), mat_pix),
+    "mat_pix": Metric("Mat. Pix.(K)", True, "K", 3, (TWO_VIEWS,), mat_pix),
     "fvd_v": Metric("FVD-V", False, "", 0, (TWO_VIEWS, REFERENCE), features=Bench.moment_logits),
     "clip_v": Metric(
         "CLIP-V", True, "x 100", 2, (TWO_VIEWS,), clip_v, good=91.86, good_is="midway between 90.01 and 93.71 of Table 1"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from ..errors import UserError, check_choice
 from .report import Report, value_of
 from .suite import METRICS, UNPUBLISHED
 
-NONE = "-"
+NONE, PAPER = "-", " (paper)"
 FORMATS = ("markdown", "csv", "latex")
 Row = tuple[str, Sequence[float | None]]
 
@@ -75,7 +76,6 @@ LAYOUTS: Mapping[str, Layout] = {
     ),
 }
 PAPER_DECIMALS = {"mat_pix": 1, "rot_err": 2, "trans_err": 2}
-NOT_COMPARED = "The paper compares no prompt there (its baselines see pictures only)"
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,21 @@ class Table:
 
     def headings(self) -> list[str]:
         return [f"{METRICS[name].title} {METRICS[name].arrow}" for name in self.layout.columns]
+
+    def best(self) -> set[tuple[int, int]]:
+        """Row and column of the best number of each column among our own rows, where there are several."""
+        found = set()
+        for column, name in enumerate(self.layout.columns):
+            numbers = {
+                row: _number(cells[column])
+                for row, (method, cells) in enumerate(self.rows)
+                if not method.endswith(PAPER)
+            }
+            known = {row: number for row, number in numbers.items() if number is not None}
+            if len(known) > 1:
+                choose = max if METRICS[name].higher_is_better else min
+                found |= {(row, column) for row, number in known.items() if number == choose(known.values())}
+        return found
 
     def to_text(self, form: str = "markdown") -> str:
         """Markdown, CSV or LaTeX. Raises UserError for another form."""
@@ -143,9 +158,9 @@ def table_of(
     notes: list[str] = []
     if with_paper:
         for name, values in chosen.paper:
-            rows.append((f"{name} (paper)", [_paper(c, v) for c, v in zip(chosen.columns, values, strict=True)]))
+            rows.append((f"{name}{PAPER}", [_paper(c, v) for c, v in zip(chosen.columns, values, strict=True)]))
         if any(None in values for _, values in chosen.paper):
-            notes.append(f"{NONE} in a row of the paper: {NOT_COMPARED}.")
+            notes.append(f"{NONE} in a row of the paper: the paper has no number there.")
     for name, report in reports:
         cells = []
         for column in chosen.columns:
@@ -176,6 +191,13 @@ def _paper(column: str, value: float | None) -> str:
     if value is None:
         return NONE
     return f"{value:.{PAPER_DECIMALS.get(column, METRICS[column].decimals)}f}"
+
+
+def _number(cell: str) -> float | None:
+    if cell == NONE:
+        return None
+    first = cell.split(" ")[0]
+    return math.inf if first == "∞" else float(first)
 
 
 def _line(cells: Sequence[str]) -> str:

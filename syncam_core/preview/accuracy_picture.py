@@ -18,7 +18,7 @@ from .frusta import draw_camera, draw_drop, draw_frustum, draw_numbers
 from .ground import Rings, draw_figure, draw_floor
 from .look import BACKGROUND, GRID, MUTED, PANEL, TEXT, TRAINED, VERDICT_COLORS, Look
 from .projector import Projector
-from .rig_picture import EYE_ELEVATION_DEG, eye_azimuth
+from .rig_picture import EYE_ELEVATION_DEG, eye_azimuth, must_see
 from .stage import Stage, nice_step
 
 WIDTH, HEIGHT = 1280, 860  # pixels
@@ -79,10 +79,8 @@ def _headline(accuracy: CameraAccuracy) -> str:
     if not accuracy.measured:
         return accuracy.to_text().splitlines()[1]
     trans = "not measured" if np.isnan(accuracy.trans_err) else f"{accuracy.trans_err:.4f}"
-    return (
-        f"RotErr {accuracy.rot_err_deg:.2f} degrees    TransErr {trans}    "
-        f"{accuracy.measured} of {len(accuracy.pairs)} pairs measured    {accuracy.matcher}"
-    )
+    measured = f"{accuracy.measured} of {len(accuracy.pairs)} pairs measured"
+    return f"RotErr {accuracy.rot_err_deg:.2f}°  ·  TransErr {trans}  ·  {measured}  ·  {accuracy.matcher}"
 
 
 def _asked_and_found(rig: Rig, found_c2w: np.ndarray, look: Look, frame: int, width: int, height: int) -> Canvas:
@@ -94,13 +92,12 @@ def _asked_and_found(rig: Rig, found_c2w: np.ndarray, look: Look, frame: int, wi
     seen = [view for view in range(1, stage.views) if np.isfinite(moved[view]).all()]
     depths = stage.picture_depths()
 
-    points = [stage.picture_corners(view, depths[view]) for view in range(stage.views)]
-    points += [found.picture_corners(view, depths[view]) for view in seen]
-    must_see = np.concatenate([*points, stage.centres, found.centres[seen], np.zeros((1, 3))])
-    radius = max(float(np.linalg.norm(must_see, axis=1).max()), 1e-6)
+    of_found = [found.picture_corners(view, depths[view]) for view in seen]
+    in_sight = np.concatenate([must_see(stage, depths), *of_found, found.centres[seen]])
+    radius = max(float(np.linalg.norm(in_sight, axis=1).max()), 1e-6)
     margin = 2.2 * look.disc
     eye = Projector.raised(eye_azimuth(stage), EYE_ELEVATION_DEG, radius)
-    eye = eye.fitted(must_see, margin, margin + 2 * look.text_px, width - margin, height - margin)
+    eye = eye.fitted(in_sight, margin, margin + 2 * look.text_px, width - margin, height - margin)
 
     draw_floor(canvas, eye, stage, Rings.of(stage), look)
     draw_figure(canvas, eye, stage)

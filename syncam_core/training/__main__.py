@@ -6,6 +6,7 @@
     export   write the files that ComfyUI loads
     demo     write the demo model's four files
     gate     score a demo model on scenes that it has never seen
+    ablation     the paper's tables 2 and 3 in miniature, of several view-sync files or folders of takes
     classifier   teach a small classifier, from rendered truth, to name what the gate's pictures show
 
 Several processes: accelerate launch --config_file FILE -m syncam_core.training train CONFIG. See docs/training.md.
@@ -30,7 +31,7 @@ from ..errors import UserError
 from ..metrics.recognition import load_classifier, save_classifier
 from ..synthetic import DEMO_WORLD, WORLDS
 from ..wan.vae import WanVAE
-from . import gate, recapture_gate
+from . import ablation_command, gate, recapture_gate
 from .caching import CacheConfig, build_cache, read_vae
 from .classifier import ClassifierConfig, train_classifier
 from .config import ModelConfig, Objective, TrainConfig, read_config
@@ -105,6 +106,7 @@ def parser() -> argparse.ArgumentParser:
     held_out.add_argument("--seed", type=int, default=0, help="other scenes and other noise")
     held_out.add_argument("--sheet", type=int, default=4, metavar="SCENES", help="on the contact sheet")
     held_out.add_argument("--to", type=Path, metavar="FOLDER", help="default: gate in the run's 'output'")
+    ablation_command.add_command(commands)
     return whole
 
 

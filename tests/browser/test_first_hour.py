@@ -217,3 +217,20 @@ def test_the_blueprint_is_one_node_from_a_prompt_to_the_views(page):
     assert {"UNETLoader", "SynCamLoadWeights", "SynCamApply", "SynCamSampler", "SynCamDecodeViews"} <= set(kinds)
     assert kinds["SynCamEmptyLatent"]["width"] == 832
     assert kinds["SynCamRigOrbit"]["azimuths"] == "0, 30"
+
+
+@pytest.mark.parametrize("nodes_2", RENDERERS["argvalues"], ids=RENDERERS["ids"])
+def test_from_an_empty_profile_to_the_four_videos_of_the_demo_are_three_clicks(open_page, server, nodes_2):
+    """The host opens its templates by itself where nobody has been before."""
+    page = open_page(nodes_2, size=(1600, 900), settings={"Comfy.TutorialCompleted": False})
+    before = set((server.folder / "output").rglob("*.mp4"))
+    page.get_by_text("ComfyUI-SynCam").first.click()
+    page.get_by_text(template("syncam_demo").stem, exact=True).first.click()
+    page.wait_for_function("window.comfyAPI.app.app.graph._nodes.some(n => n.type == 'SynCamSaveViews')")
+    page.get_by_text("Run", exact=True).first.click()
+    page.wait_for_function(
+        "Object.values(window.comfyAPI.app.app.nodeOutputs).some(o => o.images?.length == 5 && o.animated?.[0])",
+        timeout=240_000,
+    )
+    written = [path.stem for path in set((server.folder / "output").rglob("*.mp4")) - before]
+    assert len([name for name in written if not name.endswith("_grid")]) == 4

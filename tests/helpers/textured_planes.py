@@ -7,6 +7,7 @@ synthetic world, so that what is measured on it is measured twice.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ class Plane:
     down: np.ndarray  # (3,) along its height, perpendicular
 
 
+@cache
 def picture(seed: int, side: int = 768) -> np.ndarray:  # (side, side, 3) in 0..1
     """Smooth shapes over fine detail, with the spectrum of photographs: equal contrast in every octave."""
     draw = torch.Generator().manual_seed(seed)

