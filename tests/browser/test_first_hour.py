@@ -80,7 +80,9 @@ def test_every_template_is_readable_when_it_is_opened_with_no_node_on_another_an
     assert page.ours == []
 
 
-def test_the_demo_overlaps_nothing_after_its_run_scolds_nobody_and_shows_its_preview_while_it_works(page):
+def test_the_demo_overlaps_nothing_after_its_run_scolds_nobody_and_shows_its_preview_while_it_works(
+    page, request, tmp_path_factory
+):
     opened(page, template("syncam_demo"))
     in_app(
         page,
@@ -91,6 +93,7 @@ def test_the_demo_overlaps_nothing_after_its_run_scolds_nobody_and_shows_its_pre
     assert in_app(page, RUN) == ["execution_success", ""]
     page.wait_for_timeout(1500)
     assert overlapping(in_app(page, BOXES)) == []
+    picture(page, tmp_path_factory, f"demo_after_its_run_{renderer(request)}")
     assert page.evaluate("window.heard") == 4, "without any setting of the host's"
     assert words_on(page, "SynCamEncodeCameras", "warning") is None
 
