@@ -30,6 +30,7 @@ from .sampling_cache import Once
 from .wan_block import Insert, Step
 
 NODE = "SynCamReCamApply"
+UNI3C = "WanUni3CCnetPatch"  # the host's class of such a patch
 
 
 def apply_recapture(
@@ -193,6 +194,12 @@ class ReCaptureWrapper(ModuleWrapper):
             raise UserError(
                 f"{NODE}: a conditioning appends frames of its own to the latent (references of S2V, Phantom and the "
                 "like); remove that node, the source goes in through 'source'."
+            )
+        added = options.get("patches", {}).get("double_block", [])
+        if any(type(patch).__name__ == UNI3C for patch in added):
+            raise UserError(
+                f"{NODE}: Uni3C's render is of the target's frames, but the model works on those of the source, too; remove "
+                "WanUni3CControlnetApply."
             )
         once = options.get(ONCE) or Once()
         poses = self.in_window(self.cameras.poses, 1, options)

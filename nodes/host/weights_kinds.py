@@ -5,6 +5,8 @@ Another kind of weights is an entry of `KINDS`; its node asks for it with :func:
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +64,31 @@ def check_kind(weights: ModelPatcher, wanted: Kind) -> None:
         f"'weights' are {what}; here {wanted.name} are needed, so choose such a file in SynCamLoadWeights.",
         field="weights",
     )
+
+
+def refuse_bare_recapture(model: ModelPatcher) -> None:
+    """Raise ``UserError`` for a model that was loaded from ReCamMaster's whole checkpoint as if it were a base.
+
+    The host's loader leaves the camera encoder and the projector out, and what is left films nothing again. Which file a
+    model is from stands in what the host keeps to load it once more; where it keeps nothing, nothing is known.
+    """
+    kept = getattr(model, "cached_patcher_init", None)  # (function, arguments, ...)
+    path = kept[1][0] if kept and kept[1] else None
+    if isinstance(path, str) and os.path.isfile(path) and _is_recapture_file(path, os.stat(path).st_mtime_ns):
+        raise UserError(
+            f"'model' is ReCamMaster's checkpoint '{Path(path).name}', of which the loader has left the cameras out; load "
+            "Wan2.1 T2V 1.3B in its place, and this file with SynCamLoadWeights for SynCamReCamApply.",
+            field="model",
+        )
+
+
+@functools.lru_cache(maxsize=16)
+def _is_recapture_file(path: str, changed: int) -> bool:
+    try:
+        state, _ = open_state_dict(Path(path))
+    except (OSError, WeightsError):
+        return False
+    return RECAPTURE_FILE.recognizes(state.keys())
 
 
 def load_view_sync(path: str, disable_dynamic: bool = False) -> ModelPatcher:

@@ -21,6 +21,7 @@ from ..host.memory import memory_of_sampling
 from ..host.module_patch import ModuleWrapper, module_of
 from ..host.prompts import remarks_on_prompt
 from ..host.resume import Job, going_on
+from ..host.weights_kinds import refuse_bare_recapture
 from ..shared.inputs import NULL_TEXT
 from ..shared.node import SynCamNode
 
@@ -173,6 +174,8 @@ class SynCamSampler(SynCamNode):
         model = shifted(model, shift) if shift > 0 else model
         samples = fitted(latent, model)
         module = module_of(model)
+        if module is None:
+            refuse_bare_recapture(model)
         if not unsynchronized:
             check_synchronized(model, len(samples))
         if module is not None:
