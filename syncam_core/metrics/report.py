@@ -170,10 +170,11 @@ def _cells(told: Mapping[str, Any], name: str) -> list[str]:
 def read_report(text: str, name: str) -> Report:
     """A report's JSON. Raises UserError, calling it by its name, for anything else."""
     try:
-        report = json.loads(text) if len(text) <= LARGEST_REPORT else None
+        report = json.loads(text) if len(text) <= LARGEST_REPORT else {}
     except (ValueError, RecursionError):
-        report = None
-    is_one = isinstance(report, dict) and report.get("format") == FORMAT and isinstance(report.get("metrics"), dict)
-    if not is_one or not all(isinstance(one, dict) for one in report["metrics"].values()):
+        report = {}
+    metrics = report.get("metrics") if isinstance(report, dict) and report.get("format") == FORMAT else None
+    if not isinstance(metrics, dict) or not all(isinstance(one, dict) for one in metrics.values()):
         raise UserError(f"'{name}' is no report of SynCam's metrics; give the JSON that they write.", field="reports")
-    return report
+    checked: Report = report
+    return checked
