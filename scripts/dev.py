@@ -191,7 +191,7 @@ def test(options: argparse.Namespace, extra: list[str]) -> int:
         codes = [run_all(comfy, [*LINT, *([] if extra else [TYPES])], environment)]
         codes += [run_layers(some, run_in_foreground) for some in ([pinned], further)]
         code, layers = next((code for code in reversed(codes) if code), 0), [pinned, *further]
-    if len(layers) > 1:
+    if layers and (asked or len(layers) > 1):
         say(table(layers))
     return code
 
@@ -360,6 +360,7 @@ def main(arguments: list[str]) -> int:
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:
             signal.signal(getattr(signal, name), end)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs with it ignored
     options, extra = parse(arguments)
     return options.run(options, extra)
 

@@ -25,6 +25,7 @@ from dev_install import (
     cache_folder,
     discard,
     drop_half_installed,
+    is_done,
     isolated_environment,
     locked,
     make_venv,
@@ -203,23 +204,22 @@ def install_libraries(place: Place, comfy: Comfy, base: str, look: bool) -> Path
     lines = [line.split("#")[0].strip() for file in files for line in file.read_text("utf-8").splitlines()]
     key = requirements_key([str(comfy.folder), *TORCH, *LIBRARIES, *lines])
     marker = place.venv / "done" / "libraries"
-    complete = marker.is_file() and marker.read_text("utf-8") == key
-    if complete and is_fresh(marker, look):
+    if is_done(marker, key):
+        if not is_fresh(marker, look):
+            # Without a network pip keeps what is there.
+            pip(
+                place, python, "libraries", "the newest libraries", "install", "--retries", "0", "--upgrade", *LIBRARIES
+            )
+            write_atomically(marker, key)
         return python
-    try:
-        drop_half_installed(place.venv)
-        add_torch(place, comfy, python)
-        # accelerate names torch, whose own requirements are the gigabytes that both environments share
-        alone = [line for line in lines if line.startswith("accelerate")]
-        wanted = [*LIBRARIES, *ALSO_NEEDED, *(line for line in lines if line and line not in alone)]
-        pip(place, python, "libraries", "the newest libraries", "install", "--upgrade", *wanted)
-        if alone:
-            pip(place, python, "alone", alone[0], "install", "--no-deps", *alone)
-    except Problem as problem:
-        if not complete:
-            raise
-        say(f"{problem}\nSo the newest libraries of an earlier run are used.")
-        return python
+    drop_half_installed(place.venv)
+    add_torch(place, comfy, python)
+    # accelerate names torch, whose own requirements are the gigabytes that both environments share
+    alone = [line for line in lines if line.startswith("accelerate")]
+    wanted = [*LIBRARIES, *ALSO_NEEDED, *(line for line in lines if line and line not in alone)]
+    pip(place, python, "libraries", "the newest libraries", "install", "--upgrade", *wanted)
+    if alone:
+        pip(place, python, "alone", alone[0], "install", "--no-deps", *alone)
     write_atomically(marker, key)
     return python
 

@@ -38,6 +38,7 @@ class Wan(Protocol):
     """The host's transformer, as far as it is read here."""
 
     dim: int
+    in_dim: int
     ffn_dim: int
     num_heads: int
     text_dim: int
@@ -180,6 +181,7 @@ class ModuleWrapper:
             most_tokens=once.get(("most_tokens", x.device), fitting),
             once=once,
             blocks_run=[],
+            node=self.node,
         )
 
     def module_for(self, base: BaseModel) -> nn.Module:

@@ -99,7 +99,7 @@ def disk_sentences(place: str) -> Iterator[None]:
         raise UserError(f"'{place}' cannot be written to ({error.strerror or error}); nothing was saved.") from error
 
 
-def workflow_tags(hidden: object) -> dict[str, str]:
+def workflow_tags(hidden: io.HiddenHolder | None) -> dict[str, str]:
     """The tags by which a file dragged into ComfyUI brings its workflow back, as the host's Save Video writes them."""
     if args.disable_metadata or hidden is None:
         return {}

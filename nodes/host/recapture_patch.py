@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from comfy.model_base import BaseModel
+from comfy.model_base import WAN21, BaseModel
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrapperExecutor, WrappersMP
 from torch import Tensor
@@ -23,13 +23,14 @@ from ...syncam_core.cameras.trajectories import TrajectoryEncoding
 from ...syncam_core.errors import UserError
 from ...syncam_core.recapture.module import ReCapture
 from ...syncam_core.wan.geometry import Geometry
-from .add_ons import RECAPTURE_KEY
+from .add_ons import RECAPTURE_KEY, refuse_parts
 from .latents import geometry_of_model
-from .module_patch import ONCE, ModuleWrapper
+from .module_patch import ONCE, ModuleWrapper, wan_of
 from .sampling_cache import Once
 from .wan_block import Insert, Step
 
 NODE = "SynCamReCamApply"
+UNI3C = "WanUni3CCnetPatch"  # the host's class of such a patch
 
 
 def apply_recapture(
@@ -51,6 +52,8 @@ def apply_recapture(
     put_beneath(patched, {f"diffusion_model.{k}": ("set", (v,)) for k, v in weights.model.self_attention.items()})
     patched.remove_wrappers_with_key(WrappersMP.PREPARE_SAMPLING, RECAPTURE_KEY)
     patched.add_wrapper_with_key(WrappersMP.PREPARE_SAMPLING, RECAPTURE_KEY, with_the_source_counted)
+    patched.remove_wrappers_with_key(WrappersMP.DIFFUSION_MODEL, RECAPTURE_KEY)
+    patched.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, RECAPTURE_KEY, with_a_source_for_every_row)
     counted = patched.get_model_object("memory_required")
     patched.add_object_patch("memory_required", counted if isinstance(counted, FramesTwice) else FramesTwice(counted))
     return patched
@@ -61,10 +64,15 @@ def put_beneath(model: ModelPatcher, patches: dict[str, tuple]) -> None:
 
     Our own of an earlier time are taken out.
     """
-    keys = model.model.state_dict().keys()
-    missing = next((key for key in patches if key not in keys), None)
-    if missing is not None:
-        raise UserError(f"{NODE}: 'model' has no '{missing}'; load Wan2.1 T2V 1.3B with 'Load Diffusion Model'.")
+    present = model.model.state_dict()
+    for key, (_, (wanted,)) in patches.items():
+        if key not in present or present[key].shape != wanted.shape:
+            what = f"keeps '{key}' packed" if key in present else f"has no '{key}'"
+            raise UserError(
+                f"{NODE}: 'model' {what}, where the weights of re-capture have {tuple(wanted.shape)} numbers of their own; "
+                "load Wan2.1 T2V 1.3B with 'Load Diffusion Model'.",
+                field="model",
+            )
     for key, patch in patches.items():
         later = [
             entry for entry in model.patches.pop(key, []) if not (isinstance(entry[1], tuple) and entry[1][0] == "set")
@@ -105,6 +113,14 @@ class FramesTwice:
         return self.original(input_shape, *args, **kwargs)
 
 
+def with_a_source_for_every_row(executor: WrapperExecutor, x: Tensor, t: Tensor, context: Tensor, *args, **kwargs):
+    """The host's DIFFUSION_MODEL wrapper: who has parted the batch has parted it from its source."""
+    source = kwargs.get("time_dim_concat", args[1] if len(args) > 1 else None)
+    if source is not None:
+        refuse_parts(torch.Size([x.shape[0], 0]), len(source), 0, NODE)
+    return executor(x, t, context, *args, **kwargs)
+
+
 # ---- one forward
 
 
@@ -139,6 +155,16 @@ class ReCaptureWrapper(ModuleWrapper):
     deed: ClassVar[str] = "re-capture"
     failure: ClassVar[str] = "the source would not be filmed again"
 
+    def check_model(self, model: ModelPatcher) -> None:
+        super().check_model(model)
+        base = model.model
+        if type(base).extra_conds is not WAN21.extra_conds or wan_of(base).in_dim != base.latent_format.latent_channels:
+            raise UserError(
+                f"{NODE}: 'model' is {type(base).__name__} with a condition of its own for each frame, but the source's frames "
+                "have none; load Wan2.1 T2V 1.3B with 'Load Diffusion Model'.",
+                field="model",
+            )
+
     def check_latent(self, shape: Sequence[int], geometry: Geometry, node: str = "") -> None:
         node = node or self.node
         count, frames = self.cameras.poses.shape[:2]
@@ -168,6 +194,12 @@ class ReCaptureWrapper(ModuleWrapper):
             raise UserError(
                 f"{NODE}: a conditioning appends frames of its own to the latent (references of S2V, Phantom and the "
                 "like); remove that node, the source goes in through 'source'."
+            )
+        added = options.get("patches", {}).get("double_block", [])
+        if any(type(patch).__name__ == UNI3C for patch in added):
+            raise UserError(
+                f"{NODE}: Uni3C's render is of the target's frames, but the model works on those of the source, too; remove "
+                "WanUni3CControlnetApply."
             )
         once = options.get(ONCE) or Once()
         poses = self.in_window(self.cameras.poses, 1, options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -36,7 +36,7 @@ class Once:
     def get(self, name: tuple, make: Callable[[], T]) -> T:
         if name not in self._values:
             self._values[name] = make()
-        return self._values[name]
+        return cast(T, self._values[name])
 
     def text_like(self, text: Tensor) -> KeptText:
         """The entry of this very text: compared by its numbers, since who made it is not known."""

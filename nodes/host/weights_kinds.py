@@ -5,6 +5,8 @@ Another kind of weights is an entry of `KINDS`; its node asks for it with :func:
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,7 @@ from ...syncam_core.disk.checkpoint import WeightsError, open_state_dict
 from ...syncam_core.disk.module_file import ModuleWeights
 from ...syncam_core.errors import UserError
 from ...syncam_core.recapture.module import ReCapture
-from ...syncam_core.recapture.weights import RECAPTURE_FILE, SELF_ATTENTION
+from ...syncam_core.recapture.weights import RECAPTURE_FILE
 from ...syncam_core.view_sync.module import ViewSync, fold_output
 from ...syncam_core.view_sync.weights import VIEW_SYNC_FILE
 
@@ -64,6 +66,31 @@ def check_kind(weights: ModelPatcher, wanted: Kind) -> None:
     )
 
 
+def refuse_bare_recapture(model: ModelPatcher) -> None:
+    """Raise ``UserError`` for a model that was loaded from ReCamMaster's whole checkpoint as if it were a base.
+
+    The host's loader leaves the camera encoder and the projector out, and what is left films nothing again. Which file a
+    model is from stands in what the host keeps to load it once more; where it keeps nothing, nothing is known.
+    """
+    kept = getattr(model, "cached_patcher_init", None)  # (function, arguments, ...)
+    path = kept[1][0] if kept and kept[1] else None
+    if isinstance(path, str) and os.path.isfile(path) and _is_recapture_file(path, os.stat(path).st_mtime_ns):
+        raise UserError(
+            f"'model' is ReCamMaster's checkpoint '{Path(path).name}', of which the loader has left the cameras out; load "
+            "Wan2.1 T2V 1.3B in its place, and this file with SynCamLoadWeights for SynCamReCamApply.",
+            field="model",
+        )
+
+
+@functools.lru_cache(maxsize=16)
+def _is_recapture_file(path: str, changed: int) -> bool:
+    try:
+        state, _ = open_state_dict(Path(path))
+    except (OSError, WeightsError):
+        return False
+    return RECAPTURE_FILE.recognizes(state.keys())
+
+
 def load_view_sync(path: str, disable_dynamic: bool = False) -> ModelPatcher:
     """Read a weights file into the view-sync module, as :func:`owned_by_host`. Raises ``WeightsError``."""
     weights = VIEW_SYNC_FILE.read(path)
@@ -82,11 +109,10 @@ def load_recapture(path: str, disable_dynamic: bool = False) -> ModelPatcher:
     dtype = torch.float32 if weights.dtype == torch.float64 else weights.dtype
     device = comfy.model_management.unet_offload_device()
     module = ReCapture(weights.dim, weights.depth, device, dtype, comfy.ops.manual_cast)
-    own = {key: tensor for key, tensor in weights.tensors.items() if SELF_ATTENTION in key}
-    tensors = {key: tensor.to(dtype) for key, tensor in weights.tensors.items() if key not in own}
+    tensors = {key: tensor.to(dtype) for key, tensor in weights.module.items()}
     patcher = owned_by_host(module, tensors, (load_recapture, (path,)), disable_dynamic)
     # Part of the file, but patches of the base: the host keeps them beside the base's own weights.
-    module.self_attention = own
+    module.self_attention = weights.self_attention
     return patcher
 
 

@@ -17,6 +17,7 @@ from .inputs import CATEGORY, rig_output
 
 StateType = io.Custom("SYNCAM_RIG_STATE")  # the editor's widget: a rig JSON document
 
+LEFT_OUT = "left_out"  # metadata: names of cameras that stay in the editor and are not filmed
 UNTOUCHED = {"editor": "untouched"}  # metadata of a state that nobody has edited yet
 
 
@@ -85,7 +86,7 @@ class SynCamRigEditor(SynCamNode):
     @classmethod
     def execute(cls, state: object = None, rig: Rig | None = None) -> io.NodeOutput:
         untouched = is_untouched(state)
-        result = rig if rig is not None and untouched else edited(state)
+        result = rig if rig is not None and untouched else filmed(state)
         # The widget offers the connected rig to its user, and shows it as long as nothing is edited.
         shown = {"syncam_rig": [rig_to_json(rig)]} if rig is not None else {}
         return io.NodeOutput(result, ui=shown)
@@ -99,6 +100,18 @@ def edited(state: object) -> Rig:
         return rig_from_json(state) if isinstance(state, str) else rig_from_document(state)
     except UserError as problem:
         raise problem.told(f"in 'state', {problem}", field="state") from problem
+
+
+def filmed(state: object) -> Rig:
+    """The rig without the cameras that the editor's metadata leaves out. Raises UserError."""
+    rig = edited(state)
+    document = json.loads(state) if isinstance(state, str) and state.strip() else state
+    metadata = document.get("metadata") if isinstance(document, dict) else None
+    left_out = metadata.get(LEFT_OUT) if isinstance(metadata, dict) else None
+    kept = [
+        index for index, name in enumerate(rig.names) if name not in (left_out if isinstance(left_out, list) else [])
+    ]
+    return rig.select(kept) if kept else rig
 
 
 def is_empty(state: object) -> bool:

@@ -11,7 +11,7 @@ from ...syncam_core.view_sync.control import STRONGEST, ViewControl
 from ...syncam_core.view_sync.coupling import COUPLINGS
 from ...syncam_core.view_sync.settings import Settings
 from ..host.view_sync_patch import apply_view_sync
-from ..host.weights_kinds import VIEW_SYNC, check_kind
+from ..host.weights_kinds import VIEW_SYNC, check_kind, refuse_bare_recapture
 from ..shared.inputs import memory_input, percent_input
 from ..shared.node import SynCamNode
 from ..shared.socket_types import CamerasType, ControlType, WeightsType
@@ -94,6 +94,7 @@ class SynCamApply(SynCamNode):
         memory: str = "auto",
         control: ViewControl | None = None,
     ) -> io.NodeOutput:
+        refuse_bare_recapture(model)
         check_kind(weights, VIEW_SYNC)
         settings = Settings(strength, start_percent, end_percent, coupling, group_size, memory, control)
         return io.NodeOutput(apply_view_sync(model, weights, cameras, settings))

@@ -39,10 +39,6 @@ class SynCamEncodeCameras(SynCamNode):
                 CamerasType.Output(
                     display_name="cameras", tooltip="Goes into SynCam Apply and into SynCam Empty Latent."
                 ),
-                io.Int.Output(
-                    display_name="length",
-                    tooltip="The same length; connected to SynCam Empty Latent it needs to be typed only once.",
-                ),
             ],
             # The host sends what the node said again when it answers a run from its cache.
             has_intermediate_output=True,
@@ -59,9 +55,7 @@ class SynCamEncodeCameras(SynCamNode):
         warning = warn(rig.cut(0, min(rig.frames, length)))  # what is not filmed needs no warning
         # web/js/node_words.js shows both on the node; empty lists take the last words away. The warning is about the
         # released weights, and not shown where the graph holds the demo's only.
-        return io.NodeOutput(
-            cameras, length, ui={"warning": [warning] if warning else [], "remarks": remarks_on(rig, length)}
-        )
+        return io.NodeOutput(cameras, ui={"warning": [warning] if warning else [], "remarks": remarks_on(rig, length)})
 
 
 class SynCamEmptyLatent(SynCamNode):
@@ -112,15 +106,15 @@ class SynCamEmptyLatent(SynCamNode):
                 f"SynCamEncodeTrajectories for re-captures; {'none' if cameras is None else 'both'} are connected.",
                 field="cameras",
             )
-        encoded = cameras or trajectories
-        what, encoder = ("cameras", "SynCamEncodeCameras")
-        if isinstance(encoded, TrajectoryEncoding):
-            what, encoder = ("trajectories", "SynCamEncodeTrajectories")
+        encoded, socket = (trajectories, "trajectories") if cameras is None else (cameras, "cameras")
+        # By its name: a script may have made it with a copy of the core of its own.
+        moves = type(encoded).__name__ == TrajectoryEncoding.__name__
+        encoder = "SynCamEncodeTrajectories" if moves else "SynCamEncodeCameras"
         shape = WAN21.latent_shape(encoded.views, length, height, width)
         if shape[2] != encoded.latent_frames:
             frames = WAN21.length(encoded.latent_frames)
             raise UserError(
-                f"'length' is {length} ({shape[2]} latent frames), but '{what}' were encoded for {frames} frames "
+                f"'length' is {length} ({shape[2]} latent frames), but '{socket}' were encoded for {frames} frames "
                 f"({encoded.latent_frames} latent frames); set 'length' here to {frames}, or 'length' of {encoder} to "
                 f"{length}.",
                 field="length",

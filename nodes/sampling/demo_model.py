@@ -19,12 +19,13 @@ from ...syncam_core.errors import UserError
 from ...syncam_core.synthetic import Scene, render
 from ...syncam_core.synthetic.scene import VOCABULARY
 from ...syncam_core.synthetic.text import END, FIRST_WORD, PAD, TEXT_DIM, TOKENS, token_ids
-from ..host.weights_kinds import load_view_sync
+from ..host.weights_kinds import load_recapture, load_view_sync
 from ..shared.node import SynCamNode
 from ..shared.socket_types import WeightsType
 
 FOLDER = Path(__file__).resolve().parents[2] / "demo_model"
-FILES = {part: FOLDER / f"syncam_demo_{part}.safetensors" for part in ("base", "view_sync", "vae", "text_encoder")}
+PARTS = ("base", "view_sync", "vae", "text_encoder", "recapture")
+FILES = {part: FOLDER / f"syncam_demo_{part}.safetensors" for part in PARTS}
 TEXT = {
     "d_model": TEXT_DIM,
     "d_ff": 64,
@@ -57,6 +58,7 @@ class SynCamDemoModel(SynCamNode):
                 io.Clip.Output(display_name="clip"),
                 io.Vae.Output(display_name="vae"),
                 WeightsType.Output(display_name="weights"),
+                WeightsType.Output(display_name="recapture", tooltip="Goes into SynCam ReCam Apply."),
             ],
         )
 
@@ -73,7 +75,9 @@ class SynCamDemoModel(SynCamNode):
         vae = comfy.sd.VAE(sd=vae_state, metadata=vae_metadata)
         model.model.latent_format = DemoLatents(vae)
         text_encoder = load_text_encoder(str(FILES["text_encoder"]))
-        return io.NodeOutput(model, text_encoder, vae, load_view_sync(str(FILES["view_sync"])))
+        return io.NodeOutput(
+            model, text_encoder, vae, load_view_sync(str(FILES["view_sync"])), load_recapture(str(FILES["recapture"]))
+        )
 
 
 class DemoLatents(comfy.latent_formats.Wan21):

@@ -21,7 +21,7 @@ from ..host.memory import memory_of_sampling
 from ..host.module_patch import ModuleWrapper, module_of
 from ..host.prompts import remarks_on_prompt
 from ..host.resume import Job, going_on
-from ..host.view_sync_patch import ViewSyncWrapper
+from ..host.weights_kinds import refuse_bare_recapture
 from ..shared.inputs import NULL_TEXT
 from ..shared.node import SynCamNode
 
@@ -174,6 +174,8 @@ class SynCamSampler(SynCamNode):
         model = shifted(model, shift) if shift > 0 else model
         samples = fitted(latent, model)
         module = module_of(model)
+        if module is None:
+            refuse_bare_recapture(model)
         if not unsynchronized:
             check_synchronized(model, len(samples))
         if module is not None:
@@ -240,8 +242,7 @@ def what_to_expect(model: ModelPatcher, module: ModuleWrapper, shape: Sequence[i
     geometry = geometry_of_model(model.model)
     module.check_latent(shape, geometry, "SynCamSampler")
     size = untrained(shape, module.weights.model.dim, geometry)
-    memory = memory_of_sampling(model, module, shape, cfg) if isinstance(module, ViewSyncWrapper) else ""
-    return ". ".join(filter(None, (size, memory)))
+    return ". ".join(filter(None, (size, memory_of_sampling(model, module, shape, cfg))))
 
 
 def untrained(shape: Sequence[int], dim: int, geometry: Geometry = WAN21) -> str:

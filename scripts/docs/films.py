@@ -17,14 +17,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from drawing import template
 from PIL import Image, ImageDraw, ImageFilter
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from drawing import template  # noqa: E402
+
 from syncam_core.cameras import PALETTE, Rig  # noqa: E402
-from syncam_core.cameras.builders import arc_rig, ring_rig, stereo_rig  # noqa: E402
+from syncam_core.cameras.builders import arc_rig, orbit_rig, ring_rig, stereo_rig  # noqa: E402
+from syncam_core.cameras.motion import Move, move_cameras  # noqa: E402
+from syncam_core.cameras.trajectories import RECAM_MOVES  # noqa: E402
 from syncam_core.datasets import append_scene, open_scene, write_take  # noqa: E402
 from syncam_core.errors import UserError  # noqa: E402
 from syncam_core.preview.canvas import Canvas  # noqa: E402
@@ -409,6 +412,22 @@ def written_from(clip: Clip, frame: int) -> Clip:
     return MadeClip(len(clip), clip.height, clip.width, clip.dtype, made)
 
 
+@lru_cache
+def recaptures(moves: str, frames: int = 33, size: int = 160) -> Footage:
+    """What a source's camera sees, and what cameras see that begin there and move."""
+    source = orbit_rig([0.0], [20.0], [4.5])
+    total = {move.name: (move.kind, move.total) for move in RECAM_MOVES}
+    ways = [source.c2w.expand(1, frames, 4, 4)]
+    for name in moves.split(", "):
+        ways.append(move_cameras(source, [Move(*total[name])], frames).c2w)
+    rig = Rig(names=("source", *moves.split(", ")), c2w=torch.cat(ways))
+    return Footage(rig, tuple(ImageClip(view) for view in filmed_world(rig, frames, size, size * 3 // 2)))
+
+
+def recaptured(moves: str, columns: int) -> Clip:
+    return part_of(recaptures(moves), *range(1 + len(moves.split(", "))), columns=columns)
+
+
 # node id: what makes its film
 FILMS: dict[str, Callable[[], Clip]] = {
     "SynCamSampler": live_preview,
@@ -439,6 +458,24 @@ CARDS: dict[str, tuple[str, str, Callable[[], Clip], int]] = {
     "stereo": ("Two eyes", "side by side, anaglyph, light-field quilt", two_eyes, 6),
     "render_views": ("Render views", "from the latent to files, one view at a time", rendering, 28),
     "seeds": ("Seed scouting", "a few steps for each seed, one is chosen and sampled in full", seed_sheet, 0),
+    "recapture_one": (
+        "Re-capture: one move",
+        "your clip, filmed again by a camera that moves",
+        lambda: recaptured("arc right", 2),
+        32,
+    ),
+    "recapture_many": (
+        "Re-capture: four moves at once",
+        "one source, four trajectories, one batch",
+        lambda: recaptured("pan right, zoom in, translate up, arc left", 3),
+        32,
+    ),
+    "recapture_edit": (
+        "Re-capture: source and moves, cut",
+        "from one camera, a multi-camera shoot",
+        lambda: recaptured("arc right, arc left, zoom in", 2),
+        32,
+    ),
     "multicam_edit": ("Multi-camera edit", "a cut list over four cameras, saved for editing programs", edit_film, 18),
 }
 
@@ -476,7 +513,7 @@ def main(wanted: Sequence[str] = (), folder: Path = PICTURES, workflows: Path = 
     for name, about in CARDS.items():
         if asked_for(name):
             path = workflows / template(name).with_suffix(".jpg").name
-            Image.fromarray(card(*about)).save(path, quality=84)
+            Image.fromarray(card(*about)).save(path, quality=72, progressive=True, optimize=True)
             print(f"{path.stat().st_size / 1000:6.0f} kB  {path.name}")
 
 

@@ -41,7 +41,7 @@ from syncam_core.preview.frusta import draw_arrow_head
 from syncam_core.preview.look import BACKGROUND, GRID, MUTED, PANEL, TEXT, TRAINED
 from syncam_core.synthetic import Scene, render
 from syncam_core.video.clip import Clip, ImageClip
-from syncam_core.video.labels import draw_plate, label_plates
+from syncam_core.video.labels import draw_plate, label_plate, label_plates
 from syncam_core.video.layout import plan_grid
 from syncam_core.video.layout_film import compose_frame
 from syncam_core.video.sheet import sheet_of_clips
@@ -231,6 +231,23 @@ def sampler_example() -> np.ndarray:
     for column, step in enumerate((0, 40, 47, 50)):
         head.text((141 * column + 70, 23), f"step {step}", NORMAL, TEXT, "mm", halo=False)
     return stacked([head.finish(), np.concatenate(columns, 1)])
+
+
+def scout_example() -> np.ndarray:
+    """A row for each seed, one moment of four views; rendered, as a sheet of seeds looks."""
+    rows = []
+    for seed, prompt in enumerate(
+        ("a red ball on sand", "a red cone turning on grass", "a red cube walking on concrete")
+    ):
+        views = film(prompt, around("a", "b", "c", "d"), 104, 141, [8])[:, 0]
+        row = np.concatenate(list(as_bytes(views)), 1)
+        draw_plate(row, label_plate(f"seed {seed}", "#ffffff", *row.shape[:2]), 0, 0)
+        rows.append(row)
+    plate = label_plate("rendered", "#ffffff", 104, 564)
+    draw_plate(
+        rows[-1], plate, 104 - plate.keep.shape[0] - 2 * plate.margin, 564 - plate.keep.shape[1] - 2 * plate.margin
+    )
+    return np.concatenate(rows)
 
 
 def given_example() -> np.ndarray:

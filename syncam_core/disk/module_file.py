@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import torch
 from safetensors.torch import save_file
@@ -50,8 +51,11 @@ class ModuleWeights:
         return dtypes.pop() if len(dtypes) == 1 else torch.float32
 
 
+Weights = TypeVar("Weights", bound=ModuleWeights)
+
+
 @dataclass(frozen=True, eq=False)
-class ModuleFile:
+class ModuleFile(Generic[Weights]):
     """One kind of module, as its files have it."""
 
     format: str  # in the metadata of the small file
@@ -62,6 +66,7 @@ class ModuleFile:
     block_shapes: Callable[[int], dict[str, tuple[int, ...]]]  # of width dim: names and shapes of one block's tensors
     recognizes: Callable[[Collection[str]], bool]  # a file by its keys
     instead: Callable[[Collection[str]], str]  # what a file of other keys is, and what is needed
+    weights: type[Weights]  # what one holds
 
     @property
     def key(self) -> re.Pattern[str]:
@@ -71,7 +76,7 @@ class ModuleFile:
         """Names and shapes of all tensors for a model with ``depth`` blocks of width ``dim``."""
         return {f"blocks.{i}.{name}": shape for i in range(depth) for name, shape in self.block_shapes(dim).items()}
 
-    def read(self, path: str | os.PathLike[str]) -> ModuleWeights:
+    def read(self, path: str | os.PathLike[str]) -> Weights:
         """Read a full ``.ckpt`` or a ``.safetensors`` file.
 
         Raises :class:`WeightsError` with one sentence when the file is damaged, unsafe, or something else.
@@ -90,11 +95,11 @@ class ModuleFile:
         if sum(tensor.nbytes for tensor in tensors.values()) > path.stat().st_size:
             raise WeightsError(f"'{path.name}' would unpack to more than the file holds; download it again.")
         dim, depth = self._check_shapes(tensors, path.name)
-        return ModuleWeights(tensors, dim, depth, metadata)
+        return self.weights(tensors, dim, depth, metadata)
 
     def write(
         self,
-        weights: ModuleWeights,
+        weights: Weights,
         path: str | os.PathLike[str],
         *,
         source: str,
@@ -140,7 +145,7 @@ class ModuleFile:
         dtype: str = "keep",
         overwrite: bool = False,
         progress: Callable[[int, int], None] = lambda done, total: None,
-    ) -> ModuleWeights:
+    ) -> Weights:
         """Write ``target`` (.safetensors, the module's tensors only) from ``source`` and read it back to prove it.
 
         ``dtype`` is "keep", "fp32", "bf16" or "fp16"; ``progress(done, total)`` counts the source's bytes. Returns what
@@ -161,6 +166,7 @@ class ModuleFile:
         )
         written = self.read(target)
         if tensors_sha256(written.tensors) != written.metadata["tensors_sha256"]:
+            target.unlink()
             raise OSError(f"'{target.name}' does not read back as it was written; check the disk and convert again.")
         return written
 

@@ -26,7 +26,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from ..cameras.json_text import parse_json
+from ..cameras.json_text import Json, parse_json
 from ..cameras.rig import Rig
 from ..disk.bounded import MAX_BYTES, file_text, head_of
 from ..errors import UserError
@@ -57,6 +57,11 @@ _MODULES = {
     "nerfstudio": "nerfstudio",
     "colmap": "colmap",
     "realestate10k": "realestate10k",
+    "usd": "usd",
+    "gltf": "gltf",
+    "open3d": "open3d_json",
+    "tum": "tum",
+    "kitti": "kitti",
     "nuke_chan": "nuke_chan",
 }
 
@@ -229,7 +234,7 @@ def _words_of(suffix: str) -> str:
     )
 
 
-def _suffixes(**having: object) -> list[str]:
+def _suffixes(**having: Json) -> list[str]:
     modules = [
         one for one in FORMATS.values() if all(getattr(one, key, None) == value for key, value in having.items())
     ]
@@ -242,7 +247,7 @@ def camera_suffixes() -> tuple[str, ...]:
     return tuple(_suffixes())
 
 
-def _described(document: object) -> str:
+def _described(document: Json) -> str:
     if not isinstance(document, dict):
         return "a list" if isinstance(document, list) else "a single value"
     keys = [repr(key[:40]) for key in list(document)[:4]]

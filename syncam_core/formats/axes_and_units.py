@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -13,6 +14,8 @@ from torch import Tensor
 from ..cameras.rig import MAX_VIEWS, Lens, Rig, camera_problem
 from ..errors import UserError
 from .json_values import positive
+
+Entry = TypeVar("Entry")  # of a file, about one camera
 
 ONE_SPOT_M = 0.01
 
@@ -105,7 +108,7 @@ def refuse_inverted(c2w: Sequence[Tensor], forward: Sequence[float], what: str, 
         )
 
 
-def first_poses(read_pose: Callable[[object], Tensor], entries: Iterable[object]) -> list[Tensor]:
+def first_poses(read_pose: Callable[[Entry], Tensor], entries: Iterable[Entry]) -> list[Tensor]:
     """The poses (4, 4) of the first MAX_VIEWS entries of a file, chosen ones or not; broken ones are left out."""
     found = []
     for entry in itertools.islice(entries, MAX_VIEWS):

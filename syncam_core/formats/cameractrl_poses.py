@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..cameras.json_text import Json
 from ..cameras.rig import MAX_VIEWS, Lens, Rig, camera_problem, default_names, inverse
 from ..errors import UserError
 from .axes_and_units import OPENCV_FORWARD, in_metres, in_units, refuse_inverted, rig_of
@@ -25,7 +26,7 @@ ROWS = ("frames", "cameras")
 _HINT = "A row is [frame fx fy cx cy width height], then the 3x4 world-to-camera matrix in OpenCV axes."
 
 
-def rig_from_cameractrl(lists: Sequence[object], rows: str = "frames", unit_m: float = 1.0) -> Rig:
+def rig_from_cameractrl(lists: Sequence[Json], rows: str = "frames", unit_m: float = 1.0) -> Rig:
     """The rig of one or more pose lists; `unit_m` is the length of their unit in metres.
 
     rows "frames": each list is one camera, and its rows are video frames; "cameras": every row is a still camera.
@@ -83,7 +84,7 @@ def cameractrl_from_rig(
     return lists
 
 
-def _table(given: object, place: str) -> Tensor:  # (rows, 19)
+def _table(given: Json, place: str) -> Tensor:  # (rows, 19)
     if hasattr(given, "tolist"):  # an array or a tensor
         given = given.tolist()
     if not isinstance(given, (list, tuple)) or not given:
@@ -93,7 +94,7 @@ def _table(given: object, place: str) -> Tensor:  # (rows, 19)
     return torch.tensor([_row(row, f"{place}, row {index}") for index, row in enumerate(given)], dtype=torch.float64)
 
 
-def _row(row: object, place: str) -> list[float]:
+def _row(row: Json, place: str) -> list[float]:
     if hasattr(row, "tolist"):
         row = row.tolist()
     count = len(row) if isinstance(row, (list, tuple)) else 0

@@ -7,14 +7,13 @@ from pathlib import Path
 from ..errors import UserError
 
 _WAY = (
-    "open it in Blender and run the script of docs/camera-json-files.md, which writes its cameras as JSON, or write a "
-    ".chan file per camera from Maya, Houdini or Nuke."
+    "open it in Blender and run the script of docs/camera-json-files.md, which writes its cameras as JSON, or write "
+    "OpenUSD (.usda), glTF (.glb) or a .chan file per camera from the program it comes from."
 )
 _SCENES = {  # what people call it: endings, first bytes
     "FBX": ((".fbx",), (b"Kaydara FBX Binary", b"; FBX ")),
     "Alembic": ((".abc",), (b"Ogawa",)),
-    "USD": ((".usd", ".usda", ".usdc", ".usdz"), (b"PXR-USDC", b"#usda")),
-    "glTF": ((".gltf", ".glb"), (b"glTF",)),
+    "USD": ((".usdz",), ()),  # the archive of a stage; the stage itself is read
     "Collada": ((".dae",), ()),
     "Blender": ((".blend",), (b"BLENDER",)),
     "Maya": ((".ma", ".mb"), (b"//Maya ASCII",)),
@@ -40,8 +39,6 @@ def refuse_foreign_files(path: Path, head: bytes) -> None:
     for name, (suffixes, beginnings) in _SCENES.items():
         if path.suffix.lower() in suffixes or head.startswith(beginnings):
             raise UserError(f"it is a scene ({name}), of which no cameras are read here; {_WAY}")
-    if b'"asset"' in head and b'"bufferViews"' in head:
-        raise UserError(f"it is a scene (glTF), of which no cameras are read here; {_WAY}")
     for kind, (suffixes, beginnings, way) in _OTHERS.items():
         if path.suffix.lower() in suffixes or head.startswith(beginnings):
             raise UserError(f"it is {kind}, of which no cameras are read here; {way}")

@@ -23,6 +23,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..cameras.json_text import Json
 from ..cameras.rig import Lens, Rig
 from ..disk.names import file_slugs
 from ..errors import UserError
@@ -100,7 +101,7 @@ def read_with_pictures(
     return rig, [[frames[index].get("file_path", "") for index in indices] for indices in shots]
 
 
-def frames_of(document: object) -> list[dict[str, object]]:
+def frames_of(document: Json) -> list[dict[str, Json]]:
     """The frames of a parsed file. Raises UserError."""
     if not isinstance(document, dict) or "frames" not in document:
         raise UserError(f"it holds {shown(document)} without 'frames'; {WORDS}.")
@@ -111,7 +112,7 @@ def frames_of(document: object) -> list[dict[str, object]]:
     return [as_object(frame, f"frames[{index}]") for index, frame in enumerate(as_list(document["frames"], "frames"))]
 
 
-def pose_of(frame: dict[str, object], index: int) -> Tensor:  # (4, 4) in the file's axes and unit
+def pose_of(frame: dict[str, Json], index: int) -> Tensor:  # (4, 4) in the file's axes and unit
     if "transform_matrix" not in frame:
         raise UserError(f"frames[{index}] has no transform_matrix.")
     return torch.tensor(pose(frame["transform_matrix"], f"frames[{index}].transform_matrix"), dtype=torch.float64)
@@ -157,7 +158,7 @@ def _whole(length: float) -> int | float:
     return int(length) if length == int(length) else length
 
 
-def _listed(frames: list[dict[str, object]]) -> Listed:
+def _listed(frames: list[dict[str, Json]]) -> Listed:
     """What tells the frames' cameras and moments; files written here say both."""
 
     def said(index: int) -> str:
@@ -175,7 +176,7 @@ def _listed(frames: list[dict[str, object]]) -> Listed:
     )
 
 
-def _ours(frame: dict[str, object]) -> tuple[str, float] | None:
+def _ours(frame: dict[str, Json]) -> tuple[str, float] | None:
     said = frame.get("syncam")
     if not isinstance(said, dict) or not isinstance(said.get("camera"), str):
         return None
@@ -183,7 +184,7 @@ def _ours(frame: dict[str, object]) -> tuple[str, float] | None:
     return (said["camera"], float(when)) if type(when) is int and abs(when) < 1e9 else None
 
 
-def _path(frame: dict[str, object], index: int) -> str:
+def _path(frame: dict[str, Json], index: int) -> str:
     path = frame.get("file_path", "")
     if not isinstance(path, str) or len(path) > _LONGEST_PATH:
         raise UserError(
@@ -195,7 +196,7 @@ def _path(frame: dict[str, object], index: int) -> str:
 # -- lenses ----------------------------------------------------------------------------------------------------------
 
 
-def _lens(frame: dict[str, object], document: dict[str, object], index: int) -> Lens:
+def _lens(frame: dict[str, Json], document: dict[str, Json], index: int) -> Lens:
     """The lens on the default sensor width, or the default lens where the file does not tell it."""
     sensor = Lens().sensor_width_mm
     for holder, place in ((frame, f"frames[{index}]."), (document, "")):
@@ -213,7 +214,7 @@ def _lens(frame: dict[str, object], document: dict[str, object], index: int) -> 
     return Lens()
 
 
-def _width(frame: dict[str, object], document: dict[str, object], index: int) -> float | None:
+def _width(frame: dict[str, Json], document: dict[str, Json], index: int) -> float | None:
     for key, factor in (("w", 1.0), ("cx", 2.0)):
         for holder, place in ((frame, f"frames[{index}]."), (document, "")):
             if key in holder:

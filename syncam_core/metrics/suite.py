@@ -70,7 +70,7 @@ class Metric:
 
     @property
     def arrow(self) -> str:
-        return "↑" if self.higher_is_better else "↓"
+        return "\u2191" if self.higher_is_better else "\u2193"
 
     def is_good(self, value: float) -> bool | None:
         if self.good is None or math.isnan(value):

@@ -132,7 +132,7 @@ class Table:
 
     def _latex(self) -> str:
         groups = [f"\\multicolumn{{{len(names)}}}{{c}}{{{_tex(heading)}}}" for heading, names in self.layout.groups]
-        headings = [h.replace("↑", "$\\uparrow$").replace("↓", "$\\downarrow$") for h in self.headings()]
+        headings = [h.replace("\u2191", "$\\uparrow$").replace("\u2193", "$\\downarrow$") for h in self.headings()]
         rows = [" & ".join([_tex(name), *map(_tex, cells)]) for name, cells in self.rows]
         body = [" & ".join(["", *groups]), " & ".join(["Method", *headings]), *rows]
         return "\n".join(

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from ..recapture.weights import ReCaptureWeights, write_recapture_weights
+from ..recapture.weights import SELF_ATTENTION, ReCaptureWeights, write_recapture_weights
 from ..synthetic.text import word_vectors
 from ..view_sync.weights import ViewSyncWeights, write_weights
 from .trainee import ReCaptureTrainee, Trainee
@@ -27,9 +27,9 @@ def export_view_sync(trainee: Trainee, path: Path, dtype: torch.dtype, source: s
 
 def export_recapture(trainee: ReCaptureTrainee, path: Path, dtype: torch.dtype, source: str) -> Path:
     """The small file of re-capture that SynCamLoadWeights reads, self-attention in it."""
-    module = {key: value.detach().cpu() for key, value in trainee.recapture.state_dict().items()}
-    own = {k: value.detach().cpu() for k, value in trainee.base.state_dict().items() if ".self_attn." in k}
-    weights = ReCaptureWeights(module, own, trainee.recapture.dim, len(trainee.recapture.blocks), {})
+    own = {key: value for key, value in trainee.base.state_dict().items() if SELF_ATTENTION in key}
+    tensors = {key: value.detach().cpu() for key, value in {**trainee.recapture.state_dict(), **own}.items()}
+    weights = ReCaptureWeights(tensors, trainee.recapture.dim, len(trainee.recapture.blocks), {})
     return write_recapture_weights(weights, path, source=source, dtype=dtype, overwrite=True, license_note=LICENSE_NOTE)
 
 

@@ -12,11 +12,12 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from ..disk.checkpoint import open_state_dict
+from ..disk.module_file import ModuleWeights
 from ..errors import UserError
 from ..recapture.module import ReCapture
-from ..recapture.weights import ReCaptureWeights, read_recapture_weights
+from ..recapture.weights import read_recapture_weights
 from ..view_sync.module import ViewSync, within_each_view
-from ..view_sync.weights import MODULE_KEY, ViewSyncWeights, read_weights
+from ..view_sync.weights import MODULE_KEY, read_weights
 from ..wan import layers
 from ..wan.attention import AttentionFunction, explicit_attention, scaled_dot_product
 from ..wan.transformer import Wan, WanConfig, initialize_wan
@@ -133,13 +134,12 @@ def build_recapture(config: ModelConfig, base: Wan) -> ReCapture:
     if config.recapture:
         weights = read_recapture_weights(config.recapture)
         check_sizes("model.recapture", weights, base)
+        base.load_state_dict({key: tensor.float() for key, tensor in weights.self_attention.items()}, strict=False)
         recapture.load_state_dict(weights.module)
-        own = {key: tensor.float() for key, tensor in weights.self_attention.items()}
-        base.load_state_dict(own, strict=False)
     return recapture
 
 
-def check_sizes(name: str, weights: ViewSyncWeights | ReCaptureWeights, base: Wan) -> None:
+def check_sizes(name: str, weights: ModuleWeights, base: Wan) -> None:
     sizes = base.config
     if (weights.dim, weights.depth) != (sizes.dim, sizes.num_layers):
         raise UserError(

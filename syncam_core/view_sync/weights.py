@@ -52,6 +52,7 @@ VIEW_SYNC_FILE = ModuleFile(
     block_shapes=block_shapes,
     recognizes=has_view_sync,
     instead=instead_of_view_sync,
+    weights=ViewSyncWeights,
 )
 MODULE_KEY = VIEW_SYNC_FILE.key
 expected_shapes, read_weights, write_weights = (

@@ -80,7 +80,9 @@ def test_every_template_is_readable_when_it_is_opened_with_no_node_on_another_an
     assert page.ours == []
 
 
-def test_the_demo_overlaps_nothing_after_its_run_scolds_nobody_and_shows_its_preview_while_it_works(page):
+def test_the_demo_overlaps_nothing_after_its_run_scolds_nobody_and_shows_its_preview_while_it_works(
+    page, request, tmp_path_factory
+):
     opened(page, template("syncam_demo"))
     in_app(
         page,
@@ -91,6 +93,7 @@ def test_the_demo_overlaps_nothing_after_its_run_scolds_nobody_and_shows_its_pre
     assert in_app(page, RUN) == ["execution_success", ""]
     page.wait_for_timeout(1500)
     assert overlapping(in_app(page, BOXES)) == []
+    picture(page, tmp_path_factory, f"demo_after_its_run_{renderer(request)}")
     assert page.evaluate("window.heard") == 4, "without any setting of the host's"
     assert words_on(page, "SynCamEncodeCameras", "warning") is None
 
@@ -148,17 +151,17 @@ def test_what_is_refused_when_queued_stands_on_the_node_and_goes_with_the_next_r
             const node = LiteGraph.createNode(type); node.pos = [100 + 500 * i, 150]; app.graph.add(node); return node; });
         rig.connect(0, meter, 0);
         app.canvas.ds.reset();
-        rig.widgets.find(w => w.name == 'elevations').value = '95';
+        rig.widgets.find(w => w.name == 'azimuths').value = 'front';
         await app.queuePrompt(0, 1);
         """,
     )
     page.wait_for_timeout(500)
     told = words_on(page, "SynCamRigOrbit", "problem")
-    assert told.startswith("'elevations' holds 95")
+    assert told.startswith("'azimuths' holds 'front'")
     shown = "words => [...document.querySelectorAll('textarea')].some(b => b.value == words && b.clientHeight > 20)"
     page.wait_for_function(shown, arg=told, timeout=20_000)
     picture(page, tmp_path_factory, f"refused_{renderer(request)}")
-    in_app(page, "app.graph._nodes[0].widgets.find(w => w.name == 'elevations').value = '9'")
+    in_app(page, "app.graph._nodes[0].widgets.find(w => w.name == 'azimuths').value = '0, 9'")
     assert in_app(page, RUN)[0] == "execution_success"
     assert words_on(page, "SynCamRigOrbit", "problem") is None
     inputs = in_app(page, "return Object.keys((await app.graphToPrompt()).output[app.graph._nodes[0].id].inputs)")
@@ -217,3 +220,20 @@ def test_the_blueprint_is_one_node_from_a_prompt_to_the_views(page):
     assert {"UNETLoader", "SynCamLoadWeights", "SynCamApply", "SynCamSampler", "SynCamDecodeViews"} <= set(kinds)
     assert kinds["SynCamEmptyLatent"]["width"] == 832
     assert kinds["SynCamRigOrbit"]["azimuths"] == "0, 30"
+
+
+@pytest.mark.parametrize("nodes_2", RENDERERS["argvalues"], ids=RENDERERS["ids"])
+def test_from_an_empty_profile_to_the_four_videos_of_the_demo_are_three_clicks(open_page, server, nodes_2):
+    """The host opens its templates by itself where nobody has been before."""
+    page = open_page(nodes_2, size=(1600, 900), settings={"Comfy.TutorialCompleted": False})
+    before = set((server.folder / "output").rglob("*.mp4"))
+    page.get_by_text("ComfyUI-SynCam").first.click()
+    page.get_by_text(template("syncam_demo").stem, exact=True).first.click()
+    page.wait_for_function("window.comfyAPI.app.app.graph._nodes.some(n => n.type == 'SynCamSaveViews')")
+    page.get_by_text("Run", exact=True).first.click()
+    page.wait_for_function(
+        "Object.values(window.comfyAPI.app.app.nodeOutputs).some(o => o.images?.length == 5 && o.animated?.[0])",
+        timeout=240_000,
+    )
+    written = [path.stem for path in set((server.folder / "output").rglob("*.mp4")) - before]
+    assert len([name for name in written if not name.endswith("_grid")]) == 4

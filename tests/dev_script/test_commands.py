@@ -1,6 +1,7 @@
 """What `dev.py test` and `dev.py check` run, and when the tests are shared between processes."""
 
 import re
+import signal
 from pathlib import Path
 
 import dev
@@ -122,3 +123,12 @@ def test_everything_is_run_and_one_failure_is_enough(ran):
 )
 def test_processes_are_used_where_there_is_something_to_share_and_nobody_says_otherwise(extra, cores, options):
     assert dev.side_by_side(extra, cores) == options
+
+
+def test_ctrl_c_ends_it_also_where_a_shell_has_started_it_in_the_background(ran):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        dev.main(["check"])
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -310,7 +310,7 @@ def with_matrix(matrix) -> dict:
     ("content", "said"),
     [
         ("", "empty"),
-        ("[" * 5000, "nested too deeply"),
+        ("[" * 100_000, "nested too deeply"),
         ([], "without 'frames'"),
         ({"frames": []}, "frames is an empty list"),
         ({"frames": [3]}, r"frames\[0\] is 3"),

@@ -83,13 +83,6 @@ def test_a_lone_camera_and_two_in_one_place_are_remarked(comfy, azimuths, words)
     assert (len(said) == 1 and words in said[0]) if words else said == []
 
 
-def test_the_length_is_handed_on_so_that_it_is_typed_once(comfy):
-    (rig,) = comfy.run("SynCamRigOrbit", azimuths="0, 20", elevations="0", distances="3")
-    cameras, length = comfy.run("SynCamEncodeCameras", rig=rig, length=13)
-    (latent,) = comfy.run("SynCamEmptyLatent", cameras=cameras, width=64, height=64, length=length)
-    assert latent["samples"].shape[2] == 4
-
-
 def test_all_cameras_of_a_file_come_in_unless_somebody_chooses(comfy):
     inputs = {one.id: one for one in comfy.nodes["SynCamLoadRig"].GET_SCHEMA().inputs}
     assert inputs["cameras"].default == ""

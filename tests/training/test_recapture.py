@@ -13,7 +13,7 @@ from syncam_core.datasets.collections.procedural import CameraRanges, procedural
 from syncam_core.datasets.footage import Kind
 from syncam_core.errors import UserError
 from syncam_core.recapture.module import ReCapture
-from syncam_core.recapture.weights import read_recapture_weights
+from syncam_core.recapture.weights import RECAPTURE_FILE
 from syncam_core.training.batches import Batches
 from syncam_core.training.config import Dropout, Mix, ModelConfig, Objective
 from syncam_core.training.export import export_base, export_recapture
@@ -131,7 +131,7 @@ def test_what_is_exported_is_read_as_authors_weights_are_and_goes_on(tmp_path):
             if parameter.requires_grad:
                 parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
     file = export_recapture(trainee, tmp_path / "recapture.safetensors", torch.float32, "a test")
-    read = read_recapture_weights(file)
+    read = RECAPTURE_FILE.read(file)
     assert (read.dim, read.depth, len(read.tensors)) == (128, 2, 28)
     assert read.metadata["source"] == "a test"
     again = build_trainee(ModelConfig(base=str(base), recapture=str(file), train="recapture"), Objective())

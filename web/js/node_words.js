@@ -3,7 +3,8 @@
 // there is nothing to say any more.
 
 import { app } from "../../../scripts/app.js";
-import { after } from "./shared/host.mjs";
+import { api } from "../../../scripts/api.js";
+import { after, nodeOf } from "./shared/host.mjs";
 import { showWords } from "./shared/node_text.mjs";
 
 /** By node: the keys of its output, of which the first is the name of the text, and what screen readers call it. */
@@ -17,15 +18,29 @@ const WORDS = {
 function isForTheDemo(node) {
   const { graph } = node;
   const from = (input) => graph.getNodeById(graph.getLink?.(input?.link)?.origin_id);
-  const applied = graph.nodes.filter(({ comfyClass }) => comfyClass === "SynCamApply");
+  const applied = graph._nodes.filter(({ comfyClass }) => comfyClass === "SynCamApply");
   const weights = applied
     .filter((one) => from(one.inputs.find(({ name }) => name === "cameras")) === node)
     .map((one) => from(one.inputs.find(({ name }) => name === "weights"))?.comfyClass);
   return weights.length > 0 && weights.every((origin) => origin === "SynCamDemoModel");
 }
 
+const HOSTS_TEXT = "$$node-text-preview"; // shows two lines of what a node says while it runs, in classic nodes
+
+/** What SynCam Sampler says before it begins, all of it. */
+function showExpectation({ detail }) {
+  const node = nodeOf(detail?.nodeId ?? detail?.node ?? "");
+  if (node?.comfyClass !== "SynCamSampler" || LiteGraph.vueNodesMode || !detail.text) return;
+  requestAnimationFrame(() => {
+    const cut = node.widgets.find(({ name }) => name === HOSTS_TEXT);
+    if (cut) node.removeWidget(cut);
+    showWords(node, "expectation", "What to expect", String(detail.text));
+  });
+}
+
 app.registerExtension({
   name: "syncam.NodeWords",
+  setup: () => api.addEventListener("progress_text", showExpectation),
   nodeCreated(node) {
     const words = WORDS[node.comfyClass];
     if (!words) return;

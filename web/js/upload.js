@@ -59,6 +59,9 @@ app.registerExtension({
     };
     const button = node.addWidget("button", "upload", null, press, { serialize: false });
     button.serialize = false;
-    texts.then((t) => (button.label = t(kind.text)));
+    texts.then((t) => {
+      button.label = t(kind.text);
+      node.graph?.setDirtyCanvas(true, true);
+    });
   },
 });

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from ...errors import UserError
+from ..json_text import Json
 from .values import is_finite, number
 
 MAX_DEPTH = 100  # of metadata
 
 
-def check_metadata(metadata: dict[str, object]) -> None:
+def check_metadata(metadata: dict[str, Json]) -> None:
     """Refuse numbers that JSON cannot hold, and a depth that other readers may not survive."""
-    pending: list[tuple[object, tuple | None, int]] = [
+    pending: list[tuple[Json, tuple | None, int]] = [
         (metadata, None, 1)
     ]  # value, (its key, and so up to the top), depth
     while pending:

@@ -23,6 +23,7 @@ export function showChips(player) {
         },
         numberOf(view),
         h("span", { text: name }),
+        h("small", { text: letterOf(view) }), // what the cut list calls it
       ),
     ),
   );
@@ -123,7 +124,7 @@ export function showCuts(player) {
       const end = Math.min(cuts[index + 1]?.frame ?? player.last, player.last);
       if (frame > player.last) return [];
       const mark = h("i", {
-        text: letterOf(view),
+        text: `${view + 1} ${letterOf(view)}`,
         style: { left: `${place(frame)}%`, width: `${Math.max(place(end) - place(frame), 0.5)}%` },
       });
       mark.style.setProperty("--color", player.film.views[view].color);

@@ -3,6 +3,7 @@
 import { h, icon, iconButton, ownHistory } from "../shared/dom.mjs";
 
 export const SPEEDS = [0.1, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2];
+const EDGE_PX = 5; // how near to the edge of a shot it is taken
 const MODES = { all: "g", one: "s", wipe: "w", cut: "c" };
 
 const glyphButton = (name, label, onclick, action) =>
@@ -165,18 +166,36 @@ function timeBar(player) {
 
 function listenToTrack(player) {
   let start = null; // the frame where the pointer went down
+  let trimmed = -1; // the cut that is pulled
   const frameUnder = (event) => {
     const box = player.rail.getBoundingClientRect();
     return Math.round(Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1) * player.last);
   };
+  /** The cut whose edge is under the pointer, in the lower part of the track, where the shots are; -1 for none. */
+  const cutUnder = (event) => {
+    const box = player.rail.getBoundingClientRect();
+    const cuts = player.cuts ?? [];
+    if (event.clientY < box.top + box.height * 0.55 || player.options.cuts.linked()) return -1;
+    const at = ({ frame }) => box.left + (box.width * frame) / Math.max(1, player.last);
+    return cuts.findLastIndex((cut, index) => index > 0 && Math.abs(at(cut) - event.clientX) <= EDGE_PX);
+  };
   player.track.addEventListener("pointerdown", (event) => {
     if (event.button !== 0 || !player.film) return;
     player.pause();
-    start = frameUnder(event);
     player.track.setPointerCapture(event.pointerId);
+    trimmed = event.shiftKey ? -1 : cutUnder(event);
+    if (trimmed > 0) {
+      player.history.push(player.options.cuts.read());
+      return;
+    }
+    start = frameUnder(event);
     if (!event.shiftKey) player.seek(start);
   });
   player.track.addEventListener("pointermove", (event) => {
+    if (trimmed > 0) {
+      player.moveCut(trimmed, frameUnder(event));
+      player.seek(player.cuts[trimmed].frame);
+    } else player.track.style.cursor = cutUnder(event) > 0 ? "ew-resize" : "";
     if (start === null) return;
     const now = frameUnder(event);
     if (event.shiftKey) player.setLoop(now === start ? null : [Math.min(now, start), Math.max(now, start)]);
@@ -185,6 +204,7 @@ function listenToTrack(player) {
   for (const kind of ["pointerup", "pointercancel"])
     player.track.addEventListener(kind, () => {
       start = null;
+      trimmed = -1;
     });
 }
 
@@ -226,7 +246,10 @@ export function pressKey(player, event) {
   else if (key === " ") player.toggle();
   else if (/^Digit[1-9]$/.test(event.code) && event.shiftKey && player.mode === "wipe")
     player.selectOther(Number(event.code.at(-1)) - 1);
-  else if (/^[1-9]$/.test(key)) player.select(Number(key) - 1);
+  else if (/^Digit\d$/.test(event.code) && event.shiftKey) player.select(Number(event.code.at(-1)) + 9);
+  else if (/^\d$/.test(key)) player.select(key === "0" ? 9 : Number(key) - 1);
+  else if (key === "j" || key === "l") player.shuttle(key === "j" ? -1 : 1);
+  else if (key === "k") player.pause();
   else if (key === "ArrowLeft" || key === "ArrowRight")
     player.step((key === "ArrowLeft" ? -1 : 1) * (event.shiftKey ? 10 : 1));
   else if (key === "Home") player.seek(player.region[0]);

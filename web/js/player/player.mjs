@@ -134,11 +134,22 @@ export class Player {
     else this.start();
   }
 
-  start() {
+  /** As editing programs do it with J and L: play in a direction, and faster when it is asked for again. */
+  shuttle(direction) {
+    if (this.playing && this.direction === direction) this.faster(1);
+    else {
+      this.pause();
+      this.start(direction);
+    }
+  }
+
+  start(direction = 1) {
     if (!this.film || this.failed || this.playing) return;
     this.playing = true;
+    this.direction = direction;
     const [first, last] = this.region;
-    if (this.wanted < first || this.wanted >= last) this.seek(first);
+    if (direction > 0 && (this.wanted < first || this.wanted >= last)) this.seek(first);
+    if (direction < 0 && (this.wanted <= first || this.wanted > last)) this.seek(last);
     this.position = this.wanted;
     let before = null;
     const tick = (now) => {
@@ -147,7 +158,8 @@ export class Player {
         this.pause();
         return;
       }
-      if (before !== null) this.#advance((now - before) / 1000);
+      if (before !== null && direction > 0) this.#advance((now - before) / 1000);
+      else if (before !== null) this.#goBack((now - before) / 1000);
       before = now;
       this.request = requestAnimationFrame(tick);
     };
@@ -177,6 +189,20 @@ export class Player {
     this.position = reached === target ? aim : reached + 0.999;
     if (reached !== this.frame) this.#show(reached);
     this.reel.look(reached === target ? target : reached >= last ? first : reached + 1, this.region);
+  }
+
+  /** Go back by a time, as far as all views have the frame. */
+  #goBack(seconds) {
+    const [first, last] = this.region;
+    const next = this.position - Math.min(seconds * this.film.rate * this.speed, last - first);
+    const aim = next < first ? last + 0.999 - (first - next) : next;
+    const target = Math.floor(aim);
+    if (target !== this.frame && !this.reel.has(target)) {
+      this.reel.look(target, this.region);
+      return;
+    }
+    this.position = aim;
+    if (target !== this.frame) this.#show(target);
   }
 
   pause() {
@@ -300,6 +326,17 @@ export class Player {
     this.cutsChanged();
   }
 
+  /** Move the beginning of a shot, up to its neighbours. */
+  moveCut(index, frame) {
+    const { cuts } = this;
+    if (!cuts?.[index] || index === 0 || this.options.cuts.linked()) return;
+    const least = cuts[index - 1].frame + 1;
+    const most = (cuts[index + 1]?.frame ?? this.last + 1) - 1;
+    const moved = cuts.map((cut, at) => (at === index ? { ...cut, frame: Math.min(Math.max(frame, least), most) } : cut));
+    this.options.cuts.write(writeCuts(moved, this.names));
+    this.cutsChanged();
+  }
+
   undoCut() {
     if (this.options.cuts.linked()) return;
     if (this.history.length) this.options.cuts.write(this.history.pop());
@@ -317,7 +354,10 @@ export class Player {
 
   /** The cut list is another one than before. */
   cutsChanged() {
-    if (this.problem && !this.failed) this.problem = "";
+    if (!this.failed) {
+      const isBad = this.film && this.options.cuts.read() && this.cuts === null;
+      this.problem = isBad ? this.t("badCuts", { entry: `“${this.badEntry}”` }) : "";
+    }
     showCuts(this);
     showNote(this);
     showButtons(this);

@@ -34,6 +34,9 @@ export function arrange(player) {
     if (wiping) {
       player.places.push({ ...player.picture, view: player.other, from: player.share });
       showLabel(player, 1, player.other, player.picture);
+      const [left, right] = player.labels;
+      const narrow = left.offsetWidth + right.offsetWidth + 15 > player.picture.width;
+      if (narrow) right.style.top = `${player.picture.y + player.picture.height - right.offsetHeight - 5}px`;
       Object.assign(player.divider.style, {
         left: `${player.picture.x + player.picture.width * player.share}px`,
         top: `${player.picture.y}px`,

@@ -1,9 +1,12 @@
 // What can be done with the cameras: every edit is one step of the store.
 
 import { MAX_NAME_LENGTH, MAX_VIEWS } from "../../lib/rig.mjs";
-import { freeColor, freeName, hasRoom, newCamera, poseAt, tidy } from "./camera.mjs";
+import { freeColor, freeName, hasRoom, isMoving, keyAt, newCamera, poseAt, tidy } from "./camera.mjs";
+import { distanceOf } from "./shots.mjs";
 import { keyedDocument, lengthOf, withoutKeyframe } from "./timeline.mjs";
 import { camerasOf } from "./toolbar.mjs";
+
+const LEFT_OUT = "left_out"; // metadata key; nodes/rigs/editor.py leaves these cameras out
 
 /** The editor's commands; the editor itself has the store, the view and the words. */
 export class Commands {
@@ -28,11 +31,11 @@ export class Commands {
     this.refresh(new Set());
   }
 
-  /** Put cameras after the chosen one. */
-  #insert(camera) {
-    const { doc, selected } = this.store;
+  /** Put a camera after the chosen one, or at another place. */
+  #insert(camera, at = this.store.selected + 1) {
+    const { doc } = this.store;
     if (!this.#checkRoom(1)) return;
-    this.store.commit({ ...doc, cameras: doc.cameras.toSpliced(selected + 1, 0, camera) }, { select: selected + 1 });
+    this.store.commit({ ...doc, cameras: doc.cameras.toSpliced(at, 0, camera) }, { select: at });
   }
 
   #checkRoom(more) {
@@ -41,7 +44,7 @@ export class Commands {
     return false;
   }
 
-  /** One more camera, beside the chosen one. */
+  /** One more camera, seen from beside the chosen one; it comes last, so that its number is the one in its name. */
   addCamera() {
     const { cameras } = this.store.doc;
     const pose = poseAt(this.store.camera, this.store.frame);
@@ -52,7 +55,8 @@ export class Commands {
       });
     let azimuth = pose.azimuth + 15;
     for (let tries = 0; taken(azimuth) && tries < 24; tries += 1) azimuth += 15;
-    this.#insert(newCamera(cameras, { ...pose, azimuth: tidy(azimuth), roll: 0 }, "", this.store.camera.lens));
+    const camera = newCamera(cameras, { ...pose, azimuth: tidy(azimuth), roll: 0 }, "", this.store.camera.lens);
+    this.#insert(camera, cameras.length);
   }
 
   duplicate() {
@@ -105,6 +109,41 @@ export class Commands {
     this.view?.fit();
   }
 
+  /** Move the chosen camera to where its lens takes a shot of a size. @param {keyof import("./shots.mjs").SHOTS} size */
+  frameAs(size) {
+    const { camera } = this.store;
+    const distance = tidy(distanceOf(size, camera.lens, this.aspect), 2);
+    this.store.pose({ distance });
+  }
+
+  /** Names of cameras that stay in the editor and are not filmed. */
+  get leftOut() {
+    const names = this.store.doc.metadata?.[LEFT_OUT];
+    return Array.isArray(names) ? names : [];
+  }
+
+  get isLeftOut() {
+    return this.leftOut.includes(this.store.camera.name);
+  }
+
+  get canLeaveOut() {
+    return this.isLeftOut || this.leftOut.length + 1 < this.store.doc.cameras.length;
+  }
+
+  /** Film the chosen camera no more, or again. */
+  toggleLeftOut() {
+    if (!this.canLeaveOut) return;
+    const { name } = this.store.camera;
+    this.#leaveOut(this.isLeftOut ? this.leftOut.filter((one) => one !== name) : [...this.leftOut, name]);
+  }
+
+  #leaveOut(names, doc = this.store.doc) {
+    const there = names.filter((name) => doc.cameras.some((camera) => camera.name === name));
+    const { [LEFT_OUT]: _, ...metadata } = doc.metadata ?? {};
+    if (there.length) metadata[LEFT_OUT] = there;
+    this.store.commit({ ...doc, metadata: Object.keys(metadata).length ? metadata : null });
+  }
+
   /** @returns {boolean} whether the chosen camera has the name now */
   rename(text) {
     const { doc, selected, camera } = this.store;
@@ -115,7 +154,9 @@ export class Commands {
       this.complain(this.t("nameTaken", { name }));
       return false;
     }
-    this.store.change(selected, { ...camera, name });
+    const renamed = { ...doc, cameras: doc.cameras.map((old, index) => (index === selected ? { ...camera, name } : old)) };
+    if (this.isLeftOut) this.#leaveOut(this.leftOut.map((one) => (one === camera.name ? name : one)), renamed);
+    else this.store.commit(renamed);
     return true;
   }
 
@@ -124,11 +165,21 @@ export class Commands {
   }
 
   addKeyframe() {
-    this.store.commit(keyedDocument(this.store.doc, this.store.selected, this.store.frame));
+    const { doc, selected, camera, frame } = this.store;
+    if (!isMoving(camera) && keyAt(camera, frame) >= 0) {
+      // The first key of a camera that stands still: from now on another frame is another key.
+      this.store.commit({
+        ...doc,
+        frames: lengthOf(doc),
+        cameras: doc.cameras.map((old, index) => (index === selected ? { ...old, isKeyed: true } : old)),
+      });
+      this.say(this.t("firstKey", { frame }), 6000);
+    } else this.store.commit(keyedDocument(doc, selected, frame));
   }
 
   deleteKeyframe() {
-    this.store.change(this.store.selected, withoutKeyframe(this.store.camera, this.store.frame));
+    const { camera, selected, frame } = this.store;
+    this.store.change(selected, isMoving(camera) ? withoutKeyframe(camera, frame) : { ...camera, isKeyed: false });
   }
 
   /** Another length; keyframes beyond it go. */

@@ -2,7 +2,9 @@
 
 import { measure } from "../../lib/meter.mjs";
 import { bake, parseRig, writeRig } from "../../lib/rig.mjs";
-import { anchorOf, anchored, isMoving, poseAt, tidy, usesMatrices } from "./camera.mjs";
+import { PICTURE_ASPECT, anchorOf, anchored, isMoving, poseAt, tidy, usesMatrices } from "./camera.mjs";
+import { acrossTheLine, shotOf } from "./shots.mjs";
+import { showTaken } from "./shots_taken.mjs";
 import { Commands } from "./commands.mjs";
 import { h, iconButton, ownHistory } from "../shared/dom.mjs";
 import { listenForRigs } from "./exchange.mjs";
@@ -46,6 +48,7 @@ export class Editor extends Commands {
     this.mode = "free";
     this.meter = null;
     this.anchor = [0, 0, 0];
+    this.aspect = PICTURE_ASPECT;
     this.problem = "";
     this.seed = "";
     this.isLinked = false;
@@ -116,6 +119,7 @@ export class Editor extends Commands {
       this.#showNote();
       return;
     }
+    this.view.aspect = this.aspect;
     this.view.thumbnails.canvasOf = (index) => this.list.canvasOf(index);
     this.interaction = new Interaction(this.view, this.store, this.options, () =>
       this.stage.focus({ preventScroll: true }),
@@ -222,6 +226,14 @@ export class Editor extends Commands {
     }
   }
 
+  /** @param {number | null} aspect width by height of the pictures that the cameras take; null where nobody knows */
+  setAspect(aspect) {
+    this.aspect = aspect ?? PICTURE_ASPECT;
+    if (!this.view || this.view.aspect === this.aspect) return;
+    this.view.aspect = this.aspect;
+    this.view.draw();
+  }
+
   #takeOver() {
     this.store.commit(this.#read(this.seed), { select: 0 });
     this.view?.fit();
@@ -231,6 +243,7 @@ export class Editor extends Commands {
     if (what.has("doc")) {
       if (this.store.doc !== this.lastDoc) {
         this.lastDoc = this.store.doc;
+        this.list.forgetTaken();
         this.problem = "";
         this.#measureSoon(METER_DELAY_MS);
       }
@@ -289,12 +302,15 @@ export class Editor extends Commands {
   }
 
   #showHint() {
-    const { selected, camera } = this.store;
+    const { selected, camera, frame, doc } = this.store;
     const verdict = this.verdictOf(selected);
     this.hint.hidden = !verdict;
     if (!verdict) return;
     this.hint.firstChild.dataset.verdict = verdict;
-    this.hint.lastChild.textContent = `${camera.name} · ${this.t(verdict)}`;
+    const pose = poseAt(camera, frame);
+    const line = selected > 0 && acrossTheLine(poseAt(doc.cameras[0], frame), pose) ? this.t("acrossLine") : "";
+    const words = [camera.name, this.t(shotOf(pose, camera.lens, this.aspect)), this.t(verdict), line];
+    this.hint.lastChild.textContent = words.filter(Boolean).join(" · ");
   }
 
   /** What a screen reader says about a camera. */
@@ -390,6 +406,11 @@ export class Editor extends Commands {
     if (error) this.complain(this.t("notARig", { problem: error }));
     else this.take(text);
     return !error;
+  }
+
+  /** Show on the cards what was generated. @param {string[]} urls of the videos, in the order of the cameras */
+  showTaken(urls) {
+    return showTaken(this, urls);
   }
 
   /** Have the cameras of a rig JSON that the pack has judged. */

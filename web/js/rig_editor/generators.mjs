@@ -111,6 +111,9 @@ export const PRESETS = [
   ["presetEl45", [level("level", 0, 3), ["high", 0, 45, 3]]],
   ["presetClose", [level("close", 0, 1.5), level("wide", 0, 4)]],
   ["presetBoth", [level("front", 0, 3), ["high side", 60, 30, 3]]],
+  // of two people who face each other across azimuth 0: all cameras stay on one side of the line between them
+  ["presetInterview", [level("wide", 0, 4), level("A", 25, 2), level("B", -25, 2)]],
+  ["presetShoulder", [level("master", 0, 4), ["over A", 65, 8, 2.4], ["over B", -65, 8, 2.4]]],
 ];
 
 /** @returns {NamedPose[]} of a preset */

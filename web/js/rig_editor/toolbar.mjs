@@ -7,6 +7,7 @@ import { chooseFile, copyJson, saveFile } from "./exchange.mjs";
 import { choiceField, numberField } from "./fields.mjs";
 import { GENERATORS, GeneratorError, PRESETS, presetPoses } from "./generators.mjs";
 import { menu } from "./menu.mjs";
+import { SHOTS } from "./shots.mjs";
 import { MODES } from "./view.mjs";
 
 const MODE_LABELS = { free: "viewFree", top: "viewTop", side: "viewSide", front: "viewFront", look: "viewLook" };
@@ -69,7 +70,7 @@ function addMenu(editor, opener) {
   return menu(
     t("add"),
     [
-      [t("addCamera"), () => editor.addCamera(), full],
+      [`${t("addCamera")} (N)`, () => editor.addCamera(), full],
       [t("duplicate"), () => editor.duplicate(), full],
       [t("mirrorCopy"), () => editor.mirror(true), full],
       ...(bridges.length
@@ -103,7 +104,10 @@ function fileMenu(editor, opener) {
       [t("pasteJson"), () => popover.open(pasteForm(editor), opener)],
       [t("openFile"), () => chooseFile(editor)],
       [t("saveFile"), () => saveFile(editor)],
+      t("shotSizes"),
+      ...Object.keys(SHOTS).map((size) => [t(size), () => editor.frameAs(size)]),
       t("cameras"),
+      [t(editor.isLeftOut ? "takeIn" : "leaveOut"), () => editor.toggleLeftOut(), !editor.canLeaveOut],
       [t("mirror"), () => editor.mirror(false)],
       [t("makeReference"), () => editor.move(-editor.store.selected), editor.store.selected === 0],
       ...(best > 0

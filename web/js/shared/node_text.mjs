@@ -24,18 +24,19 @@ export function addText(node, name, label, role) {
   return widget;
 }
 
-/** Shows words on a node, which grows for them, or takes them away again where there are none. */
+/** Shows words on a node, which grows for them as far as it has no room, or takes them away where there are none. */
 export function showWords(node, name, label, words, role = "status") {
   const there = textOn(node, name);
   const [width, height] = node.size;
   if (words) {
+    const least = node.computeSize()[1];
     const widget = there ?? addText(node, name, label, role);
     widget.value = words;
     if (there) return;
     widget.heightBefore = height;
     const wide = Math.max(width, LEAST_WIDTH_PX);
     const lines = words.split("\n").reduce((sum, line) => sum + Math.ceil((line.length * CHARACTER_PX) / wide), 1);
-    node.setSize([wide, height + lines * LINE_PX]);
+    node.setSize([wide, Math.max(height, least + lines * LINE_PX)]);
   } else if (there) {
     node.removeWidget(there);
     node.setSize([width, Math.min(height, there.heightBefore)]);
