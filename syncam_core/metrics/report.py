@@ -32,9 +32,9 @@ def run(
     """Measure takes one after another. Raises UserError for no take at all; what cannot be measured says why."""
     single = [name for name in names if name not in SET_METRICS]
     sets = [name for name in names if name in SET_METRICS]
-    told, features = [], _Features(bench, sets if reference is not None else ())
+    given, told, features = bench.truth, [], _Features(bench, sets if reference is not None else ())
     for place, take in enumerate(takes):
-        bench.truth = truth_of(place) if truth_of is not None else bench.truth
+        bench.truth = truth_of(place) if truth_of is not None else given
         measured: dict[str, Measured | str] = {}
         for name in single:
             show(take.name, METRICS[name].title)
@@ -42,6 +42,7 @@ def run(
         show(take.name, "features")
         features.add(take)
         told.append({**_facts(take), "metrics": {name: _told(one, name) for name, one in measured.items()}})
+    bench.truth = given
     if not told:
         raise UserError("there is no take; give a folder that SynCam Save Views wrote into.")
     theirs = _Features(bench, sets if reference is not None else ())
