@@ -6,11 +6,12 @@ from . import (
     demo_model,
     dual_guider,
     given_views,
+    parallel,
     recapture,
     sampler,
     view_control,
     weights,
 )
 
-MODULES = (cameras, weights, apply, view_control, given_views, sampler, dual_guider, recapture, demo_model)
+MODULES = (cameras, weights, apply, view_control, parallel, given_views, sampler, dual_guider, recapture, demo_model)
 NODES = [node for module in MODULES for node in module.NODES]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -34,6 +34,8 @@ def sample(
     shift: float = 5.0,
     mode: str = "full",  # "masked": every view attends to itself alone; "off": the base alone
     mixed_precision: bool = True,
+    model: Callable[..., Tensor] | None = None,  # in place of the base: called as it is
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Tensor:  # (scenes, views, channels, frames, height, width)
     """Euler steps of the flow with classifier-free guidance, all scenes in one batch. The noise of a scene depends on
     its seed and shape alone, so the modes can be compared."""
@@ -50,9 +52,9 @@ def sample(
     levels = sigmas(steps, shift)
     was_training = trainee.training
     trainee.eval()
-    for sigma, following in pairwise(levels):
+    for done, (sigma, following) in enumerate(pairwise(levels)):
         with torch.autocast(device.type, torch.bfloat16, enabled=mixed_precision):
-            both = trainee.base(
+            both = (model or trainee.base)(
                 torch.cat([x, x]),
                 torch.full((2 * len(x),), 1000 * sigma, device=device),
                 context,
@@ -63,5 +65,6 @@ def sample(
             )
         positive, negative_velocity = both.float().chunk(2)
         x = x + (following - sigma) * torch.lerp(negative_velocity, positive, guidance)
+        progress(done + 1, steps)
     trainee.train(was_training)
     return x.unflatten(0, (scenes, views)).cpu()
