@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from models import Pair, Shape, new_once
+from models import Pair, ReCapturePair, Shape, new_once
 
 
 def nothing_kept(function: Callable, q, k, v, heads: int, **_):
@@ -22,11 +23,14 @@ def counted_peak(pair: Pair, shape: Shape, coupling: str, memory: str) -> int:
     from live_bytes import LiveBytes
 
     inputs = pair.inputs(shape)
-    options = pair.options(inputs, new_once(), coupling=coupling, memory="whole")
+    settings = {} if isinstance(pair, ReCapturePair) else {"coupling": coupling}
+    options = pair.options(inputs, new_once(), memory="whole", **settings)
     options["optimized_attention_override"] = nothing_kept
     if memory != "whole":
-        most = pair.patch.tokens_at_once(memory, pair.widths.dim, 2, math.inf)
-        options[pair.patch.KEY] = options[pair.patch.KEY]._replace(most_tokens=most)
+        most = sys.modules["syncam_pack.syncam_core.view_sync.memory"].tokens_at_once(
+            memory, pair.widths.dim, 2, math.inf
+        )
+        options[pair.step] = options[pair.step]._replace(most_tokens=most)
     with LiveBytes() as live:
         pair.ours(inputs, options)
     return live.peak

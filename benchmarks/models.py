@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from plain import PlainWan
+from plain import PlainReCaptureBlock, PlainWan
 from torch import Tensor
 
 TEXT_DIM, WORDS = 4096, 512
@@ -52,6 +52,7 @@ class Pair:
 
         self.widths, self.dtype, self.device = widths, dtype, torch.device(device)
         self.patch = sys.modules["syncam_pack.nodes.host.view_sync_patch"]
+        self.step = sys.modules["syncam_pack.nodes.host.wan_block"].STEP
         module = sys.modules["syncam_pack.syncam_core.view_sync.module"]
         config = comfy.supported_models.WAN21_T2V(
             {
@@ -116,19 +117,67 @@ class Pair:
         if once is not None:
             options[self.patch.ONCE] = once
         wrapper = self.patch.view_sync_of(patched)
-        views = len(inputs.x)
-        step = wrapper.prepare(patched.model, inputs.x, torch.tensor([0.7]), [1.0] * views, options, None)
-        options[self.patch.KEY] = step
+        options[self.step] = wrapper.step(patched.model, inputs.x, torch.tensor([0.7]), options, {})
         return options
 
     def ours(self, inputs: SimpleNamespace, options: dict) -> Tensor:
-        step = options[self.patch.KEY]._replace(blocks_run=[])
+        step = options[self.step]._replace(blocks_run=[])
         # The forward writes into its options.
-        return self.forward(inputs, {**options, self.patch.KEY: step})
+        return self.forward(inputs, {**options, self.step: step})
 
     def forward(self, inputs: SimpleNamespace, options: dict) -> Tensor:
         x = inputs.x.to(self.dtype)
         return self.base.model.diffusion_model(x, inputs.timestep, inputs.text, transformer_options=options)
+
+
+class ReCapturePair(Pair):
+    """The same weights with ReCamMaster's module in place of view sync; its self-attention is the base's."""
+
+    def __init__(self, widths: Widths, dtype: torch.dtype, device: str = "cpu"):
+        super().__init__(widths, dtype, device)
+        import comfy.model_patcher
+        import comfy.ops
+
+        self.recapture = sys.modules["syncam_pack.nodes.host.recapture_patch"]
+        kind = sys.modules["syncam_pack.syncam_core.recapture.module"].ReCapture
+        module = kind(widths.dim, widths.depth, self.device, dtype, comfy.ops.manual_cast).requires_grad_(False)
+        if not self.is_meta:
+            draw(module)
+        own = {k: v for k, v in self.base.model.diffusion_model.state_dict().items() if ".self_attn." in k}
+        module.self_attention = own
+        self.module = comfy.model_patcher.ModelPatcher(module, self.device, self.device)
+        self._state = {**self.base.model.diffusion_model.state_dict(), **module.state_dict()}
+
+    def plain(self) -> PlainWan:
+        w = self.widths
+        with torch.device("meta"):
+            model = PlainWan(w.dim, w.ffn, w.heads, w.depth, TEXT_DIM, PlainReCaptureBlock)
+        model.load_state_dict(self._state, assign=True)
+        return model.eval().requires_grad_(False)
+
+    def inputs(self, shape: Shape) -> SimpleNamespace:
+        """Those of as many trajectories as ``shape`` has views, and one source of the same size."""
+        inputs = super().inputs(shape)
+        size = inputs.x[:1].shape
+        inputs.source = torch.empty(size, device="meta") if self.is_meta else torch.randn(size) / 2
+        return inputs
+
+    def options(self, inputs: SimpleNamespace, once=None, memory: str = "auto") -> dict:
+        patch = self.recapture
+        trajectories = sys.modules["syncam_pack.syncam_core.cameras.trajectories"].TrajectoryEncoding(inputs.poses)
+        block = sys.modules["syncam_pack.nodes.host.wan_block"].BlockPatch
+        replaced = {("double_block", i): block(i) for i in range(self.widths.depth)}
+        options = {"patches_replace": {"dit": replaced}, "cond_or_uncond": [0]}
+        if once is not None:
+            options[patch.ONCE] = once
+        wrapper = patch.ReCaptureWrapper(self.module, trajectories, memory, inputs.source)
+        options[self.step] = wrapper.step(self.base.model, inputs.x, torch.tensor([0.7]), options, {})
+        return options
+
+    def forward(self, inputs: SimpleNamespace, options: dict) -> Tensor:
+        x, source = inputs.x.to(self.dtype), inputs.source.to(self.dtype).expand_as(inputs.x)
+        model = self.base.model.diffusion_model
+        return model(x, inputs.timestep, inputs.text, time_dim_concat=source, transformer_options=options)
 
 
 def new_once():

@@ -7,7 +7,6 @@ attention's output layer and the projector are two matrices. The rotary code is 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -93,17 +92,34 @@ class PlainBlock(nn.Module):
         return x + ffn_gate * self.ffn(y)
 
 
-class PlainWan(nn.Module):
-    """Takes the state dict of the host's model together with that of an unfolded module."""
+class PlainReCaptureBlock(PlainBlock):
+    """ReCamMaster's, with the arguments of the other: cameras before self-attention, of the target and again of the source."""
 
-    def __init__(self, dim: int, ffn: int, heads: int, depth: int, text_dim: int):
+    def __init__(self, dim: int, ffn: int, heads: int):
+        super().__init__(dim, ffn, heads)
+        del self.mvs_attn, self.modulation_mvs
+
+    def forward(self, x, text, time, poses, turn, view_turn, attention):  # poses (videos, frames of the target, 12)
+        shift, scale, gate, ffn_shift, ffn_scale, ffn_gate = (self.modulation + time).chunk(6, dim=1)
+        cameras = self.cam_encoder(poses).repeat(1, 2, 1)
+        y = self.norm1(x) * (1 + scale) + shift + cameras.repeat_interleave(x.shape[1] // cameras.shape[1], dim=1)
+        x = x + gate * self.projector(self.self_attn(y, y, attention, turn))
+        x = x + self.cross_attn(self.norm3(x), text, attention)
+        y = self.norm2(x) * (1 + ffn_scale) + ffn_shift
+        return x + ffn_gate * self.ffn(y)
+
+
+class PlainWan(nn.Module):
+    """Takes the state dict of the host's model together with that of an unfolded module, or of re-capture's."""
+
+    def __init__(self, dim: int, ffn: int, heads: int, depth: int, text_dim: int, block: type[PlainBlock] = PlainBlock):
         super().__init__()
         self.dim, self.heads = dim, heads
         self.patch_embedding = nn.Conv3d(16, dim, (1, 2, 2), (1, 2, 2))
         self.text_embedding = nn.Sequential(nn.Linear(text_dim, dim), nn.GELU(approximate="tanh"), nn.Linear(dim, dim))
         self.time_embedding = nn.Sequential(nn.Linear(256, dim), nn.SiLU(), nn.Linear(dim, dim))
         self.time_projection = nn.Sequential(nn.SiLU(), nn.Linear(dim, 6 * dim))
-        self.blocks = nn.ModuleList(PlainBlock(dim, ffn, heads) for _ in range(depth))
+        self.blocks = nn.ModuleList(block(dim, ffn, heads) for _ in range(depth))
         self.head = nn.Module()
         self.head.norm, self.head.head = nn.LayerNorm(dim, EPS, elementwise_affine=False), nn.Linear(dim, 64)
         self.head.modulation = nn.Parameter(torch.empty(1, 2, dim))
@@ -115,7 +131,10 @@ class PlainWan(nn.Module):
         context: Tensor,  # (views, words, text_dim)
         poses: Tensor,  # (views, frames, 12)
         attention: Attention = fused_attention,
+        source: Tensor | None = None,  # of re-capture, as x
     ) -> Tensor:
+        asked = x.shape[2]
+        x = x if source is None else torch.cat([x, source], dim=2)
         views, frames, rows, columns = len(x), x.shape[2], x.shape[3] // 2, x.shape[4] // 2
         dtype = self.head.modulation.dtype
         tokens = self.patch_embedding(x.to(self.patch_embedding.weight.dtype)).flatten(2).transpose(1, 2).to(dtype)
@@ -136,4 +155,4 @@ class PlainWan(nn.Module):
         shift, scale = (self.head.modulation + time[:, None]).chunk(2, dim=1)
         out = self.head.head(self.head.norm(tokens) * (1 + scale) + shift)
         out = rearrange(out, "v (f h w) (p q c) -> v c f (h p) (w q)", f=frames, h=rows, w=columns, p=2, q=2)
-        return out if math.prod(out.shape) == math.prod(x.shape) else out[..., : x.shape[3], : x.shape[4]]
+        return out[:, :, :asked, : x.shape[3], : x.shape[4]]

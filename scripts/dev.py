@@ -9,10 +9,14 @@
 
 Which ComfyUI: the one that COMFYUI_PATH names; else the one in whose custom_nodes folder this checkout stands; else a
 pinned release, set up once in a per-user cache folder. Into the first two nothing is installed and nothing is written.
+
+The whole suite is run with that ComfyUI; then, with a pinned one, the browser tests once more with the newest frontend
+and, at the same time, the tests that need no ComfyUI with the newest libraries. What the package index has is looked
+up once a week; without a network, what the cache holds is used. A table at the end says which versions were tested.
 """
 
 # Only the standard library, here and in the dev_*.py files: dev_host.py finds the ComfyUI, dev_install.py sets the
-# pinned one up, dev_pack.py shows it this checkout, dev_server.py starts it and runs a job on it, dev_terminal.py talks
+# pinned one up, dev_layers.py what is newer than it, dev_pack.py shows it this checkout, dev_server.py starts it and runs a job on it, dev_terminal.py talks
 # to the person.
 
 from __future__ import annotations
@@ -31,6 +35,7 @@ from pathlib import Path
 
 from dev_host import Comfy, environment_for_tests, find_comfy
 from dev_install import DEFAULT_HOST, HOSTS, PACK, PYTHON_MIN, ROOT, cache_folder, find_python
+from dev_layers import Layer, further_layers, run_layers, table, versions_of
 from dev_pack import show_pack
 from dev_server import (
     answers,
@@ -166,13 +171,29 @@ def where(options: argparse.Namespace, extra: list[str]) -> int:
 
 
 def test(options: argparse.Namespace, extra: list[str]) -> int:
-    """Lint, types and the whole test suite in the chosen ComfyUI's Python; with arguments only what they ask for."""
+    """Lint, types and the whole test suite in the chosen ComfyUI's Python; with arguments only what they ask for.
+
+    The whole suite is followed by what depends on the newest frontend and the newest libraries, with these.
+    """
     comfy = find_comfy(options.host, with_tests=True)
     environment = environment_for_tests(comfy)
     environment.update(COMFYUI_PATH=str(comfy.folder), COMFYUI_PYTHON=str(comfy.python))
     environment["SYNCAM_CHROMIUM"] = browser_for_tests([str(comfy.python), "-m", "playwright"], environment)
-    commands = [*LINT, *([] if extra else [TYPES]), ["pytest", *side_by_side(extra), *extra]]
-    return run_all(comfy, commands, environment)
+    asked = [word for word in (options.frontend, options.libraries) if word not in ("", "pinned")]
+    unasked = "newest" if comfy.ours and not (extra or asked or options.host) else "pinned"
+    newest = (options.frontend or unasked, options.libraries or unasked)
+    further = further_layers(comfy, environment, *newest, extra, look=bool(asked))
+    if asked:
+        code, layers = run_layers(further, run_in_foreground), further
+    else:
+        arguments = [*side_by_side(extra), *extra]
+        pinned = Layer(f"ComfyUI {comfy.version}", comfy.python, environment, arguments, versions_of(comfy.python))
+        codes = [run_all(comfy, [*LINT, *([] if extra else [TYPES])], environment)]
+        codes += [run_layers(some, run_in_foreground) for some in ([pinned], further)]
+        code, layers = next((code for code in reversed(codes) if code), 0), [pinned, *further]
+    if layers and (asked or len(layers) > 1):
+        say(table(layers))
+    return code
 
 
 def check(options: argparse.Namespace, extra: list[str]) -> int:
@@ -299,7 +320,21 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     add("demo", demo, "run the shipped workflow headless; the results land in output/").add_argument(
         "--workflow", metavar="FILE", help="run this workflow (API format) instead of the shipped one"
     )
-    add("test", test, "lint, types and the whole test suite; further arguments go to pytest")
+    suite = add("test", test, "lint, types and the whole test suite; further arguments go to pytest")
+    suite.add_argument(
+        "--frontend",
+        default="",
+        metavar="VERSION",
+        help="only the browser tests (or those that further arguments name), with this frontend, or with the `newest`; "
+        "`pinned`: leave out the run with the newest",
+    )
+    suite.add_argument(
+        "--libraries",
+        default="",
+        choices=["newest", "pinned"],
+        help="only the tests that need no ComfyUI (or those that further arguments name), with the newest PyAV, numpy, "
+        "scipy and pillow; `pinned`: leave out the run with them",
+    )
     add("check", check, "lint and types only")
     add("serve", serve, "the web UI until Ctrl-C; further arguments go to ComfyUI").add_argument(
         "--port", type=port_number, default=8188, help="default: 8188"
@@ -325,6 +360,7 @@ def main(arguments: list[str]) -> int:
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:
             signal.signal(getattr(signal, name), end)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs with it ignored
     options, extra = parse(arguments)
     return options.run(options, extra)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -93,7 +94,8 @@ def python_of(folder: Path) -> Path:
 def environment_for_tests(comfy: Comfy) -> dict[str, str]:
     """The environment in which `comfy.python` finds the test tools.
 
-    Where that Python is somebody's, the tools go into a folder of ours that only the tests see.
+    Where that Python is somebody's, the tools go into a folder of ours that only the tests see; without what it has
+    already, of which a second one, a torch above all, would stand before the person's.
     """
     if comfy.ours:
         return isolated_environment()
@@ -104,7 +106,23 @@ def environment_for_tests(comfy: Comfy) -> dict[str, str]:
         tools, marker = place.folder / "packages", place.folder / "done"
         if not is_done(marker, key):
             discard(tools)
-            pip(place, comfy.python, "tests", "the test tools", "install", "--target", str(tools), "-r", str(file))
+            report = place.temporary / "report.json"
+            plan = ["install", "--dry-run", "--report", str(report), "-r", str(file)]
+            pip(place, comfy.python, "plan", "the list of the test tools", *plan)
+            packages = [item["metadata"] for item in json.loads(report.read_text("utf-8"))["install"]]
+            wanted = [f"{package['name']}=={package['version']}" for package in packages]
+            if wanted:
+                pip(
+                    place,
+                    comfy.python,
+                    "tests",
+                    "the test tools",
+                    "install",
+                    "--no-deps",
+                    "--target",
+                    str(tools),
+                    *wanted,
+                )
             write_atomically(marker, key)
     paths = [str(tools), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

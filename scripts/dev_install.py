@@ -199,14 +199,14 @@ def venv_python(venv: Path) -> Path:
     return venv / "Scripts" / "python.exe" if WINDOWS else venv / "bin" / "python"
 
 
-def make_venv(place: Place) -> Path:
-    """A virtual environment with pip; made again if it is incomplete or its base Python has gone."""
+def make_venv(place: Place, base: str = "") -> Path:
+    """A virtual environment of `base` (or a Python that suits) with pip; made again if it is incomplete or that has gone."""
     python = venv_python(place.venv)
     marker = place.venv / "done" / "venv"
     if is_done(marker, "pip") and run_quietly([str(python), "-S", "-c", ""]).returncode == 0:
         return python
     discard(place.venv)
-    base = find_python()
+    base = base or find_python()
     log = place.log("venv")
     log.unlink(missing_ok=True)
     # Without pip at first: Debian splits ensurepip off into a package that a bare machine does not have.

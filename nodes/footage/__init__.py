@@ -2,15 +2,31 @@
 
 from . import (
     bullet_time,
+    camera_accuracy,
     dataset,
     edit,
     layout,
+    metrics,
     player,
     render,
+    render_world,
     split_join,
     sync_score,
     views,
 )
 
-MODULES = (views, layout, render, player, edit, bullet_time, split_join, dataset, sync_score)
+MODULES = (
+    views,
+    layout,
+    render,
+    player,
+    edit,
+    bullet_time,
+    split_join,
+    dataset,
+    sync_score,
+    camera_accuracy,
+    metrics,
+    render_world,
+)
 NODES = [node for module in MODULES for node in module.NODES]

@@ -185,7 +185,20 @@ class SynCamSaveEdit(SynCamNode):
                 "timeline with a track for each camera and the cuts above them, and as a CMX 3600 edit decision list "
                 "(.edl) of the cuts."
             ),
-            search_aliases=["opentimelineio", "otio", "edl", "cmx 3600", "premiere", "resolve", "export edit"],
+            search_aliases=[
+                "opentimelineio",
+                "otio",
+                "edl",
+                "cmx 3600",
+                "premiere",
+                "resolve",
+                "export edit",
+                "davinci",
+                "davinci resolve",
+                "final cut",
+                "avid",
+                "timeline export",
+            ],
             is_output_node=True,
             inputs=[
                 EditType.Input("edit", tooltip="From SynCam Edit."),

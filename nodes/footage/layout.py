@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from comfy_api.latest import io
 
 from ...syncam_core.errors import UserError
@@ -120,7 +118,7 @@ class SynCamLayout(SynCamNode):
         names: bool,
         angles: bool,
         timecode: bool,
-        kind: dict[str, Any] | None = None,
+        kind: dict[str, object] | None = None,
     ) -> io.NodeOutput:
         if kind is None:  # the host leaves out what it does not know
             raise UserError(f"'kind' is none of {', '.join(map(repr, NODE_KINDS))}; use one of these.", field="kind")

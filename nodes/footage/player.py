@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import comfy.utils
 import folder_paths
@@ -16,6 +15,7 @@ from comfy_api.latest import Input, io
 from torch import Tensor
 
 from ...syncam_core.cameras import Rig
+from ...syncam_core.cameras.json_text import Json
 from ...syncam_core.disk.names import file_slugs
 from ...syncam_core.errors import UserError
 from ...syncam_core.video import check_video_size, frame_rate
@@ -66,7 +66,16 @@ class SynCamPlayer(SynCamNode):
                 "Plays all views on one clock: scrub, loop, change the speed, look at one view, at all, or at two with a "
                 "wipe. Number keys switch the camera while it plays and record the cuts for SynCam Edit."
             ),
-            search_aliases=["multicam", "multi view player", "compare videos", "scrubber", "wipe", "live switching"],
+            search_aliases=[
+                "multicam",
+                "multi view player",
+                "compare videos",
+                "scrubber",
+                "wipe",
+                "live switching",
+                "multicam player",
+                "davinci",
+            ],
             is_input_list=True,
             is_output_node=True,
             inputs=[
@@ -126,7 +135,7 @@ class SynCamPlayer(SynCamNode):
 # ---- what the widget plays, as JSON: see web/js/player/player.mjs
 
 
-def of_views(views: list[Tensor | Input.Video], rate: Fraction, rig: list[Rig] | None) -> dict[str, Any]:
+def of_views(views: list[Tensor | Input.Video], rate: Fraction, rig: list[Rig] | None) -> dict[str, Json]:
     names, colors = names_and_colors(rig, len(views))
     clips = clips_of(views, names, BITS_8)
     for clip in clips:
@@ -137,7 +146,7 @@ def of_views(views: list[Tensor | Input.Video], rate: Fraction, rig: list[Rig] |
     return playable(names, colors, sizes, played, played, len(clips[0]), rate, rig)
 
 
-def of_files(files: list[SavedViews], rig: list[Rig] | None) -> dict[str, Any]:
+def of_files(files: list[SavedViews], rig: list[Rig] | None) -> dict[str, Json]:
     if len(files) > 1:
         raise UserError(f"'files' holds {len(files)} runs; connect the files of one.", field="files")
     (saved,) = files
@@ -166,7 +175,7 @@ def playable(
     frames: int,
     rate: Fraction,
     rig: list[Rig] | None,
-) -> dict[str, Any]:
+) -> dict[str, Json]:
     angles = angle_captions(rig[0]) if rig else [""] * len(names)
     return {
         "frames": frames,
@@ -188,7 +197,7 @@ def playable(
     }
 
 
-def problem_of(cuts: str, shown: dict[str, Any]) -> str:
+def problem_of(cuts: str, shown: dict[str, Json]) -> str:
     """What keeps a cut list from being a film of these views, in a sentence, or ""."""
     try:
         names = [view["name"] for view in shown["views"]]

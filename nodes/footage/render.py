@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
 import comfy.model_management
 import comfy.utils
@@ -142,7 +141,7 @@ class SynCamRenderViews(SynCamNode):
         vae: VAE,
         filename_prefix: str,
         fps: float,
-        codec: dict[str, Any] | None = None,
+        codec: dict[str, object] | None = None,
         films: str = BOTH,
         contact_sheet: bool = True,
         tiled: bool = False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import comfy.utils
 from comfy.cli_args import args
@@ -11,7 +12,9 @@ from comfy_api.latest import Input, io
 from torch import Tensor
 
 from ...syncam_core.cameras import Rig
+from ...syncam_core.cameras.json_text import parse_json
 from ...syncam_core.cameras.rig import MAX_VIEWS
+from ...syncam_core.errors import UserError
 from ...syncam_core.video import frame_rate
 from ...syncam_core.video.clip import BITS_8, in_order
 from ...syncam_core.video.layout import MAX_COLUMNS, Layout, grid_shape
@@ -26,6 +29,8 @@ from ..shared.errors import refusal
 from ..shared.inputs import film_outputs, footage_input, fps_input, layout_input, prefix_input, rig_input
 from ..shared.node import SynCamNode
 from ..shared.socket_types import FilesType
+
+LONGEST_SCORE = 2**20  # characters
 
 
 class SynCamDecodeViews(SynCamNode):
@@ -169,6 +174,13 @@ class SynCamSaveViews(SynCamNode):
                     ),
                 ),
                 layout_input("Arranges the grid video otherwise: connect SynCam Layout."),
+                io.String.Input(
+                    "scores",
+                    optional=True,
+                    force_input=True,
+                    tooltip="The json of SynCam Camera Accuracy, SynCam Sync Score or a list of several: kept in the "
+                    "rig's file beside the videos, under metadata. Needs the rig.",
+                ),
             ],
             outputs=[
                 FilesType.Output(
@@ -191,8 +203,11 @@ class SynCamSaveViews(SynCamNode):
         rig: list[Rig] | None = None,
         contact_sheet: Sequence[bool] = (True,),
         layout: list[Layout] | None = None,
+        scores: Sequence[str] = (),
     ) -> io.NodeOutput:
         prefix, rate = normal_prefix(filename_prefix[0]), frame_rate(fps[0])
+        if scores and not rig:
+            raise UserError("'scores' are kept in the rig's file; connect 'rig', too.", field="scores")
         names, colors = names_and_colors(rig, len(views))
         clips = clips_of(views, names, BITS_8)
         run = ViewFiles(
@@ -204,6 +219,7 @@ class SynCamSaveViews(SynCamNode):
             has_sheet=contact_sheet[0],
             tags=workflow_tags(cls.hidden),
             tells_rig=not args.disable_metadata,
+            scores=[score_of(text) for text in scores],
         )
         run.check(clips)
         progress = comfy.utils.ProgressBar(len(clips[0]) * (len(clips) + 1))
@@ -215,6 +231,17 @@ class SynCamSaveViews(SynCamNode):
 
 def check_columns(columns: int) -> None:
     grid_shape(views=1, columns=columns)
+
+
+def score_of(text: str) -> dict[str, Any]:
+    """The JSON object that a metric's node gives. Raises UserError for anything else."""
+    try:
+        score = parse_json(text, LONGEST_SCORE)
+    except UserError as problem:
+        raise UserError(f"in 'scores', {problem}", field="scores") from None
+    if not isinstance(score, dict):
+        raise UserError("'scores' is not a JSON object; connect the json of a metric's node.", field="scores")
+    return score
 
 
 NODES = (

@@ -9,28 +9,11 @@ from collections.abc import Callable
 import comfy.context_windows
 import torch
 from comfy.ldm.wan.model import WanModel
-from comfy.model_patcher import ModelPatcher
-from comfy.patcher_extension import WrappersMP
 
 from ...syncam_core.errors import UserError
 
 TIME = 2  # of a latent (views, channels, frames, height, width)
 VIEW_SYNC_KEY, RECAPTURE_KEY = "syncam_view_sync", "syncam_recapture"  # of what our nodes attach to a model
-NODES = {VIEW_SYNC_KEY: "SynCamApply", RECAPTURE_KEY: "SynCamReCamApply"}
-
-
-def refuse_the_other(model: ModelPatcher, key: str) -> None:
-    """Raise ``UserError`` for a model that the other of the two modules is set on already.
-
-    Re-capture has self-attention weights of its own, with which view synchronization was never trained.
-    """
-    other = next(name for name in NODES if name != key)
-    if model.get_wrappers(WrappersMP.APPLY_MODEL, other):
-        raise UserError(
-            f"{NODES[key]}: 'model' comes from {NODES[other]}, and one model cannot do both; connect the model from "
-            f"before {NODES[other]}, both may use it in one workflow.",
-            field="model",
-        )
 
 
 def refuse_strangers(

@@ -39,9 +39,9 @@ def all_views_callback(
 
     ``cameras`` may say the views' names and colours. The host's own channel carries a still for any
     client: all views at one moment, which moves on with every step. The page that queued the job gets the moments
-    all at once besides, where ``node_id`` says on which node to play them. Whether there are previews is the host's setting.
+    all at once besides, where ``node_id`` says on which node to play them.
     """
-    previewer = latent_preview.get_previewer(model.load_device, model.model.latent_format)
+    previewer = previewer_of(model)
     bar = comfy.utils.ProgressBar(steps)
     if first_step:
         bar.update_absolute(first_step, steps)
@@ -52,6 +52,16 @@ def all_views_callback(
         bar.update_absolute(step + 1, total_steps, still)
 
     return callback
+
+
+def previewer_of(model: ModelPatcher) -> latent_preview.LatentPreviewer | None:
+    """The host's previewer, if its setting wants one; models with colours of their own are shown in any case."""
+    latent_format = model.model.latent_format
+    previewer = latent_preview.get_previewer(model.load_device, latent_format)
+    if previewer is None and getattr(latent_format, "always_previewed", False):
+        factors = latent_format.latent_rgb_factors, latent_format.latent_rgb_factors_bias
+        previewer = latent_preview.Latent2RGBPreviewer(*factors)
+    return previewer
 
 
 @dataclass

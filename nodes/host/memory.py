@@ -9,16 +9,19 @@ import torch
 from comfy.model_patcher import ModelPatcher
 
 from ...syncam_core.view_sync.memory import Job, Transformer, memory_sentence
+from ...syncam_core.view_sync.settings import Settings
 from .latents import geometry_of_model
-from .view_sync_patch import ViewSyncWrapper, wan_of
+from .module_patch import ModuleWrapper, wan_of
+from .recapture_patch import ReCaptureWrapper, source_counted
+from .view_sync_patch import ViewSyncWrapper
 
 
-def memory_of_sampling(model: ModelPatcher, synchronization: ViewSyncWrapper, shape: Sequence[int], cfg: float) -> str:
+def memory_of_sampling(model: ModelPatcher, module: ModuleWrapper, shape: Sequence[int], cfg: float) -> str:
     """One sentence for a latent of ``shape`` (views, channels, frames, height, width): memory, and what would fit."""
-    wan, base, weights = wan_of(model.model), model.model, synchronization.weights
+    wan, base, weights = wan_of(model.model), model.model, module.weights
     geometry = geometry_of_model(model.model)
     frames, width, height = geometry.video_size(shape)
-    numbers = [sum(p.numel() for p in module.parameters()) for module in (wan, weights.model)]
+    numbers = [sum(p.numel() for p in part.parameters()) for part in (wan, weights.model)]
     sizes = Transformer(
         dim=wan.dim,
         ffn=wan.ffn_dim,
@@ -34,17 +37,22 @@ def memory_of_sampling(model: ModelPatcher, synchronization: ViewSyncWrapper, sh
     free = free_memory(device, model.model_size() + weights.model_size())
     # The host stacks the conditionings where its own, more careful, estimate lets it.
     left = free - model.model_size() - weights.model_size()
-    stacks = cfg != 1 and base.memory_required([2 * shape[0], *shape[1:]]) * 1.5 < left
+    recaptures = isinstance(module, ReCaptureWrapper)
+    stream = [2 * shape[0], shape[1], shape[2] * (2 if recaptures else 1), *shape[3:]]
+    with source_counted():  # in the shape, whether or not the base counts it by now
+        stacks = cfg != 1 and base.memory_required(stream) * 1.5 < left
+    settings = module.settings if isinstance(module, ViewSyncWrapper) else Settings(memory=module.memory)
     job = Job(
         views=shape[0],
         frames=frames,
         width=width,
         height=height,
-        coupling=synchronization.settings.coupling,
-        group_size=synchronization.settings.group_size,
-        memory=synchronization.settings.memory,
+        coupling=settings.coupling,
+        group_size=settings.group_size,
+        memory=settings.memory,
         stacked=2 if stacks else 1,
         geometry=geometry,
+        recapture=recaptures,
     )
     on_gpu = device.type != "cpu"
     return memory_sentence(job, sizes, free, fused=on_gpu, weights_wait=on_gpu)

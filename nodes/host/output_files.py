@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import comfy.model_management
 import comfy.utils
@@ -100,7 +99,7 @@ def disk_sentences(place: str) -> Iterator[None]:
         raise UserError(f"'{place}' cannot be written to ({error.strerror or error}); nothing was saved.") from error
 
 
-def workflow_tags(hidden: Any) -> dict[str, str]:
+def workflow_tags(hidden: io.HiddenHolder | None) -> dict[str, str]:
     """The tags by which a file dragged into ComfyUI brings its workflow back, as the host's Save Video writes them."""
     if args.disable_metadata or hidden is None:
         return {}
@@ -120,7 +119,7 @@ def temp_folder() -> Path:
     return folder
 
 
-def view_files_shown(files: SavedViews, preview: Path | None = None) -> dict[str, Any]:
+def view_files_shown(files: SavedViews, preview: Path | None = None) -> dict[str, object]:
     """What a node shows of its files: the first video at once, the others behind dots.
 
     A picture among them would make the frontend show them all as pictures; under another key it stands beside them in

@@ -26,9 +26,10 @@ from ...syncam_core.parallel.exchange import Exchange, Meeting, PeerLost
 from ...syncam_core.parallel.plan import Part, Plan, planned
 from ...syncam_core.parallel.team import TeamStream
 from .add_ons import RECAPTURE_KEY, VIEW_SYNC_KEY
+from .module_patch import ONCE, wan_of
 from .recapture_patch import ReCaptureInsert
 from .sampling_cache import Once
-from .view_sync_patch import ONCE, ViewSyncInsert, wan_of
+from .view_sync_patch import ViewSyncInsert
 from .wan_block import STEP, Insert, Step, replaced
 
 KEY = "syncam_view_parallel"

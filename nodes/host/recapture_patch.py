@@ -1,8 +1,7 @@
-"""Putting re-capture into a host model: the source behind the target in time, its cameras around self-attention.
+"""Re-capture in a host model: the source behind the target in time, its cameras around self-attention.
 
-The module is a ModelPatcher of its own, attached to the model. Its self-attention weights go in as "set" patches beneath
-every LoRA, whether one was added before or comes after. The source travels with every forward, positive and negative
-alike, so that no conditioning can lack it.
+Its self-attention weights go in as "set" patches beneath every LoRA, whether one was added before or comes after. The
+source travels with every forward, positive and negative alike, so that no conditioning can lack it.
 """
 
 from __future__ import annotations
@@ -12,80 +11,68 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import ClassVar
 
-import comfy.model_management
-import comfy.model_patcher
 import torch
-from comfy.model_base import BaseModel
+from comfy.model_base import WAN21, BaseModel
+from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrapperExecutor, WrappersMP
 from torch import Tensor
 
 from ...syncam_core.cameras.trajectories import TrajectoryEncoding
 from ...syncam_core.errors import UserError
 from ...syncam_core.recapture.module import ReCapture
-from ...syncam_core.view_sync.memory import tokens_at_once
 from ...syncam_core.wan.geometry import Geometry
-from .add_ons import RECAPTURE_KEY, refuse_parts, refuse_strangers, refuse_the_other, windows_over_time
+from .add_ons import RECAPTURE_KEY, refuse_parts
 from .latents import geometry_of_model
-from .prompts import check_prompts
+from .module_patch import ONCE, ModuleWrapper, wan_of
 from .sampling_cache import Once
-from .view_sync_patch import ONCE, block_replacements, size_name, wan_of, with_easycache
-from .wan_block import STEP, BlockPatch, Insert, Step, is_block_patch, is_plain
+from .wan_block import Insert, Step
 
 NODE = "SynCamReCamApply"
+UNI3C = "WanUni3CCnetPatch"  # the host's class of such a patch
 
 
 def apply_recapture(
-    model: comfy.model_patcher.ModelPatcher,
-    weights: comfy.model_patcher.ModelPatcher,
+    model: ModelPatcher,
+    weights: ModelPatcher,
     trajectories: TrajectoryEncoding,
     source: Tensor,  # (1 or n, channels, latent frames, height, width), as the VAE made it
     memory: str = "auto",
-) -> comfy.model_patcher.ModelPatcher:
+) -> ModelPatcher:
     """A clone of ``model`` that films ``source`` again along each of ``trajectories``, one batch item each.
 
     Applying again replaces the earlier one. Raises ``UserError`` if the parts do not belong together, and for a model
     with view synchronization, whose blocks know another self-attention.
     """
-    refuse_the_other(model, RECAPTURE_KEY)
-    check_model(model, weights)
-    geometry = geometry_of_model(model.model)
-    check_source(source, trajectories, geometry)
-    wrapper = ReCaptureWrapper(weights, trajectories, source, memory)
-    patched = model.clone()
+    wrapper = ReCaptureWrapper(weights, trajectories, memory, source)
+    wrapper.check_model(model)
+    check_source(source, trajectories, geometry_of_model(model.model))
+    patched = wrapper.put_into(model)
     put_beneath(patched, {f"diffusion_model.{k}": ("set", (v,)) for k, v in weights.model.self_attention.items()})
-    patched.set_additional_models(RECAPTURE_KEY, [weights])
-    for kind, call in (
-        (WrappersMP.APPLY_MODEL, wrapper),
-        (WrappersMP.OUTER_SAMPLE, wrapper.around_sampling),
-        (WrappersMP.PREPARE_SAMPLING, with_the_source_counted),
-    ):
-        patched.remove_wrappers_with_key(kind, RECAPTURE_KEY)
-        patched.add_wrapper_with_key(kind, RECAPTURE_KEY, call)
+    patched.remove_wrappers_with_key(WrappersMP.PREPARE_SAMPLING, RECAPTURE_KEY)
+    patched.add_wrapper_with_key(WrappersMP.PREPARE_SAMPLING, RECAPTURE_KEY, with_the_source_counted)
+    patched.remove_wrappers_with_key(WrappersMP.DIFFUSION_MODEL, RECAPTURE_KEY)
+    patched.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, RECAPTURE_KEY, with_a_source_for_every_row)
     counted = patched.get_model_object("memory_required")
     patched.add_object_patch("memory_required", counted if isinstance(counted, FramesTwice) else FramesTwice(counted))
-    present = block_replacements(patched.model_options["transformer_options"])
-    for index in range(len(wan_of(patched.model).blocks)):
-        previous = present.get(("double_block", index))
-        if not is_block_patch(previous):
-            patched.set_model_patch_replace(BlockPatch(index, previous), "dit", "double_block", index)
     return patched
 
 
-def recapture_of(model: comfy.model_patcher.ModelPatcher) -> ReCaptureWrapper | None:
-    """The re-capture that is set on a MODEL, if any."""
-    return next(iter(model.get_wrappers(WrappersMP.APPLY_MODEL, RECAPTURE_KEY)), None)
-
-
-def put_beneath(model: comfy.model_patcher.ModelPatcher, patches: dict[str, tuple]) -> None:
+def put_beneath(model: ModelPatcher, patches: dict[str, tuple]) -> None:
     """Add weight patches before those that are there: "set" copies over whatever stands in front of it, a LoRA, too.
 
     Our own of an earlier time are taken out.
     """
-    keys = model.model.state_dict().keys()
-    missing = next((key for key in patches if key not in keys), None)
-    if missing is not None:
-        raise UserError(f"{NODE}: 'model' has no '{missing}'; load Wan2.1 T2V 1.3B with 'Load Diffusion Model'.")
+    present = model.model.state_dict()
+    for key, (_, (wanted,)) in patches.items():
+        if key not in present or present[key].shape != wanted.shape:
+            what = f"keeps '{key}' packed" if key in present else f"has no '{key}'"
+            raise UserError(
+                f"{NODE}: 'model' {what}, where the weights of re-capture have {tuple(wanted.shape)} numbers of their own; "
+                "load Wan2.1 T2V 1.3B with 'Load Diffusion Model'.",
+                field="model",
+            )
     for key, patch in patches.items():
         later = [
             entry for entry in model.patches.pop(key, []) if not (isinstance(entry[1], tuple) and entry[1][0] == "set")
@@ -126,6 +113,14 @@ class FramesTwice:
         return self.original(input_shape, *args, **kwargs)
 
 
+def with_a_source_for_every_row(executor: WrapperExecutor, x: Tensor, t: Tensor, context: Tensor, *args, **kwargs):
+    """The host's DIFFUSION_MODEL wrapper: who has parted the batch has parted it from its source."""
+    source = kwargs.get("time_dim_concat", args[1] if len(args) > 1 else None)
+    if source is not None:
+        refuse_parts(torch.Size([x.shape[0], 0]), len(source), 0, NODE)
+    return executor(x, t, context, *args, **kwargs)
+
+
 # ---- one forward
 
 
@@ -149,123 +144,73 @@ class ReCaptureInsert(Insert):
 
 
 @dataclass(frozen=True, eq=False)
-class ReCaptureWrapper:
-    """The host's APPLY_MODEL wrapper: hands the source to every forward, and the blocks their cameras."""
+class ReCaptureWrapper(ModuleWrapper):
+    """Hands the source to every forward, and the blocks their cameras."""
 
-    weights: comfy.model_patcher.ModelPatcher
-    trajectories: TrajectoryEncoding
     source: Tensor  # (1 or n, channels, latent frames, height, width)
-    memory: str = "auto"
 
-    def around_sampling(self, executor: WrapperExecutor, noise: Tensor, *args, **kwargs) -> Tensor:
-        """The host's OUTER_SAMPLE wrapper: refuse what cannot work before any model is loaded."""
-        guider = executor.class_obj
-        base, count = guider.model_patcher.model, self.trajectories.views
-        check_latent((kwargs.get("latent_shapes") or [noise.shape])[0], self, geometry_of_model(base))
-        check_prompts(guider.conds, count, NODE, "trajectories")
-        refuse_strangers(base, guider.model_options, count, is_block_patch, NODE)
-        if "context_handler" in guider.model_options:
-            # The host takes these options back when the sampling ends.
-            guider.model_options["context_handler"] = windows_over_time(guider.model_options["context_handler"], NODE)
-        # Hooks (a LoRA on one conditioning, or for a time) change the weights that read the text, in mid-sampling.
-        hooked = any(entry.get("hooks") is not None for entries in guider.conds.values() for entry in entries)
-        guider.model_options.setdefault("transformer_options", {})[ONCE] = Once(keeps_text=not hooked)
-        return executor(noise, *args, **kwargs)
+    key: ClassVar[str] = RECAPTURE_KEY
+    node: ClassVar[str] = NODE
+    socket: ClassVar[str] = "trajectories"
+    deed: ClassVar[str] = "re-capture"
+    failure: ClassVar[str] = "the source would not be filmed again"
 
-    def __call__(
-        self,
-        executor: WrapperExecutor,
-        x: Tensor,
-        t: Tensor,
-        c_concat: Tensor | None = None,
-        c_crossattn: Tensor | None = None,
-        control: dict | None = None,
-        transformer_options: dict | None = None,
-        **kwargs,
-    ) -> Tensor:
-        options = dict(transformer_options or {})
-        base = executor.class_obj
-        if kwargs.get("time_dim_concat") is not None:
+    def check_model(self, model: ModelPatcher) -> None:
+        super().check_model(model)
+        base = model.model
+        if type(base).extra_conds is not WAN21.extra_conds or wan_of(base).in_dim != base.latent_format.latent_channels:
+            raise UserError(
+                f"{NODE}: 'model' is {type(base).__name__} with a condition of its own for each frame, but the source's frames "
+                "have none; load Wan2.1 T2V 1.3B with 'Load Diffusion Model'.",
+                field="model",
+            )
+
+    def check_latent(self, shape: Sequence[int], geometry: Geometry, node: str = "") -> None:
+        node = node or self.node
+        count, frames = self.cameras.poses.shape[:2]
+        if len(shape) != 5 or shape[0] != count:
+            raise UserError(
+                f"{node}: 'latent' is a batch of {shape[0]} videos, but 'trajectories' of {self.node} are {count}; make it with "
+                "SynCamEmptyLatent from the same trajectories.",
+                field="latent",
+            )
+        if shape[2] != frames:
+            raise UserError(
+                f"{node}: 'latent' has {shape[2]} latent frames (length {geometry.length(shape[2])}), but 'trajectories' of "
+                f"{self.node} have {frames} (length {geometry.length(frames)}); set the same 'length' in both.",
+                field="latent",
+            )
+        if tuple(shape[3:]) != tuple(self.source.shape[3:]):
+            _, *have = geometry.video_size(shape)
+            _, *need = geometry.video_size(self.source.shape)
+            raise UserError(
+                f"{node}: 'latent' is {have[0]} x {have[1]} pixels, but the source is {need[0]} x {need[1]}; set the same "
+                "'width' and 'height' in SynCamSourceVideo and the latent.",
+                field="latent",
+            )
+
+    def step(self, base: BaseModel, x: Tensor, t: Tensor, options: dict, named: dict) -> Step:
+        if named.get("time_dim_concat") is not None:
             raise UserError(
                 f"{NODE}: a conditioning appends frames of its own to the latent (references of S2V, Phantom and the "
                 "like); remove that node, the source goes in through 'source'."
             )
-        if "easycache" in options:
-            executor = functools.partial(with_easycache, executor, base.model_sampling)
-        refuse_strangers(base, None, self.trajectories.views, node=NODE)
-        window = options.get("context_window")
-        poses, source = self.trajectories.poses, self.clean_source(base, x, options)
-        if window is not None:
-            poses = window.get_tensor(poses, dim=1)
-            source = window.get_tensor(source, dim=2)
-        chunks = len(options.get("cond_or_uncond", [0]))
-        refuse_parts(torch.Size([x.shape[0], 0]), len(poses) * chunks, 0, NODE)
-        kwargs["time_dim_concat"] = source.expand(len(poses), *source.shape[1:]).repeat(chunks, 1, 1, 1, 1)
-        step = options[STEP] = self.prepare(base, x, poses, kwargs.get("clip_fea"), options)
-        output = executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
-        if not step.blocks_run:
+        added = options.get("patches", {}).get("double_block", [])
+        if any(type(patch).__name__ == UNI3C for patch in added):
             raise UserError(
-                f"{NODE}: another node has replaced the model's blocks after it, so the source would not be filmed "
-                f"again; move {NODE} behind that node, next to the sampler."
+                f"{NODE}: Uni3C's render is of the target's frames, but the model works on those of the source, too; remove "
+                "WanUni3CControlnetApply."
             )
-        return output
-
-    def clean_source(self, base: BaseModel, x: Tensor, options: dict) -> Tensor:
-        """The source in the model's own scale, on the device and in the dtype of ``x``; once for a sampling."""
-
-        def make() -> Tensor:
-            return base.process_latent_in(self.source).to(x)
-
-        once = options.get(ONCE)
-        return make() if once is None else once.get(("recapture source", x.device, x.dtype), make)
-
-    def prepare(self, base: BaseModel, x: Tensor, poses: Tensor, clip_fea: Tensor | None, options: dict) -> Step:
-        """What the blocks need for a forward of ``x`` (chunks * trajectories, channels, frames, height, width)."""
-        geometry, wan = geometry_of_model(base), wan_of(base)
-        frames, height, width = geometry.grid(x.shape)
-        once: Once = options.get(ONCE) or Once()
-        # With several GPUs each device has its own clone of the attached module.
-        attached = base.current_patcher.get_additional_models_with_key(RECAPTURE_KEY) if base.current_patcher else []
-        module = (attached or [self.weights])[0].model
-
-        def fitting() -> int:
-            free = comfy.model_management.get_free_memory(x.device) if self.memory == "auto" else 0
-            return tokens_at_once(self.memory, wan.dim, (wan.dtype or x.dtype).itemsize, free)
-
-        return Step(
-            blocks=wan.blocks,
-            inserts=(ReCaptureInsert(module, poses, options.get("context_window") is None),),
-            views=len(poses),
-            rows=x.shape[0],
-            grid=(2 * frames, height, width),
-            context_img_len=None if clip_fea is None else clip_fea.shape[-2],
-            most_tokens=once.get(("most_tokens", x.device), fitting),
-            once=once,
-            blocks_run=[],
-        )
-
-
-# ---- judging what was given
-
-
-def check_model(model: comfy.model_patcher.ModelPatcher, weights: comfy.model_patcher.ModelPatcher) -> None:
-    wan = wan_of(model.model)
-    blocks = list(getattr(wan, "blocks", []))
-    if blocks:
-        refuse_strangers(model.model, None, 1, node=NODE)
-    if not blocks or not all(map(is_plain, blocks)):
-        raise UserError(
-            f"{NODE}: 'model' is {type(model.model).__name__}, but re-capture goes into Wan2.1 text-to-video models; "
-            "load Wan2.1 T2V 1.3B with 'Load Diffusion Model'.",
-            field="model",
-        )
-    have, need = (wan.dim, len(blocks)), (weights.model.dim, len(weights.model.blocks))
-    if have != need:
-        raise UserError(
-            f"{NODE}: 'weights' are for a model of {size_name(need)}, but 'model' has {size_name(have)}; load the model "
-            "that the weights were trained for.",
-            field="weights",
-        )
+        once = options.get(ONCE) or Once()
+        poses = self.in_window(self.cameras.poses, 1, options)
+        # In the model's own scale, on the device and in the dtype of x; once for a sampling.
+        scaled = once.get(("recapture source", x.device, x.dtype), lambda: base.process_latent_in(self.source).to(x))
+        source = self.in_window(scaled, 2, options)
+        chunks = self.chunks(x, len(poses), options)
+        named["time_dim_concat"] = source.expand(len(poses), *source.shape[1:]).repeat(chunks, 1, 1, 1, 1)
+        frames, height, width = geometry_of_model(base).grid(x.shape)
+        insert = ReCaptureInsert(self.module_for(base), poses, options.get("context_window") is None)
+        return self.step_of(base, x, len(poses), (2 * frames, height, width), (insert,), once, named)
 
 
 def check_source(source: Tensor, trajectories: TrajectoryEncoding, geometry: Geometry) -> None:
@@ -286,29 +231,4 @@ def check_source(source: Tensor, trajectories: TrajectoryEncoding, geometry: Geo
     if not torch.isfinite(source).all():
         raise UserError(
             f"{NODE}: 'source' holds numbers that are not finite (NaN); give another video.", field="source"
-        )
-
-
-def check_latent(shape: Sequence[int], recapture: ReCaptureWrapper, geometry: Geometry, node: str = NODE) -> None:
-    """Raise ``UserError`` unless a latent (trajectories, channels, frames, height, width) fits source and trajectories."""
-    count, frames = recapture.trajectories.poses.shape[:2]
-    if len(shape) != 5 or shape[0] != count:
-        raise UserError(
-            f"{node}: 'latent' is a batch of {shape[0]} videos, but 'trajectories' of {NODE} are {count}; make it with "
-            "SynCamEmptyLatent from the same trajectories.",
-            field="latent",
-        )
-    if shape[2] != frames:
-        raise UserError(
-            f"{node}: 'latent' has {shape[2]} latent frames (length {geometry.length(shape[2])}), but 'trajectories' of "
-            f"{NODE} have {frames} (length {geometry.length(frames)}); set the same 'length' in both.",
-            field="latent",
-        )
-    if tuple(shape[3:]) != tuple(recapture.source.shape[3:]):
-        _, *have = geometry.video_size(shape)
-        _, *need = geometry.video_size(recapture.source.shape)
-        raise UserError(
-            f"{node}: 'latent' is {have[0]} x {have[1]} pixels, but the source is {need[0]} x {need[1]}; set the same "
-            "'width' and 'height' in SynCamSourceVideo and the latent.",
-            field="latent",
         )

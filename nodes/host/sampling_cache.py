@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -30,13 +30,13 @@ class Once:
 
     seed: int = 0
     keeps_text: bool = True
-    _values: dict[tuple, Any] = field(default_factory=dict)
+    _values: dict[tuple, object] = field(default_factory=dict)
     _texts: list[KeptText] = field(default_factory=list)
 
     def get(self, name: tuple, make: Callable[[], T]) -> T:
         if name not in self._values:
             self._values[name] = make()
-        return self._values[name]
+        return cast(T, self._values[name])
 
     def text_like(self, text: Tensor) -> KeptText:
         """The entry of this very text: compared by its numbers, since who made it is not known."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import comfy.ldm.wan.model
 import comfy.model_management
 import torch
 from comfy.ldm.modules.attention import attention_pytorch, optimized_attention
@@ -62,6 +63,7 @@ class Step(NamedTuple):
     most_tokens: int  # rows of the stream that are worked on at once
     once: Once
     blocks_run: list[int]
+    node: str = "SynCamApply"  # whose inserts these are, for sentences
 
     def inserts_of(self, index: int) -> list[Insert]:
         return [insert for insert in self.inserts if insert.acts_on(index)]
@@ -101,10 +103,10 @@ class BlockPatch:
         if step is None:
             return original_block(args)
         step.blocks_run.append(self.index)
-        refuse_parts(args["img"].shape, step.rows, math.prod(step.grid))
+        refuse_parts(args["img"].shape, step.rows, math.prod(step.grid), step.node)
         if not step.inserts_of(self.index) and not replaced(step.blocks):
             return original_block(args)
-        check_grid(args["img"], step.grid)
+        check_grid(args["img"], step)
         return {"img": run_block(self.index, args, step, options)}
 
 
@@ -156,8 +158,9 @@ def self_attention(
 
 
 def modulated(norm: nn.Module, x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    """Wan's adaptive layer norm. Hosts that have it as one fused step are to be asked here, and nowhere else."""
-    return torch.addcmul(shift, norm(x), 1 + scale)
+    """Wan's adaptive layer norm. Hosts since 0.36 have it as a function, one fused step on CUDA for many tokens."""
+    host = vars(comfy.ldm.wan.model).get("modulate")
+    return torch.addcmul(shift, norm(x), 1 + scale) if host is None else host(x, norm, shift, scale)
 
 
 def self_attention_parts(block: nn.Module, given: Tensor, step: Step, options: dict) -> list[slice]:
@@ -222,11 +225,12 @@ def pieces(x: Tensor, most_tokens: int) -> Iterator[tuple[slice, slice]]:
             yield rows, slice(start, start + most_tokens)
 
 
-def check_grid(x: Tensor, grid: tuple[int, int, int]) -> None:
-    if math.prod(grid) != x.shape[1]:
+def check_grid(x: Tensor, step: Step) -> None:
+    frames, height, width = step.grid
+    if math.prod(step.grid) != x.shape[1]:
         raise UserError(
-            f"SynCamApply: the model works on {x.shape[1]} tokens, but 'cameras' describes {grid[0]} latent frames of "
-            f"{grid[1] * grid[2]}; remove reference or time conditioning that adds frames to the latent."
+            f"{step.node}: the model works on {x.shape[1]} tokens, but 'cameras' describes {frames} latent frames of "
+            f"{height * width}; remove reference or time conditioning that adds frames to the latent."
         )
 
 

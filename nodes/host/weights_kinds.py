@@ -5,6 +5,8 @@ Another kind of weights is an entry of `KINDS`; its node asks for it with :func:
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +19,12 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor, nn
 
 from ...syncam_core.disk.checkpoint import WeightsError, open_state_dict
+from ...syncam_core.disk.module_file import ModuleWeights
 from ...syncam_core.errors import UserError
 from ...syncam_core.recapture.module import ReCapture
-from ...syncam_core.recapture.weights import convert_recapture, is_recapture, read_recapture_weights
-from ...syncam_core.view_sync.convert import convert
+from ...syncam_core.recapture.weights import RECAPTURE_FILE
 from ...syncam_core.view_sync.module import ViewSync, fold_output
-from ...syncam_core.view_sync.weights import MARKER_KEY, read_weights
+from ...syncam_core.view_sync.weights import VIEW_SYNC_FILE
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Kind:
     module: type[nn.Module]
     recognizes: Callable[[Collection[str]], bool]
     load: Callable[[str], ModelPatcher]
-    convert: Callable  # (source, target, dtype, progress=...) -> what was written, with tensors, depth and dim
+    convert: Callable[..., ModuleWeights]  # (source, target, dtype, progress=...)
 
 
 def kind_of(path: str) -> Kind:
@@ -64,9 +66,34 @@ def check_kind(weights: ModelPatcher, wanted: Kind) -> None:
     )
 
 
+def refuse_bare_recapture(model: ModelPatcher) -> None:
+    """Raise ``UserError`` for a model that was loaded from ReCamMaster's whole checkpoint as if it were a base.
+
+    The host's loader leaves the camera encoder and the projector out, and what is left films nothing again. Which file a
+    model is from stands in what the host keeps to load it once more; where it keeps nothing, nothing is known.
+    """
+    kept = getattr(model, "cached_patcher_init", None)  # (function, arguments, ...)
+    path = kept[1][0] if kept and kept[1] else None
+    if isinstance(path, str) and os.path.isfile(path) and _is_recapture_file(path, os.stat(path).st_mtime_ns):
+        raise UserError(
+            f"'model' is ReCamMaster's checkpoint '{Path(path).name}', of which the loader has left the cameras out; load "
+            "Wan2.1 T2V 1.3B in its place, and this file with SynCamLoadWeights for SynCamReCamApply.",
+            field="model",
+        )
+
+
+@functools.lru_cache(maxsize=16)
+def _is_recapture_file(path: str, changed: int) -> bool:
+    try:
+        state, _ = open_state_dict(Path(path))
+    except (OSError, WeightsError):
+        return False
+    return RECAPTURE_FILE.recognizes(state.keys())
+
+
 def load_view_sync(path: str, disable_dynamic: bool = False) -> ModelPatcher:
     """Read a weights file into the view-sync module, as :func:`owned_by_host`. Raises ``WeightsError``."""
-    weights = read_weights(path)
+    weights = VIEW_SYNC_FILE.read(path)
     dtype = torch.float32 if weights.dtype == torch.float64 else weights.dtype
     folded = dtype.itemsize > 1  # a product of matrices kept in 8 bits would not be those matrices
     device = comfy.model_management.unet_offload_device()
@@ -78,7 +105,7 @@ def load_view_sync(path: str, disable_dynamic: bool = False) -> ModelPatcher:
 
 def load_recapture(path: str, disable_dynamic: bool = False) -> ModelPatcher:
     """Read a weights file into the re-capture module, as :func:`owned_by_host`. Raises ``WeightsError``."""
-    weights = read_recapture_weights(path)
+    weights = RECAPTURE_FILE.read(path)
     dtype = torch.float32 if weights.dtype == torch.float64 else weights.dtype
     device = comfy.model_management.unet_offload_device()
     module = ReCapture(weights.dim, weights.depth, device, dtype, comfy.ops.manual_cast)
@@ -110,16 +137,16 @@ VIEW_SYNC = Kind(
     name="the view-sync weights of SynCamMaster",
     node="SynCamApply",
     module=ViewSync,
-    recognizes=lambda keys: any(key.endswith(MARKER_KEY) for key in keys),
+    recognizes=VIEW_SYNC_FILE.recognizes,
     load=load_view_sync,
-    convert=convert,
+    convert=VIEW_SYNC_FILE.convert,
 )
 RECAPTURE = Kind(
     name="the re-capture weights of ReCamMaster",
     node="SynCamReCamApply",
     module=ReCapture,
-    recognizes=is_recapture,
+    recognizes=RECAPTURE_FILE.recognizes,
     load=load_recapture,
-    convert=convert_recapture,
+    convert=RECAPTURE_FILE.convert,
 )
 KINDS = (VIEW_SYNC, RECAPTURE)

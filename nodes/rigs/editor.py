@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from comfy_api.latest import io
 
 from ...syncam_core.cameras import Rig, rig_from_json, rig_to_json
 from ...syncam_core.cameras.rig_json import rig_from_document
 from ...syncam_core.errors import UserError
+from ...syncam_core.formats import camera_suffixes
 from ..shared.node import SynCamNode
 from ..shared.socket_types import RigType
 from .editor_route import add_routes_to_host
@@ -17,10 +17,11 @@ from .inputs import CATEGORY, rig_output
 
 StateType = io.Custom("SYNCAM_RIG_STATE")  # the editor's widget: a rig JSON document
 
+LEFT_OUT = "left_out"  # metadata: names of cameras that stay in the editor and are not filmed
 UNTOUCHED = {"editor": "untouched"}  # metadata of a state that nobody has edited yet
 
 
-def two_cameras() -> dict[str, Any]:
+def two_cameras() -> dict[str, object]:
     """What a fresh editor shows: a pair that the released weights know."""
     return {
         "format": "syncam-rig",
@@ -44,7 +45,21 @@ class SynCamRigEditor(SynCamNode):
                 "All cameras in one 3D view: drag them, type their numbers, see what each one sees. A connected rig is "
                 "where editing begins; it never replaces what has been edited here."
             ),
-            search_aliases=["syncammaster cameras", "camera editor", "camera rig", "3d camera", "camera path"],
+            search_aliases=[
+                "syncammaster cameras",
+                "camera editor",
+                "camera rig",
+                "3d camera",
+                "camera path",
+                "wan camera",
+                "camera control",
+                "storyboard",
+                "keyframe",
+                "keyframes",
+                "blender camera",
+                "camera animation",
+                "omnicam",
+            ],
             inputs=[
                 RigType.Input(
                     "rig",
@@ -56,7 +71,8 @@ class SynCamRigEditor(SynCamNode):
                     "state",
                     tooltip="The cameras as a rig JSON document (see SynCam Rig from JSON). Over the API give it as an "
                     "object or as its text.",
-                    extra_dict={"default": two_cameras(), "socketless": True},
+                    # The editor's file chooser offers these.
+                    extra_dict={"default": two_cameras(), "socketless": True, "suffixes": [*camera_suffixes(), ".bin"]},
                 ),
             ],
             outputs=[rig_output("The cameras. Goes into SynCam Encode Cameras.")],
@@ -68,15 +84,15 @@ class SynCamRigEditor(SynCamNode):
         return True if is_untouched(state) else cls.judged(edited, state)
 
     @classmethod
-    def execute(cls, state: Any = None, rig: Rig | None = None) -> io.NodeOutput:
+    def execute(cls, state: object = None, rig: Rig | None = None) -> io.NodeOutput:
         untouched = is_untouched(state)
-        result = rig if rig is not None and untouched else edited(state)
+        result = rig if rig is not None and untouched else filmed(state)
         # The widget offers the connected rig to its user, and shows it as long as nothing is edited.
         shown = {"syncam_rig": [rig_to_json(rig)]} if rig is not None else {}
         return io.NodeOutput(result, ui=shown)
 
 
-def edited(state: Any) -> Rig:
+def edited(state: object) -> Rig:
     """The rig of the editor's cameras. Raises UserError."""
     try:
         if is_empty(state):
@@ -86,14 +102,26 @@ def edited(state: Any) -> Rig:
         raise problem.told(f"in 'state', {problem}", field="state") from problem
 
 
-def is_empty(state: Any) -> bool:
+def filmed(state: object) -> Rig:
+    """The rig without the cameras that the editor's metadata leaves out. Raises UserError."""
+    rig = edited(state)
+    document = json.loads(state) if isinstance(state, str) and state.strip() else state
+    metadata = document.get("metadata") if isinstance(document, dict) else None
+    left_out = metadata.get(LEFT_OUT) if isinstance(metadata, dict) else None
+    kept = [
+        index for index, name in enumerate(rig.names) if name not in (left_out if isinstance(left_out, list) else [])
+    ]
+    return rig.select(kept) if kept else rig
+
+
+def is_empty(state: object) -> bool:
     """Whether there is nothing to read: nothing at all, blank text, no object keys, or an empty list of cameras."""
     if isinstance(state, str):
         return not state.strip()
     return state is None or state == {} or (isinstance(state, dict) and state.get("cameras") == [])
 
 
-def is_untouched(state: Any) -> bool:
+def is_untouched(state: object) -> bool:
     """Whether the state is what a fresh editor holds, so that a connected rig takes its place."""
     if is_empty(state):
         return True

@@ -39,6 +39,14 @@ class SynCamLoadRig(SynCamNode):
                 "colmap",
                 "transforms.json",
                 "nuke chan",
+                "blender",
+                "blender camera",
+                "nuke",
+                "maya camera",
+                "houdini camera",
+                "nerfstudio",
+                "import cameras",
+                "tracking data",
             ],
             inputs=[
                 io.Combo.Input(
@@ -49,7 +57,7 @@ class SynCamLoadRig(SynCamNode):
                     "a COLMAP model or with one pose file per camera. What it holds is told from its content.",
                 ),
                 cameras_input(
-                    "1, 3",
+                    "",
                     "Which cameras, and in which order: names, letters or numbers, like '1, 3', 'cam01, cam03', '5-8' or "
                     "'all but 2'. The first becomes view 0, the reference. Empty means all.",
                 ),

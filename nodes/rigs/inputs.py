@@ -8,6 +8,7 @@ from comfy_api.latest import io
 
 from ...syncam_core.cameras.rig import MAX_VIEWS
 from ...syncam_core.cameras.spoken import parse_point
+from ..shared.inputs import NULL_TEXT
 from ..shared.socket_types import RigType
 
 CATEGORY = "SynCam/Rig"
@@ -65,7 +66,7 @@ def point_input(name: str = "target", tooltip: str = "", **options):
 
 def point_of(text: str, field: str = "target") -> tuple[float, float, float]:
     """Raises UserError for what is not three numbers of metres."""
-    return parse_point(ORIGIN if text == "None" else text, field)  # what the host makes of null in a text
+    return parse_point(ORIGIN if text == NULL_TEXT else text, field)
 
 
 def cameras_input(

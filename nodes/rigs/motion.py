@@ -33,6 +33,9 @@ class SynCamRigMove(SynCamNode):
                 "orbit",
                 "crane",
                 "keyframes",
+                "camera control",
+                "camera motion",
+                "keyframe",
             ],
             inputs=[
                 rig_given("The cameras, from any SynCam rig node; they may move already."),

@@ -1,13 +1,15 @@
-"""Nodes between a rig and the cameras of other packs: ComfyUI's 3D viewers, and CameraCtrl pose lists."""
+"""Nodes between a rig and other cameras: ComfyUI's 3D viewers, CameraCtrl pose lists, and Wan's camera control."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
+import comfy.model_management
 from comfy_api.latest import io
 
 from ...syncam_core.cameras.rig import MAX_VIEWS, Rig
+from ...syncam_core.errors import UserError
 from ..shared.inputs import in_order, members_input, unit_input
 from ..shared.node import SynCamNode
 from .inputs import CATEGORY, rig_given, rig_output
@@ -17,6 +19,7 @@ CameraCtrlPoses = io.Custom("CAMERACTRL_POSES")  # list of rows of 19 numbers
 
 ROWS = ("frames", "cameras")
 MOST_PIXELS = 16384
+WAN_SIZE = "Pixels, the same as of Wan Camera Image to Video: link both."
 
 
 class SynCamRigFromLoad3D(SynCamNode):
@@ -48,7 +51,7 @@ class SynCamRigFromLoad3D(SynCamNode):
         )
 
     @classmethod
-    def execute(cls, cameras: dict[str, list[dict[str, Any]]], unit_m: list[float]) -> io.NodeOutput:
+    def execute(cls, cameras: dict[str, list[dict[str, object]]], unit_m: list[float]) -> io.NodeOutput:
         from ...syncam_core.formats.load3d_camera import rig_from_load3d
 
         return io.NodeOutput(rig_from_load3d(connected(cameras), unit_m[0]))
@@ -186,6 +189,68 @@ class SynCamRigToCameraCtrl(SynCamNode):
         return io.NodeOutput(cameractrl_from_rig(rig, length, unit_m, (width, height)))
 
 
+class SynCamRigToWanCamera(SynCamNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="SynCamRigToWanCamera",
+            display_name="SynCam Rig to Wan Camera",
+            category=CATEGORY,
+            description=(
+                "The path of each camera of a rig as the camera embedding that Wan Camera Image to Video takes, where "
+                "the core's own node knows nine motions. All views come as a list: nodes behind it run once for each."
+            ),
+            search_aliases=[
+                "wan fun camera",
+                "WanCameraEmbedding",
+                "plucker embedding",
+                "camera control",
+                "camera rig",
+            ],
+            inputs=[
+                rig_given(),
+                io.Int.Input(
+                    "view",
+                    default=0,
+                    min=0,
+                    max=MAX_VIEWS,
+                    tooltip="Which camera, from 1 in the rig's order. 0 gives all of them, as a list.",
+                ),
+                io.Int.Input("width", default=832, min=16, max=MOST_PIXELS, step=16, tooltip=WAN_SIZE),
+                io.Int.Input("height", default=480, min=16, max=MOST_PIXELS, step=16, tooltip=WAN_SIZE),
+                io.Int.Input(
+                    "length",
+                    default=81,
+                    min=1,
+                    max=MOST_PIXELS,
+                    step=4,
+                    tooltip="Video frames, 4n+1. A rig that moves must have as many.",
+                ),
+            ],
+            outputs=[
+                io.WanCameraEmbedding.Output(
+                    display_name="camera_embedding",
+                    is_output_list=True,
+                    tooltip="For Wan Camera Image to Video, one for each view. Each camera moves from its own first pose.",
+                ),
+                io.Int.Output(display_name="width", tooltip="As given, to be linked to Wan Camera Image to Video."),
+                io.Int.Output(display_name="height", tooltip="As given, to be linked to Wan Camera Image to Video."),
+                io.Int.Output(display_name="length", tooltip="As given, to be linked to Wan Camera Image to Video."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, rig: Rig, view: int, width: int, height: int, length: int) -> io.NodeOutput:
+        from ...syncam_core.cameras.plucker import wan_camera_embedding
+
+        if not 0 <= view <= rig.views:
+            raise UserError(f"'view' is {view}, but the rig has views 1 to {rig.views}; 0 means all.", field="view")
+        views = range(rig.views) if view == 0 else [view - 1]
+        device = comfy.model_management.intermediate_device()
+        paths = [wan_camera_embedding(rig, one, width, height, length).to(device) for one in views]
+        return io.NodeOutput(paths, width, height, length)
+
+
 def connected(sockets: Mapping[str, list[Item] | None]) -> list[Item]:
     """What the sockets hold; a viewer that gave nothing stays in its place, for the reader to name it."""
     return [item for items in in_order(sockets) for item in items]
@@ -198,4 +263,4 @@ def size_inputs(tooltip: str):
     ]
 
 
-NODES = (SynCamRigFromLoad3D, SynCamRigToLoad3D, SynCamRigFromCameraCtrl, SynCamRigToCameraCtrl)
+NODES = (SynCamRigFromLoad3D, SynCamRigToLoad3D, SynCamRigFromCameraCtrl, SynCamRigToCameraCtrl, SynCamRigToWanCamera)

@@ -99,7 +99,8 @@ class SynCamRigMeter(SynCamNode):
             description=(
                 "Holds a rig against what the released weights were trained on: still cameras with one lens that look "
                 "at one point, in pairs less than 30 degrees of azimuth and 15 of elevation apart. Gives a verdict for "
-                "every camera, the best reference, and cameras that would bridge wide gaps."
+                "every camera, the best reference, and cameras that would bridge wide gaps. Cameras that begin at one "
+                "pose and move are held against ReCamMaster's trajectories instead."
             ),
             search_aliases=["in distribution", "camera check", "rig check", "training range", "camera angles"],
             is_output_node=True,

@@ -13,14 +13,14 @@ from ...syncam_core.cameras.trajectories import (
     moves_of,
     recam_rig,
 )
-from ..shared.errors import sentences_of, verdict
-from ..shared.video_size import LONGEST_VIDEO
-from .builders import CATEGORY, FARTHEST_M, rig_output
+from ..shared.node import SynCamNode
+from ..shared.video_size import length_input
+from .inputs import CATEGORY, FARTHEST_M, rig_output
 
 TABLE = ", ".join(f"{number} {move.name}" for number, move in enumerate(RECAM_MOVES, start=1))
 
 
-class SynCamRigReCam(io.ComfyNode):
+class SynCamRigReCam(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -65,31 +65,18 @@ class SynCamRigReCam(io.ComfyNode):
                     tooltip="The authors' arcs run straight along a chord, as the weights have seen them; a true orbit "
                     "keeps the distance at every frame and takes any angle.",
                 ),
-                io.Int.Input(
-                    "length",
-                    default=81,
-                    min=5,
-                    max=LONGEST_VIDEO,
-                    step=4,
-                    tooltip="Frames of the move, 4n+1; the same as in SynCam Encode Trajectories.",
-                ),
+                length_input("Frames of the move, 4n+1; the same as in SynCam Encode Trajectories.", least=5),
             ],
             outputs=[rig_output()],
         )
 
     @classmethod
     def validate_inputs(cls, moves: str | None = None) -> bool | str:
-        return verdict(cls.check, moves) if isinstance(moves, str) else True
+        return cls.judged(moves_of, moves) if isinstance(moves, str) else True
 
     @classmethod
     def execute(cls, moves: str, amount: float, distance_m: float, arc: str, length: int) -> io.NodeOutput:
-        with sentences_of("SynCamRigReCam"):
-            return io.NodeOutput(recam_rig(moves, amount, distance_m, arc, length))
-
-    @classmethod
-    def check(cls, moves: str) -> None:
-        with sentences_of("SynCamRigReCam"):
-            moves_of(moves)
+        return io.NodeOutput(recam_rig(moves, amount, distance_m, arc, length))
 
 
 NODES = (SynCamRigReCam,)

@@ -9,9 +9,22 @@ from . import (
     parallel,
     recapture,
     sampler,
+    scout,
     view_control,
     weights,
 )
 
-MODULES = (cameras, weights, apply, view_control, parallel, given_views, sampler, dual_guider, recapture, demo_model)
+MODULES = (
+    cameras,
+    weights,
+    apply,
+    view_control,
+    parallel,
+    given_views,
+    sampler,
+    scout,
+    dual_guider,
+    recapture,
+    demo_model,
+)
 NODES = [node for module in MODULES for node in module.NODES]

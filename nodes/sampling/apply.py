@@ -9,15 +9,15 @@ from ...syncam_core.cameras.encoding import CameraEncoding
 from ...syncam_core.cameras.rig import MAX_VIEWS
 from ...syncam_core.view_sync.control import STRONGEST, ViewControl
 from ...syncam_core.view_sync.coupling import COUPLINGS
-from ...syncam_core.view_sync.memory import MEMORY_CHOICES
 from ...syncam_core.view_sync.settings import Settings
 from ..host.view_sync_patch import apply_view_sync
-from ..host.weights_kinds import VIEW_SYNC, check_kind
-from ..shared.errors import sentences_of
+from ..host.weights_kinds import VIEW_SYNC, check_kind, refuse_bare_recapture
+from ..shared.inputs import memory_input, percent_input
+from ..shared.node import SynCamNode
 from ..shared.socket_types import CamerasType, ControlType, WeightsType
 
 
-class SynCamApply(io.ComfyNode):
+class SynCamApply(SynCamNode):
     @classmethod
     def define_schema(cls):
         couplings = " ".join(f"{name}: {coupling.words}." for name, coupling in COUPLINGS.items())
@@ -31,7 +31,15 @@ class SynCamApply(io.ComfyNode):
                 "one camera of the rig, at the same moment. Works with the stock samplers as well; LoRAs, shift and "
                 "other patches may stand before or after it."
             ),
-            search_aliases=["syncammaster", "multi camera", "multi view"],
+            search_aliases=[
+                "syncammaster",
+                "multi camera",
+                "multi view",
+                "wan camera",
+                "camera control",
+                "multicam",
+                "wan multi view",
+            ],
             inputs=[
                 io.Model.Input("model", tooltip="Wan2.1 T2V 1.3B, with any LoRA."),
                 WeightsType.Input("weights", tooltip="From SynCam Load Weights."),
@@ -44,22 +52,8 @@ class SynCamApply(io.ComfyNode):
                     step=0.01,
                     tooltip="How strongly the views are tied together. 1 is as trained, 0 is the plain model.",
                 ),
-                io.Float.Input(
-                    "start_percent",
-                    default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.001,
-                    tooltip="Share of the sampling after which synchronization begins.",
-                ),
-                io.Float.Input(
-                    "end_percent",
-                    default=1.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.001,
-                    tooltip="Share of the sampling after which synchronization ends.",
-                ),
+                percent_input("start_percent", 0.0, "Share of the sampling after which synchronization begins."),
+                percent_input("end_percent", 1.0, "Share of the sampling after which synchronization ends."),
                 # Optional, so that jobs from before they were there still run.
                 io.Combo.Input(
                     "coupling",
@@ -76,14 +70,7 @@ class SynCamApply(io.ComfyNode):
                     optional=True,
                     tooltip=f"Views in a group of {sized}; the others do without.",
                 ),
-                io.Combo.Input(
-                    "memory",
-                    options=list(MEMORY_CHOICES),
-                    default="auto",
-                    optional=True,
-                    tooltip="auto: in pieces that cost no time, smaller ones where memory is short. low: the smallest "
-                    "pieces. whole: no pieces. The result is the same.",
-                ),
+                memory_input(optional=True),
                 ControlType.Input(
                     "control",
                     optional=True,
@@ -107,9 +94,9 @@ class SynCamApply(io.ComfyNode):
         memory: str = "auto",
         control: ViewControl | None = None,
     ) -> io.NodeOutput:
-        with sentences_of("SynCamApply"):
-            check_kind(weights, VIEW_SYNC)
-            settings = Settings(strength, start_percent, end_percent, coupling, group_size, memory, control)
+        refuse_bare_recapture(model)
+        check_kind(weights, VIEW_SYNC)
+        settings = Settings(strength, start_percent, end_percent, coupling, group_size, memory, control)
         return io.NodeOutput(apply_view_sync(model, weights, cameras, settings))
 
 

@@ -6,18 +6,17 @@ import comfy.model_management
 import torch
 from comfy_api.latest import io
 
-import nodes as host_nodes
-
 from ...syncam_core.cameras import CameraEncoding, Rig, TrajectoryEncoding, encode_cameras
 from ...syncam_core.cameras.meter import warn
+from ...syncam_core.cameras.remarks import remarks_on
 from ...syncam_core.errors import UserError
 from ...syncam_core.wan.geometry import WAN21
-from ..shared.errors import sentences_of, verdict
+from ..shared.node import SynCamNode
 from ..shared.socket_types import CamerasType, RigType, TrajectoriesType
-from ..shared.video_size import LONGEST_VIDEO, SMALLEST_SIDE, check_length, check_side
+from ..shared.video_size import check_length, check_size, length_input, side_inputs
 
 
-class SynCamEncodeCameras(io.ComfyNode):
+class SynCamEncodeCameras(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -31,20 +30,15 @@ class SynCamEncodeCameras(io.ComfyNode):
             search_aliases=["syncammaster cameras", "camera embedding", "camera poses"],
             inputs=[
                 RigType.Input("rig", tooltip="The cameras, from any SynCam rig node. The first is the reference."),
-                io.Int.Input(
-                    "length",
-                    default=81,
-                    min=1,
-                    max=LONGEST_VIDEO,
-                    step=4,
-                    tooltip="Frames of the video, 4n+1: 77, 81, 85, ... The released weights know 81. "
-                    "It must agree with SynCam Empty Latent.",
+                length_input(
+                    "Frames of the video, 4n+1: 77, 81, 85, ... The released weights know 81. "
+                    "It must agree with SynCam Empty Latent."
                 ),
             ],
             outputs=[
                 CamerasType.Output(
                     display_name="cameras", tooltip="Goes into SynCam Apply and into SynCam Empty Latent."
-                )
+                ),
             ],
             # The host sends what the node said again when it answers a run from its cache.
             has_intermediate_output=True,
@@ -52,24 +46,19 @@ class SynCamEncodeCameras(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, length: int | None = None) -> bool | str:
-        return verdict(cls.check, length) if isinstance(length, int) else True
+        return cls.judged(check_length, length) if isinstance(length, int) else True
 
     @classmethod
     def execute(cls, rig: Rig, length: int) -> io.NodeOutput:
-        cls.check(length)
-        with sentences_of("SynCamEncodeCameras"):
-            cameras = encode_cameras(rig, length)
-        warning = warn(rig)
-        # web/js/node_words.js shows it on the node; an empty list takes the last one away.
-        return io.NodeOutput(cameras, ui={"warning": [warning] if warning else []})
-
-    @classmethod
-    def check(cls, length: int) -> None:
-        with sentences_of("SynCamEncodeCameras"):
-            check_length(length)
+        check_length(length)
+        cameras = encode_cameras(rig, length)
+        warning = warn(rig.cut(0, min(rig.frames, length)))  # what is not filmed needs no warning
+        # web/js/node_words.js shows both on the node; empty lists take the last words away. The warning is about the
+        # released weights, and not shown where the graph holds the demo's only.
+        return io.NodeOutput(cameras, ui={"warning": [warning] if warning else [], "remarks": remarks_on(rig, length)})
 
 
-class SynCamEmptyLatent(io.ComfyNode):
+class SynCamEmptyLatent(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -79,35 +68,14 @@ class SynCamEmptyLatent(io.ComfyNode):
             description="An empty Wan video latent with one batch item for each camera, or for each trajectory of a re-capture.",
             search_aliases=["empty video latent", "multi view latent"],
             inputs=[
-                CamerasType.Input(
+                io.MultiType.Input(
                     "cameras",
+                    types=[CamerasType, TrajectoriesType],
                     optional=True,
-                    tooltip="From SynCam Encode Cameras; says how many views there are. Or connect trajectories.",
+                    tooltip="From SynCam Encode Cameras; says how many views there are. Or trajectories.",
                 ),
-                io.Int.Input(
-                    "width",
-                    default=832,
-                    min=SMALLEST_SIDE,
-                    max=host_nodes.MAX_RESOLUTION,
-                    step=WAN21.token_pixels,
-                    tooltip="Pixels, a multiple of 8 (better 16). The released weights know 832 x 480.",
-                ),
-                io.Int.Input(
-                    "height",
-                    default=480,
-                    min=SMALLEST_SIDE,
-                    max=host_nodes.MAX_RESOLUTION,
-                    step=WAN21.token_pixels,
-                    tooltip="Pixels, a multiple of 8 (better 16). The released weights know 832 x 480.",
-                ),
-                io.Int.Input(
-                    "length",
-                    default=81,
-                    min=1,
-                    max=LONGEST_VIDEO,
-                    step=4,
-                    tooltip="Frames of the video, 4n+1; the same as in SynCam Encode Cameras.",
-                ),
+                *side_inputs(),
+                length_input("Frames of the video, 4n+1; the same as in SynCam Encode Cameras."),
                 TrajectoriesType.Input(
                     "trajectories",
                     optional=True,
@@ -120,7 +88,7 @@ class SynCamEmptyLatent(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, length: int | None = None) -> bool | str:
         # The host repeats the sentence for every input named here, so one is; the others are judged when it runs.
-        return verdict(cls.check, SMALLEST_SIDE, SMALLEST_SIDE, length) if isinstance(length, int) else True
+        return cls.judged(check_length, length) if isinstance(length, int) else True
 
     @classmethod
     def execute(
@@ -128,25 +96,27 @@ class SynCamEmptyLatent(io.ComfyNode):
         width: int,
         height: int,
         length: int,
-        cameras: CameraEncoding | None = None,
+        cameras: CameraEncoding | TrajectoryEncoding | None = None,
         trajectories: TrajectoryEncoding | None = None,
     ) -> io.NodeOutput:
-        cls.check(width, height, length)
+        check_size(width, height, length)
         if (cameras is None) == (trajectories is None):
             raise UserError(
-                "SynCamEmptyLatent: connect 'cameras' of SynCamEncodeCameras for synchronized views, or 'trajectories' of "
+                "connect 'cameras' of SynCamEncodeCameras for synchronized views, or 'trajectories' of "
                 f"SynCamEncodeTrajectories for re-captures; {'none' if cameras is None else 'both'} are connected.",
                 field="cameras",
             )
-        what, encoder = ("cameras", "SynCamEncodeCameras") if cameras else ("trajectories", "SynCamEncodeTrajectories")
-        cameras = cameras or trajectories
-        shape = WAN21.latent_shape(cameras.views, length, height, width)
-        if shape[2] != cameras.latent_frames:
-            encoded = WAN21.length(cameras.latent_frames)
+        encoded, socket = (trajectories, "trajectories") if cameras is None else (cameras, "cameras")
+        # By its name: a script may have made it with a copy of the core of its own.
+        moves = type(encoded).__name__ == TrajectoryEncoding.__name__
+        encoder = "SynCamEncodeTrajectories" if moves else "SynCamEncodeCameras"
+        shape = WAN21.latent_shape(encoded.views, length, height, width)
+        if shape[2] != encoded.latent_frames:
+            frames = WAN21.length(encoded.latent_frames)
             raise UserError(
-                f"SynCamEmptyLatent: 'length' is {length} ({shape[2]} latent frames), but '{what}' were encoded "
-                f"for {encoded} frames ({cameras.latent_frames} latent frames); set 'length' here to {encoded}, or "
-                f"'length' of {encoder} to {length}.",
+                f"'length' is {length} ({shape[2]} latent frames), but '{socket}' were encoded for {frames} frames "
+                f"({encoded.latent_frames} latent frames); set 'length' here to {frames}, or 'length' of {encoder} to "
+                f"{length}.",
                 field="length",
             )
         samples = torch.zeros(shape, device=comfy.model_management.intermediate_device())
@@ -154,11 +124,14 @@ class SynCamEmptyLatent(io.ComfyNode):
         return io.NodeOutput({"samples": samples, "downscale_ratio_spacial": WAN21.pixels})
 
     @classmethod
-    def check(cls, width: int, height: int, length: int) -> None:
-        with sentences_of("SynCamEmptyLatent"):
-            check_side("width", width)
-            check_side("height", height)
-            check_length(length)
+    def GET_NODE_INFO_V1(cls) -> dict:
+        """What clients are told: `cameras` is required and the first, as it was before there were trajectories. A job
+        needs one of the two, so the schema that it is held against asks for neither."""
+        info = super().GET_NODE_INFO_V1()
+        given = info["input"]
+        given["required"] = {"cameras": given["optional"].pop("cameras"), **given["required"]}
+        info["input_order"] = {kind: list(inputs) for kind, inputs in given.items()}
+        return info
 
 
 NODES = (

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import comfy.latent_formats
 import comfy.sd
 import comfy.sd1_clip
 import comfy.text_encoders.t5
 import comfy.utils
+import torch
+import torch.nn.functional as F
 from comfy_api.latest import io
+from torch import Tensor
 
+from ...syncam_core.cameras.builders import ring_rig
 from ...syncam_core.errors import UserError
+from ...syncam_core.synthetic import Scene, render
 from ...syncam_core.synthetic.scene import VOCABULARY
 from ...syncam_core.synthetic.text import END, FIRST_WORD, PAD, TEXT_DIM, TOKENS, token_ids
-from ..host.weights_kinds import load_view_sync
+from ..host.weights_kinds import load_recapture, load_view_sync
+from ..shared.node import SynCamNode
 from ..shared.socket_types import WeightsType
 
 FOLDER = Path(__file__).resolve().parents[2] / "demo_model"
-FILES = {part: FOLDER / f"syncam_demo_{part}.safetensors" for part in ("base", "view_sync", "vae", "text_encoder")}
+PARTS = ("base", "view_sync", "vae", "text_encoder", "recapture")
+FILES = {part: FOLDER / f"syncam_demo_{part}.safetensors" for part in PARTS}
 TEXT = {
     "d_model": TEXT_DIM,
     "d_ff": 64,
@@ -31,7 +39,7 @@ TEXT = {
 }
 
 
-class SynCamDemoModel(io.ComfyNode):
+class SynCamDemoModel(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -50,6 +58,7 @@ class SynCamDemoModel(io.ComfyNode):
                 io.Clip.Output(display_name="clip"),
                 io.Vae.Output(display_name="vae"),
                 WeightsType.Output(display_name="weights"),
+                WeightsType.Output(display_name="recapture", tooltip="Goes into SynCam ReCam Apply."),
             ],
         )
 
@@ -58,16 +67,52 @@ class SynCamDemoModel(io.ComfyNode):
         missing = [path.name for path in FILES.values() if not path.is_file()]
         if missing:
             raise UserError(
-                f"SynCamDemoModel: {', '.join(missing)} is missing in the folder demo_model of ComfyUI-SynCam; "
+                f"{', '.join(missing)} is missing in the folder demo_model of ComfyUI-SynCam; "
                 "install the node pack again."
             )
         vae_state, vae_metadata = comfy.utils.load_torch_file(str(FILES["vae"]), return_metadata=True)
+        model = comfy.sd.load_diffusion_model(str(FILES["base"]))
+        vae = comfy.sd.VAE(sd=vae_state, metadata=vae_metadata)
+        model.model.latent_format = DemoLatents(vae)
+        text_encoder = load_text_encoder(str(FILES["text_encoder"]))
         return io.NodeOutput(
-            comfy.sd.load_diffusion_model(str(FILES["base"])),
-            load_text_encoder(str(FILES["text_encoder"])),
-            comfy.sd.VAE(sd=vae_state, metadata=vae_metadata),
-            load_view_sync(str(FILES["view_sync"])),
+            model, text_encoder, vae, load_view_sync(str(FILES["view_sync"])), load_recapture(str(FILES["recapture"]))
         )
+
+
+class DemoLatents(comfy.latent_formats.Wan21):
+    """Wan's latents with the colours of the demo's own autoencoder, by which live previews are drawn."""
+
+    always_previewed = True  # costs nothing here, and shows what the preview of real weights is like
+
+    def __init__(self, vae: comfy.sd.VAE):
+        super().__init__()
+        self.taesd_decoder_name = None
+        pictures = previewed_pictures()
+        latents = torch.cat([vae.encode(picture[None]) for picture in pictures]).float().cpu()
+        self.latent_rgb_factors, self.latent_rgb_factors_bias = colors_of(self.process_in(latents)[:, :, 0], pictures)
+
+
+def previewed_pictures() -> Tensor:  # (pictures, 64, 64, 3) in 0..1
+    """Still pictures of the toy world that together have all of its colours."""
+    prompts = [
+        f"a {color} {shape} standing on {floor} under a {sky} sky"
+        for (color, shape), (floor, sky) in zip(
+            (("red", "ball"), ("green", "cube"), ("blue", "cone"), ("yellow", "pillar"), ("purple", "ball")),
+            (("sand", "clear"), ("grass", "pink"), ("concrete", "clear"), ("sand", "pink"), ("grass", "clear")),
+            strict=True,
+        )
+    ]
+    rig, now = ring_rig(4, 20, 5), torch.zeros(1)
+    return torch.cat([render(Scene.from_prompt(prompt), rig, 64, 64, now)[:, 0] for prompt in prompts])
+
+
+def colors_of(latents: Tensor, pictures: Tensor) -> tuple[list[list[float]], list[float]]:
+    """The linear map from latents (n, channels, h, w) to pictures (n, height, width, 3) in -1..1, by least squares."""
+    small = F.adaptive_avg_pool2d(pictures.movedim(-1, 1) * 2 - 1, latents.shape[-2:])
+    given, wanted = (x.movedim(1, -1).flatten(0, 2).double() for x in (latents, small))
+    found = torch.linalg.lstsq(F.pad(given, (0, 1), value=1.0), wanted).solution
+    return found[:-1].tolist(), found[-1].tolist()
 
 
 class WordTokens:

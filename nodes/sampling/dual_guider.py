@@ -14,13 +14,13 @@ from torch import Tensor
 
 from ...syncam_core.errors import UserError, check_number
 from ..host.latents import mask_of, video_latents
-from ..host.view_sync_patch import GIVEN, check_latent, view_sync_of
-from ..shared.errors import sentences_of
+from ..host.view_sync_patch import GIVEN, view_sync_of
+from ..shared.node import SynCamNode
 
 LARGEST_SCALE = 100.0
 
 
-class SynCamDualGuider(io.ComfyNode):
+class SynCamDualGuider(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -73,19 +73,18 @@ class SynCamDualGuider(io.ComfyNode):
         text_scale: float = 7.5,
         video_scale: float = 1.8,
     ) -> io.NodeOutput:
-        with sentences_of("SynCamDualGuider"):
-            check_number("text_scale", text_scale, LARGEST_SCALE)
-            check_number("video_scale", video_scale, LARGEST_SCALE)
-            synchronization = view_sync_of(model)
-            if synchronization is None:
-                raise UserError(
-                    "'model' does not come from SynCam Apply, which shows it the given videos; use that.", field="model"
-                )
-            samples, geometry = video_latents(latent)
-            given = mask_of(latent, samples.shape) == 0
-            if not given.any():
-                raise UserError("'latent' has no given view; put SynCam Given Views before it.", field="latent")
-        check_latent(samples.shape, synchronization.cameras.poses, geometry, node="SynCamDualGuider")
+        check_number("text_scale", text_scale, LARGEST_SCALE)
+        check_number("video_scale", video_scale, LARGEST_SCALE)
+        synchronization = view_sync_of(model)
+        if synchronization is None:
+            raise UserError(
+                "'model' does not come from SynCam Apply, which shows it the given videos; use that.", field="model"
+            )
+        samples, geometry = video_latents(latent)
+        given = mask_of(latent, samples.shape) == 0
+        if not given.any():
+            raise UserError("'latent' has no given view; put SynCam Given Views before it.", field="latent")
+        synchronization.check_latent(samples.shape, geometry, "SynCamDualGuider")
         guider = DualGuider(model, samples, given)
         guider.set_conds(positive, negative)
         guider.set_scales(text_scale, video_scale)

@@ -18,12 +18,12 @@ from ...syncam_core.errors import UserError
 from ...syncam_core.wan.geometry import Geometry
 from ..host.latents import EMPTY_LATENT_RATIOS, geometry_of_vae, mask_of, video_latents
 from ..shared.checks import counted_noun
-from ..shared.errors import sentences_of, verdict
+from ..shared.node import SynCamNode
 
 Video = Tensor | dict  # frames of one video, or a LATENT of one or several
 
 
-class SynCamGivenViews(io.ComfyNode):
+class SynCamGivenViews(SynCamNode):
     @classmethod
     def define_schema(cls):
         videos = io.Autogrow.TemplatePrefix(
@@ -78,31 +78,25 @@ class SynCamGivenViews(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, views: str | None = None, given: dict | None = None) -> bool | str:
         # The host hands over what grows with the sockets whether it is asked for or not.
-        return verdict(cls.check, views) if isinstance(views, str) else True
+        return cls.judged(choose_views, views, None, "views") if isinstance(views, str) else True
 
     @classmethod
     def execute(
         cls, latent: dict, given: dict[str, Video | None] | None = None, views: str = "0", vae: VAE | None = None
     ) -> io.NodeOutput:
-        with sentences_of("SynCamGivenViews"):
-            samples, geometry = video_latents(latent)
-            chosen = choose_views(views, len(samples), "views")
-            mask = mask_of(latent, samples.shape).clone()
-            mask[chosen] = 0
-            if not mask.any():
-                raise UserError(
-                    f"'views' leaves none of the {counted_noun(len(samples), 'view')} to be generated; leave out the "
-                    "view that is to be made, or set 'cameras' of SynCamEmptyLatent to a rig with one camera more.",
-                    field="views",
-                )
-            samples = with_given(samples, geometry, chosen, given or {}, vae)
+        samples, geometry = video_latents(latent)
+        chosen = choose_views(views, len(samples), "views")
+        mask = mask_of(latent, samples.shape).clone()
+        mask[chosen] = 0
+        if not mask.any():
+            raise UserError(
+                f"'views' leaves none of the {counted_noun(len(samples), 'view')} to be generated; leave out the "
+                "view that is to be made, or set 'cameras' of SynCamEmptyLatent to a rig with one camera more.",
+                field="views",
+            )
+        samples = with_given(samples, geometry, chosen, given or {}, vae)
         kept = {key: value for key, value in latent.items() if key not in EMPTY_LATENT_RATIOS}
         return io.NodeOutput({**kept, "samples": samples, "noise_mask": mask})
-
-    @classmethod
-    def check(cls, views: str) -> None:
-        with sentences_of("SynCamGivenViews"):
-            choose_views(views, None, "views")
 
 
 def with_given(

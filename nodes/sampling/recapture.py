@@ -11,8 +11,6 @@ from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor
 
-import nodes as host_nodes
-
 from ...syncam_core.cameras import Rig
 from ...syncam_core.cameras.rig import MAX_VIEWS
 from ...syncam_core.cameras.trajectories import TrajectoryEncoding, encode_trajectories
@@ -25,15 +23,16 @@ from ..host.latents import decode_view, geometry_of_vae, view_latents
 from ..host.recapture_patch import apply_recapture
 from ..host.weights_kinds import RECAPTURE, check_kind
 from ..shared.checks import counted_noun
-from ..shared.errors import sentences_of, verdict
+from ..shared.inputs import members_input, memory_input
+from ..shared.node import SynCamNode
 from ..shared.socket_types import RigType, TrajectoriesType, WeightsType
-from ..shared.video_size import LONGEST_VIDEO, SMALLEST_SIDE, check_length, check_side
+from ..shared.video_size import LONGEST_VIDEO, check_length, check_size, length_input, side_inputs
 
 CATEGORY = "SynCam/ReCapture"
 MOST_EVERY = 1000
 
 
-class SynCamEncodeTrajectories(io.ComfyNode):
+class SynCamEncodeTrajectories(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -49,13 +48,9 @@ class SynCamEncodeTrajectories(io.ComfyNode):
                 RigType.Input(
                     "rig", tooltip="Cameras that move: SynCam ReCam Trajectories, SynCam Move Cameras, a file."
                 ),
-                io.Int.Input(
-                    "length",
-                    default=81,
-                    min=5,
-                    max=LONGEST_VIDEO,
-                    step=4,
-                    tooltip="Frames of the video, 4n+1; the same as in SynCam Source Video. The released weights know 81.",
+                length_input(
+                    "Frames of the video, 4n+1; the same as in SynCam Source Video. The released weights know 81.",
+                    least=5,
                 ),
                 RigType.Input(
                     "source_rig",
@@ -73,32 +68,21 @@ class SynCamEncodeTrajectories(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, length: int | None = None) -> bool | str:
-        return verdict(cls.check, length) if isinstance(length, int) else True
+        return cls.judged(check_length, length) if isinstance(length, int) else True
 
     @classmethod
     def execute(cls, rig: Rig, length: int, source_rig: Rig | None = None) -> io.NodeOutput:
-        cls.check(length)
-        with sentences_of("SynCamEncodeTrajectories"):
-            return io.NodeOutput(encode_trajectories(rig, length, source_rig))
-
-    @classmethod
-    def check(cls, length: int) -> None:
-        with sentences_of("SynCamEncodeTrajectories"):
-            check_length(length)
+        check_length(length)
+        return io.NodeOutput(encode_trajectories(rig, length, source_rig))
 
 
-class SynCamSourceVideo(io.ComfyNode):
+class SynCamSourceVideo(SynCamNode):
     @classmethod
     def define_schema(cls):
-        videos = io.Autogrow.TemplatePrefix(
-            io.MultiType.Input(
-                "video",
-                types=[io.Image, io.Latent],
-                tooltip="The frames of one video, or a latent of one or several.",
-            ),
-            prefix="video",
-            min=1,
-            max=MAX_VIEWS,
+        video = io.MultiType.Input(
+            "video",
+            types=[io.Image, io.Latent],
+            tooltip="The frames of one video, or a latent of one or several.",
         )
         return io.Schema(
             node_id="SynCamSourceVideo",
@@ -110,33 +94,11 @@ class SynCamSourceVideo(io.ComfyNode):
             ),
             search_aliases=["recammaster", "video to video", "source video"],
             inputs=[
-                io.Autogrow.Input(
-                    "videos", template=videos, tooltip="One video for all trajectories, or one for each."
-                ),
+                members_input("videos", video, MAX_VIEWS, "One video for all trajectories, or one for each."),
                 io.Vae.Input("vae", optional=True, tooltip="The video VAE of the model; needed for images."),
-                io.Int.Input(
-                    "width",
-                    default=832,
-                    min=SMALLEST_SIDE,
-                    max=host_nodes.MAX_RESOLUTION,
-                    step=WAN21.token_pixels,
-                    tooltip="Pixels, a multiple of 8 (better 16). The released weights know 832 x 480.",
-                ),
-                io.Int.Input(
-                    "height",
-                    default=480,
-                    min=SMALLEST_SIDE,
-                    max=host_nodes.MAX_RESOLUTION,
-                    step=WAN21.token_pixels,
-                    tooltip="Pixels, a multiple of 8 (better 16). The released weights know 832 x 480.",
-                ),
-                io.Int.Input(
-                    "length",
-                    default=81,
-                    min=5,
-                    max=LONGEST_VIDEO,
-                    step=4,
-                    tooltip="Frames, 4n+1; the same as in SynCam Encode Trajectories. Longer videos are cut.",
+                *side_inputs(),
+                length_input(
+                    "Frames, 4n+1; the same as in SynCam Encode Trajectories. Longer videos are cut.", least=5
                 ),
                 io.Int.Input(
                     "start_frame", default=0, min=0, max=LONGEST_VIDEO, tooltip="The first frame that is used."
@@ -161,7 +123,7 @@ class SynCamSourceVideo(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, length: int | None = None, videos: object = None) -> bool | str:
         # The host hands over what grows with the sockets whether it is asked for or not.
-        return verdict(cls.check, SMALLEST_SIDE, SMALLEST_SIDE, length) if isinstance(length, int) else True
+        return cls.judged(check_length, length) if isinstance(length, int) else True
 
     @classmethod
     def execute(
@@ -174,25 +136,23 @@ class SynCamSourceVideo(io.ComfyNode):
         every: int = 1,
         vae: VAE | None = None,
     ) -> io.NodeOutput:
-        cls.check(width, height, length)
-        with sentences_of("SynCamSourceVideo"):
-            sockets = [(name, videos[name]) for name in sorted(videos or {}, key=natural) if videos[name] is not None]
-            if not sockets:
-                raise UserError("'videos' is not connected; connect the frames of a video.", field="videos")
-            latents, frames = [], []
-            progress = comfy.utils.ProgressBar(len(sockets))
-            for socket, video in sockets:
-                comfy.model_management.throw_exception_if_processing_interrupted()
-                if isinstance(video, dict):
-                    samples = given_latent(socket, video, width, height, length)
-                    frames += [] if vae is None else [decode_view(vae, sample[None]) for sample in samples]
-                else:
-                    shown = chosen_frames(socket, video, width, height, length, start_frame, every)
-                    samples = encoded(vae, shown, socket)
-                    frames.append(shown)
-                latents.append(samples)
-                progress.update(1)
-            source = torch.cat(latents)
+        check_size(width, height, length)
+        sockets = [(name, videos[name]) for name in sorted(videos or {}, key=natural) if videos[name] is not None]
+        if not sockets:
+            raise UserError("'videos' is not connected; connect the frames of a video.", field="videos")
+        latents, frames = [], []
+        progress = comfy.utils.ProgressBar(len(sockets))
+        for socket, video in sockets:
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            if isinstance(video, dict):
+                samples = given_latent(socket, video, width, height, length)
+                frames += [] if vae is None else [decode_view(vae, sample[None]) for sample in samples]
+            else:
+                shown = chosen_frames(socket, video, width, height, length, start_frame, every)
+                samples = encoded(vae, shown, socket)
+                frames.append(shown)
+            latents.append(samples)
+            progress.update(1)
         seen = (
             torch.cat(frames)
             if frames
@@ -200,17 +160,10 @@ class SynCamSourceVideo(io.ComfyNode):
                 "SynCamSourceVideo: 'frames' of a latent need its 'vae'; connect the video VAE of the model."
             )
         )
-        return io.NodeOutput({"samples": source}, seen)
-
-    @classmethod
-    def check(cls, width: int, height: int, length: int) -> None:
-        with sentences_of("SynCamSourceVideo"):
-            check_side("width", width)
-            check_side("height", height)
-            check_length(length)
+        return io.NodeOutput({"samples": torch.cat(latents)}, seen)
 
 
-class SynCamReCamApply(io.ComfyNode):
+class SynCamReCamApply(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -228,13 +181,7 @@ class SynCamReCamApply(io.ComfyNode):
                 WeightsType.Input("weights", tooltip="ReCamMaster's, from SynCam Load Weights."),
                 TrajectoriesType.Input("trajectories", tooltip="From SynCam Encode Trajectories."),
                 io.Latent.Input("source", tooltip="From SynCam Source Video."),
-                io.Combo.Input(
-                    "memory",
-                    options=list(MEMORY_CHOICES),
-                    default="auto",
-                    tooltip="auto: in pieces that cost no time, smaller ones where memory is short. low: the smallest "
-                    "pieces. whole: no pieces. The result is the same.",
-                ),
+                memory_input(),
             ],
             outputs=[
                 io.Model.Output(display_name="model", tooltip="Sample a latent with one batch item per trajectory.")
@@ -250,11 +197,9 @@ class SynCamReCamApply(io.ComfyNode):
         source: dict,
         memory: str = "auto",
     ) -> io.NodeOutput:
-        with sentences_of("SynCamReCamApply"):
-            check_kind(weights, RECAPTURE)
-            check_choice("memory", memory, MEMORY_CHOICES)
-            samples = source_samples(source)
-        return io.NodeOutput(apply_recapture(model, weights, trajectories, samples, memory))
+        check_kind(weights, RECAPTURE)
+        check_choice("memory", memory, MEMORY_CHOICES)
+        return io.NodeOutput(apply_recapture(model, weights, trajectories, source_samples(source), memory))
 
 
 def source_samples(source: dict) -> Tensor:

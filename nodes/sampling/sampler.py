@@ -12,24 +12,25 @@ from comfy.model_patcher import ModelPatcher
 from comfy_api.latest import io
 from torch import Tensor
 
-from ...syncam_core.errors import check_number
+from ...syncam_core.errors import UserError, check_number
 from ...syncam_core.view_sync.noise import NOISES, noise_of_views, read_noise_order
 from ...syncam_core.wan.geometry import WAN21, Geometry
 from ..host.latents import EMPTY_LATENT_RATIOS, geometry_of_model, given_views
 from ..host.live_preview import all_views_callback
 from ..host.memory import memory_of_sampling
-from ..host.recapture_patch import check_latent as check_recapture_latent
-from ..host.recapture_patch import recapture_of
+from ..host.module_patch import ModuleWrapper, module_of
+from ..host.prompts import remarks_on_prompt
 from ..host.resume import Job, going_on
-from ..host.view_sync_patch import ViewSyncWrapper, check_latent, view_sync_of
-from ..shared.errors import sentences_of, verdict
+from ..host.weights_kinds import refuse_bare_recapture
+from ..shared.inputs import NULL_TEXT
+from ..shared.node import SynCamNode
 
 LARGEST_SCALE = 100.0  # of guidance, and of the shift
 # What weights were trained on, by the width of their model: frames, width and height in pixels.
 TRAINED_ON = {1536: (81, 832, 480), 128: (17, 64, 64)}  # the authors' weights, the demo model
 
 
-class SynCamSampler(io.ComfyNode):
+class SynCamSampler(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -127,16 +128,24 @@ class SynCamSampler(io.ComfyNode):
                     tooltip="Which draw of noise each view takes, like '2, 0, 1': a camera that moves to another place "
                     "in the rig keeps its noise. Empty: 0, 1, 2, ...",
                 ),
+                io.Boolean.Input(
+                    "unsynchronized",
+                    default=False,
+                    optional=True,
+                    tooltip="On purpose without SynCam Apply: every video of the latent is sampled by itself, for "
+                    "comparison. Off, such a model is refused before anything is sampled.",
+                ),
             ],
             outputs=[
                 io.Latent.Output(display_name="latent", tooltip="One batch item per view, for SynCam Decode Views.")
             ],
-            hidden=[io.Hidden.unique_id],
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt],
+            has_intermediate_output=True,  # what it says of the prompt is repeated when it answers from the cache
         )
 
     @classmethod
     def validate_inputs(cls, noise_order: str | None = None) -> bool | str:
-        return verdict(cls.check, noise_order) if isinstance(noise_order, str) else True
+        return True if noise_order in (None, NULL_TEXT) else cls.judged(read_noise_order, noise_order, None)
 
     @classmethod
     def execute(
@@ -155,27 +164,25 @@ class SynCamSampler(io.ComfyNode):
         noise: str = "independent",
         noise_mix: float = 0.5,
         noise_order: str = "",
+        unsynchronized: bool = False,
     ) -> io.NodeOutput:
         unique_id = getattr(cls.hidden, "unique_id", None)
         settings = (seed, steps, cfg, sampler_name, scheduler, shift, denoise, noise, noise_mix, noise_order)
         job = Job(unique_id, model, (positive, negative, latent), settings)
-        with sentences_of("SynCamSampler"):
-            check_number("cfg", cfg, LARGEST_SCALE)
-            check_number("shift", shift, LARGEST_SCALE)
+        check_number("cfg", cfg, LARGEST_SCALE)
+        check_number("shift", shift, LARGEST_SCALE)
         model = shifted(model, shift) if shift > 0 else model
         samples = fitted(latent, model)
-        synchronization, cameras = view_sync_of(model), None
-        if synchronization is not None:
-            cameras = synchronization.cameras
-            say_on_node(cls, what_to_expect(model, synchronization, samples.shape, cfg))
-        elif (recapture := recapture_of(model)) is not None:
-            cameras = recapture.trajectories
-            check_recapture_latent(samples.shape, recapture, geometry_of_model(model.model), "SynCamSampler")
-            say_on_node(cls, untrained(samples.shape, recapture.weights.model.dim, geometry_of_model(model.model)))
-        with sentences_of("SynCamSampler"):
-            order = read_noise_order(noise_order, len(samples))
-            own = comfy.sample.prepare_noise(samples, seed, order or latent.get("batch_index"))
-            start = noise_of_views(own, seed, noise, noise_mix)
+        module = module_of(model)
+        if module is None:
+            refuse_bare_recapture(model)
+        if not unsynchronized:
+            check_synchronized(model, len(samples))
+        if module is not None:
+            say_on_node(cls, what_to_expect(model, module, samples.shape, cfg))
+        order = read_noise_order("" if noise_order == NULL_TEXT else noise_order, len(samples))
+        own = comfy.sample.prepare_noise(samples, seed, order or latent.get("batch_index"))
+        start = noise_of_views(own, seed, noise, noise_mix)
         schedule = (steps, model.load_device, sampler_name, scheduler, denoise, model.model_options)
         sigmas = comfy.samplers.KSampler(model, *schedule).sigmas
         mask = latent.get("noise_mask")
@@ -183,7 +190,7 @@ class SynCamSampler(io.ComfyNode):
             result = comfy.sample.sample_custom(
                 *(model, start, cfg, sampler, sigmas, positive, negative, samples),
                 noise_mask=mask if mask is None else mask.float(),  # the host cannot scale one of truth values
-                callback=all_views_callback(model, steps, first_step, cameras, unique_id),
+                callback=all_views_callback(model, steps, first_step, module and module.cameras, unique_id),
                 disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
                 seed=seed,
             )
@@ -191,12 +198,19 @@ class SynCamSampler(io.ComfyNode):
         for view in given_views(latent, samples.shape):
             result[view] = samples[view].to(result)
         kept = {key: value for key, value in latent.items() if key not in EMPTY_LATENT_RATIOS}
-        return io.NodeOutput({**kept, "samples": result})
+        remarks = remarks_on_prompt(getattr(cls.hidden, "prompt", None), unique_id)
+        return io.NodeOutput({**kept, "samples": result}, ui={"remarks": remarks})
 
-    @classmethod
-    def check(cls, noise_order: str) -> None:
-        with sentences_of("SynCamSampler"):
-            read_noise_order(noise_order, None)
+
+def check_synchronized(model: ModelPatcher, videos: int) -> None:
+    """Raise UserError for several videos that a model would sample without knowing of each other."""
+    if videos > 1 and module_of(model) is None:
+        raise UserError(
+            f"'model' does not come from SynCam Apply, so that the {videos} videos of 'latent' would show {videos} "
+            "unrelated scenes; connect SynCam Apply between the model and the sampler (or take its bypass off), or switch "
+            "'unsynchronized' on where that is the purpose.",
+            field="model",
+        )
 
 
 class ShiftedFlow(comfy.model_sampling.ModelSamplingDiscreteFlow, comfy.model_sampling.CONST):
@@ -221,14 +235,14 @@ def fitted(latent: dict, model: ModelPatcher) -> Tensor:
     return comfy.sample.fix_empty_latent_channels(model, latent["samples"], **ratios)
 
 
-def what_to_expect(model: ModelPatcher, synchronization: ViewSyncWrapper, shape: Sequence[int], cfg: float) -> str:
+def what_to_expect(model: ModelPatcher, module: ModuleWrapper, shape: Sequence[int], cfg: float) -> str:
     """Whether the weights know the size of a latent (views, channels, frames, height, width), and the memory it takes.
 
     Raises UserError for a latent that does not fit the cameras."""
     geometry = geometry_of_model(model.model)
-    check_latent(shape, synchronization.cameras.poses, geometry, node="SynCamSampler")
-    size = untrained(shape, synchronization.weights.model.dim, geometry)
-    return ". ".join(filter(None, (size, memory_of_sampling(model, synchronization, shape, cfg))))
+    module.check_latent(shape, geometry, "SynCamSampler")
+    size = untrained(shape, module.weights.model.dim, geometry)
+    return ". ".join(filter(None, (size, memory_of_sampling(model, module, shape, cfg))))
 
 
 def untrained(shape: Sequence[int], dim: int, geometry: Geometry = WAN21) -> str:

@@ -8,15 +8,15 @@ from comfy_api.latest import io
 
 from ...syncam_core.cameras import CameraEncoding
 from ...syncam_core.errors import UserError
-from ...syncam_core.view_sync.control import STRONGEST, ViewControl, view_control
+from ...syncam_core.view_sync.control import STRONGEST, view_control
 from ...syncam_core.view_sync.prompts import prompts_of_views, stack_texts
-from ..shared.errors import sentences_of, verdict
+from ..shared.node import SynCamNode
 from ..shared.socket_types import CamerasType, ControlType
 
 PER_TOKEN = ("attention_mask",)  # of what an encoder says beside the embedding; Wan's says nothing
 
 
-class SynCamViewControl(io.ComfyNode):
+class SynCamViewControl(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -61,19 +61,14 @@ class SynCamViewControl(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, strengths: str | None = None) -> bool | str:
         # The host repeats the sentence for every input named here, so one is; the others are judged when it runs.
-        return verdict(cls.control, strengths, "0", "1", "") if isinstance(strengths, str) else True
+        return cls.judged(view_control, strengths, "0", "1", "") if isinstance(strengths, str) else True
 
     @classmethod
     def execute(cls, strengths: str, starts: str, ends: str, blocks: str) -> io.NodeOutput:
-        return io.NodeOutput(cls.control(strengths, starts, ends, blocks))
-
-    @classmethod
-    def control(cls, *texts: str) -> ViewControl:
-        with sentences_of("SynCamViewControl"):
-            return view_control(*texts)
+        return io.NodeOutput(view_control(strengths, starts, ends, blocks))
 
 
-class SynCamViewPrompts(io.ComfyNode):
+class SynCamViewPrompts(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -114,14 +109,12 @@ class SynCamViewPrompts(io.ComfyNode):
 
     @classmethod
     def execute(cls, clip: CLIP | None, text: str, suffixes: str, cameras: CameraEncoding) -> io.NodeOutput:
-        with sentences_of("SynCamViewPrompts"):
-            prompts = prompts_of_views(text, suffixes, cameras.views)
-            if clip is None:
-                raise UserError(
-                    "'clip' is empty, as the file that it was loaded from holds no text encoder; load Wan's with "
-                    "'Load CLIP'.",
-                    field="clip",
-                )
+        prompts = prompts_of_views(text, suffixes, cameras.views)
+        if clip is None:
+            raise UserError(
+                "'clip' is empty, as the file that it was loaded from holds no text encoder; load Wan's with 'Load CLIP'.",
+                field="clip",
+            )
         encoded = {
             prompt: clip.encode_from_tokens_scheduled(clip.tokenize(prompt)) for prompt in dict.fromkeys(prompts)
         }

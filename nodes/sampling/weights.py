@@ -11,15 +11,16 @@ import comfy.utils
 import folder_paths
 from comfy_api.latest import io, ui
 
+from ...syncam_core.disk.checkpoint import WeightsError
+from ...syncam_core.disk.module_file import FLOAT_DTYPES
 from ...syncam_core.errors import UserError
-from ...syncam_core.view_sync.weights import FLOAT_DTYPES, WeightsError
 from ..host.model_folder import FOLDER
 from ..host.weights_kinds import kind_of, load_weights
-from ..shared.errors import sentences_of, verdict
+from ..shared.node import SynCamNode
 from ..shared.socket_types import WeightsType
 
 
-class SynCamLoadWeights(io.ComfyNode):
+class SynCamLoadWeights(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -48,7 +49,7 @@ class SynCamLoadWeights(io.ComfyNode):
     def validate_inputs(cls, weights_name: str | None) -> bool | str:
         # Naming the input replaces the host's own check, whose message does not say where files go.
         known = weights_name is None or weights_name in folder_paths.get_filename_list(FOLDER)
-        return known or unknown_weights(weights_name)
+        return known or f"{cls.node_id}: {unknown_weights(weights_name)}"
 
     @classmethod
     def fingerprint_inputs(cls, weights_name: str) -> str:
@@ -63,10 +64,10 @@ class SynCamLoadWeights(io.ComfyNode):
         try:
             return io.NodeOutput(load_weights(path))
         except UserError as problem:
-            raise problem.told(f"SynCamLoadWeights: in 'weights_name', {problem}", field="weights_name") from problem
+            raise problem.told(f"in 'weights_name', {problem}", field="weights_name") from problem
 
 
-class SynCamConvertWeights(io.ComfyNode):
+class SynCamConvertWeights(SynCamNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -101,7 +102,7 @@ class SynCamConvertWeights(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, file_name: str | None) -> bool | str:
-        return verdict(check_file_name, file_name)
+        return cls.judged(check_file_name, file_name)
 
     @classmethod
     def execute(cls, weights_name: str, file_name: str, dtype: str) -> io.NodeOutput:
@@ -114,13 +115,12 @@ class SynCamConvertWeights(io.ComfyNode):
             bar.update_absolute(100 * done // total, 100)
             comfy.model_management.throw_exception_if_processing_interrupted()
 
-        with sentences_of("SynCamConvertWeights"):
-            try:
-                written = kind_of(source).convert(source, target, dtype, progress=progress)
-            except WeightsError as problem:
-                raise UserError(f"in 'weights_name', {problem}", field="weights_name") from problem
-            except (UserError, OSError) as problem:
-                raise UserError(f"in 'file_name', {problem}", field="file_name") from problem
+        try:
+            written = kind_of(source).convert(source, target, dtype, progress=progress)
+        except WeightsError as problem:
+            raise UserError(f"in 'weights_name', {problem}", field="weights_name") from problem
+        except (UserError, OSError) as problem:
+            raise UserError(f"in 'file_name', {problem}", field="file_name") from problem
         megabytes = target.stat().st_size / 1e6
         report = (
             f"{file_name}: {len(written.tensors)} tensors, {written.depth} blocks of {written.dim}, {megabytes:.0f} MB"
@@ -136,7 +136,7 @@ def unknown_weights(weights_name: str | None) -> str:
         )
     else:
         remedy = f"but models/{FOLDER} holds no file; put SynCamMaster's checkpoint there"
-    return f"SynCamLoadWeights: 'weights_name' is '{weights_name}', {remedy}."
+    return f"'weights_name' is '{weights_name}', {remedy}."
 
 
 def check_file_name(file_name: str | None) -> None:
@@ -144,7 +144,7 @@ def check_file_name(file_name: str | None) -> None:
     if file_name is None or (file_name.endswith(".safetensors") and re.fullmatch(r"[^/\\:\x00-\x1f]+", file_name)):
         return
     raise UserError(
-        f"SynCamConvertWeights: 'file_name' is '{file_name}'; give a plain name ending in .safetensors, without folders.",
+        f"'file_name' is '{file_name}'; give a plain name ending in .safetensors, without folders.",
         field="file_name",
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -16,11 +17,12 @@ def refusal(node_id: str, check: Callable, given: Sequence, kind: type) -> bool 
 
 @contextmanager
 def sentences_of(node_id: str) -> Iterator[None]:
-    """Put the node's id in front of a user's sentence. A fault of the program passes as it is, with its trace."""
+    """Put the node's id in front of a user's sentence, unless it names a node: what one node set up may refuse in
+    another's run. A fault of the program passes as it is, with its trace."""
     try:
         yield
     except UserError as problem:
-        if str(problem).startswith(f"{node_id}: "):
+        if re.match(r"SynCam\w*: ", str(problem)):
             raise
         raise problem.told(f"{node_id}: {problem}") from problem
 

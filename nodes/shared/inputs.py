@@ -9,9 +9,13 @@ from comfy_api.latest import io
 
 from ...syncam_core.disk.names import natural
 from ...syncam_core.video import FASTEST_FPS, SLOWEST_FPS
+from ...syncam_core.view_sync.memory import MEMORY_CHOICES
 from .socket_types import LayoutType, RigType
 
 Item = TypeVar("Item")
+
+
+NULL_TEXT = "None"  # what the host makes of null in a text
 
 
 def views_input(more: str = "") -> io.Image.Input:
@@ -83,6 +87,21 @@ def unit_input(tooltip: str, default: float = 1.0, least: float = 0.000001, **op
         tooltip=tooltip,
         **options,
     )
+
+
+def memory_input(**options: bool) -> io.Combo.Input:
+    return io.Combo.Input(
+        "memory",
+        options=list(MEMORY_CHOICES),
+        default="auto",
+        tooltip="auto: in pieces that cost no time, smaller ones where memory is short. low: the smallest "
+        "pieces. whole: no pieces. The result is the same.",
+        **options,
+    )
+
+
+def percent_input(name: str, default: float, tooltip: str) -> io.Float.Input:
+    return io.Float.Input(name, default=default, min=0.0, max=1.0, step=0.001, tooltip=tooltip)
 
 
 def members_input(name: str, member: io.Input, most: int, tooltip: str):

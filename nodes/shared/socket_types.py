@@ -11,3 +11,4 @@ LayoutType = io.Custom("SYNCAM_LAYOUT")  # syncam_core.video.layout.Layout
 InterpolationType = io.Custom("INTERP_MODEL")  # of the host's Load Frame Interpolation Model
 FilesType = io.Custom("SYNCAM_FILES")  # syncam_core.video.view_files.SavedViews
 EditType = io.Custom("SYNCAM_EDIT")  # syncam_core.video.edit.Edit
+GeometryType = io.Custom("DA3_GEOMETRY")  # of the host's Run Depth Anything 3

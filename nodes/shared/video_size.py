@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from comfy_api.latest import io
+
 import nodes as host_nodes
 
 from ...syncam_core.errors import UserError
@@ -9,6 +11,31 @@ from ...syncam_core.wan.geometry import WAN21
 
 SMALLEST_SIDE = WAN21.token_pixels
 LONGEST_VIDEO = host_nodes.MAX_RESOLUTION  # the limit of the host's own video nodes
+
+
+def side_inputs() -> list[io.Input]:
+    return [
+        io.Int.Input(
+            name,
+            default=pixels,
+            min=SMALLEST_SIDE,
+            max=host_nodes.MAX_RESOLUTION,
+            step=WAN21.token_pixels,
+            tooltip="Pixels, a multiple of 8 (better 16). The released weights know 832 x 480.",
+        )
+        for name, pixels in (("width", 832), ("height", 480))
+    ]
+
+
+def length_input(tooltip: str, least: int = 1) -> io.Int.Input:
+    return io.Int.Input("length", default=81, min=least, max=LONGEST_VIDEO, step=WAN21.frames, tooltip=tooltip)
+
+
+def check_size(width: int, height: int, length: int) -> None:
+    """Raise UserError for what :func:`check_side` or :func:`check_length` refuse."""
+    check_side("width", width)
+    check_side("height", height)
+    check_length(length)
 
 
 def check_length(length: int) -> None:

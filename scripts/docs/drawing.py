@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,15 @@ WIDE = 564  # of a help page's picture: the host's help panel shows it at half o
 SMALL, NORMAL, LARGE = 18, 21, 26  # heights of text in such a picture, pixels
 GAP = 8
 FPS = 8.0
+
+
+def template(name: str) -> Path:
+    """The shipped UI workflow whose API file is called `name`; templates have titles that people read."""
+    for path in (ROOT / "example_workflows").glob("*.json"):
+        if json.loads(path.read_text(encoding="utf-8"))["extra"]["api"] == name:
+            return path
+    raise FileNotFoundError(f"no template of {name}.json")
+
 
 # ---- shapes
 

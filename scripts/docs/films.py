@@ -22,8 +22,12 @@ from PIL import Image, ImageDraw, ImageFilter
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from drawing import template  # noqa: E402
+
 from syncam_core.cameras import PALETTE, Rig  # noqa: E402
-from syncam_core.cameras.builders import arc_rig, ring_rig, stereo_rig  # noqa: E402
+from syncam_core.cameras.builders import arc_rig, orbit_rig, ring_rig, stereo_rig  # noqa: E402
+from syncam_core.cameras.motion import Move, move_cameras  # noqa: E402
+from syncam_core.cameras.trajectories import RECAM_MOVES  # noqa: E402
 from syncam_core.datasets import append_scene, open_scene, write_take  # noqa: E402
 from syncam_core.errors import UserError  # noqa: E402
 from syncam_core.preview.canvas import Canvas  # noqa: E402
@@ -39,6 +43,7 @@ from syncam_core.video.clip import (  # noqa: E402
     resized,
 )
 from syncam_core.video.edit import Edit, edit_of, edited  # noqa: E402
+from syncam_core.video.labels import draw_plate, label_plate  # noqa: E402
 from syncam_core.video.layout import Layout, fitted  # noqa: E402
 from syncam_core.video.layout_film import laid_out  # noqa: E402
 from syncam_core.video.quilt import quilt  # noqa: E402
@@ -378,6 +383,18 @@ def dataset_film(loading: bool) -> Clip:
     return from_to(tree, views) if loading else from_to(views, tree)
 
 
+def seed_sheet() -> Clip:
+    """Four scenes, each from four sides, as a sheet of seeds shows them."""
+    scenes = (
+        "a red ball standing on sand",
+        "a blue cone turning on grass",
+        "a green cube walking",
+        "a yellow pillar bouncing",
+    )
+    clips = [clip for scene in scenes for clip in footage(4, 2, 70, scene).clips]
+    return laid_out(clips, Layout(columns=4, gap=4, names=False, background=AROUND), [""] * 16, ["#ffffff"] * 16, FPS)
+
+
 def rendering() -> Clip:
     """One view after the other becomes a file, then all of them are there together."""
     shot = footage(4, 44, 150)
@@ -393,6 +410,22 @@ def written_from(clip: Clip, frame: int) -> Clip:
         return (clip[index] * share + 24 * (1 - share)).astype(clip.dtype)
 
     return MadeClip(len(clip), clip.height, clip.width, clip.dtype, made)
+
+
+@lru_cache
+def recaptures(moves: str, frames: int = 33, size: int = 160) -> Footage:
+    """What a source's camera sees, and what cameras see that begin there and move."""
+    source = orbit_rig([0.0], [20.0], [4.5])
+    total = {move.name: (move.kind, move.total) for move in RECAM_MOVES}
+    ways = [source.c2w.expand(1, frames, 4, 4)]
+    for name in moves.split(", "):
+        ways.append(move_cameras(source, [Move(*total[name])], frames).c2w)
+    rig = Rig(names=("source", *moves.split(", ")), c2w=torch.cat(ways))
+    return Footage(rig, tuple(ImageClip(view) for view in filmed_world(rig, frames, size, size * 3 // 2)))
+
+
+def recaptured(moves: str, columns: int) -> Clip:
+    return part_of(recaptures(moves), *range(1 + len(moves.split(", "))), columns=columns)
 
 
 # node id: what makes its film
@@ -424,8 +457,38 @@ CARDS: dict[str, tuple[str, str, Callable[[], Clip], int]] = {
     "bullet_time": ("Time across views", "bullet time and a sweep through eight cameras", frozen_moment, 11),
     "stereo": ("Two eyes", "side by side, anaglyph, light-field quilt", two_eyes, 6),
     "render_views": ("Render views", "from the latent to files, one view at a time", rendering, 28),
+    "seeds": ("Seed scouting", "a few steps for each seed, one is chosen and sampled in full", seed_sheet, 0),
+    "recapture_one": (
+        "Re-capture: one move",
+        "your clip, filmed again by a camera that moves",
+        lambda: recaptured("arc right", 2),
+        32,
+    ),
+    "recapture_many": (
+        "Re-capture: four moves at once",
+        "one source, four trajectories, one batch",
+        lambda: recaptured("pan right, zoom in, translate up, arc left", 3),
+        32,
+    ),
+    "recapture_edit": (
+        "Re-capture: source and moves, cut",
+        "from one camera, a multi-camera shoot",
+        lambda: recaptured("arc right, arc left, zoom in", 2),
+        32,
+    ),
     "multicam_edit": ("Multi-camera edit", "a cut list over four cameras, saved for editing programs", edit_film, 18),
 }
+
+
+def said_to_be_rendered(frame: np.ndarray) -> np.ndarray:
+    """The frame with the word in its lower right corner: these are the toy world's pictures, not a model's."""
+    picture = frame.copy()
+    plate = label_plate("rendered", "#ffffff", 240, 400)
+    height, width = plate.keep.shape[:2]
+    draw_plate(
+        picture, plate, picture.shape[0] - height - 2 * plate.margin, picture.shape[1] - width - 2 * plate.margin
+    )
+    return picture
 
 
 def card(title: str, words: str, make: Callable[[], Clip], frame: int) -> np.ndarray:
@@ -435,7 +498,7 @@ def card(title: str, words: str, make: Callable[[], Clip], frame: int) -> np.nda
     picture, film = canvas.finish().copy(), make()
     height, width = fitted((film.height, film.width), (280, 600))
     picture[98 : 98 + height, (640 - width) // 2 :][:, :width] = resized(film[frame], height, width)
-    return picture
+    return said_to_be_rendered(picture)
 
 
 def main(wanted: Sequence[str] = (), folder: Path = PICTURES, workflows: Path = WORKFLOWS, speed: int = 6) -> None:
@@ -445,12 +508,12 @@ def main(wanted: Sequence[str] = (), folder: Path = PICTURES, workflows: Path = 
     for name, make in FILMS.items():
         if asked_for(name):
             path = folder / f"{name}.avif"
-            write_film(path, in_order(make()), speed=speed)
+            write_film(path, map(said_to_be_rendered, in_order(make())), speed=speed)
             print(f"{path.stat().st_size / 1000:6.0f} kB  {path.name}")
     for name, about in CARDS.items():
         if asked_for(name):
-            path = workflows / f"{name}.jpg"
-            Image.fromarray(card(*about)).save(path, quality=84)
+            path = workflows / template(name).with_suffix(".jpg").name
+            Image.fromarray(card(*about)).save(path, quality=72, progressive=True, optimize=True)
             print(f"{path.stat().st_size / 1000:6.0f} kB  {path.name}")
 
 

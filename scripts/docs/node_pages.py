@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
+
 import numpy as np
 import torch
 from drawing import (
@@ -22,13 +25,23 @@ from drawing import (
     words_picture,
 )
 
-from syncam_core.cameras import encode_cameras, encode_trajectories, orbit_rig, recam_rig
+from syncam_core.cameras import Rig, encode_cameras, encode_trajectories, orbit_rig, recam_rig
+from syncam_core.metrics import shuffled_cameras
+from syncam_core.metrics.badges import badge_picture, table_picture
+from syncam_core.metrics.bench import Bench
+from syncam_core.metrics.camera_accuracy import camera_accuracy
+from syncam_core.metrics.matching import matcher_of
 from syncam_core.metrics.picture import score_picture
+from syncam_core.metrics.report import run
+from syncam_core.metrics.tables import table_of
+from syncam_core.metrics.takes import Take
+from syncam_core.preview.accuracy_picture import ShownMatches, draw_accuracy
 from syncam_core.preview.canvas import RGB, Canvas, standing_out
 from syncam_core.preview.frusta import draw_arrow_head
 from syncam_core.preview.look import BACKGROUND, GRID, MUTED, PANEL, TEXT, TRAINED
-from syncam_core.video.clip import ImageClip
-from syncam_core.video.labels import draw_plate, label_plates
+from syncam_core.synthetic import Scene, render
+from syncam_core.video.clip import Clip, ImageClip
+from syncam_core.video.labels import draw_plate, label_plate, label_plates
 from syncam_core.video.layout import plan_grid
 from syncam_core.video.layout_film import compose_frame
 from syncam_core.video.sheet import sheet_of_clips
@@ -220,6 +233,23 @@ def sampler_example() -> np.ndarray:
     return stacked([head.finish(), np.concatenate(columns, 1)])
 
 
+def scout_example() -> np.ndarray:
+    """A row for each seed, one moment of four views; rendered, as a sheet of seeds looks."""
+    rows = []
+    for seed, prompt in enumerate(
+        ("a red ball on sand", "a red cone turning on grass", "a red cube walking on concrete")
+    ):
+        views = film(prompt, around("a", "b", "c", "d"), 104, 141, [8])[:, 0]
+        row = np.concatenate(list(as_bytes(views)), 1)
+        draw_plate(row, label_plate(f"seed {seed}", "#ffffff", *row.shape[:2]), 0, 0)
+        rows.append(row)
+    plate = label_plate("rendered", "#ffffff", 104, 564)
+    draw_plate(
+        rows[-1], plate, 104 - plate.keep.shape[0] - 2 * plate.margin, 564 - plate.keep.shape[1] - 2 * plate.margin
+    )
+    return np.concatenate(rows)
+
+
 def given_example() -> np.ndarray:
     """View 0 is given, the others come out of noise."""
     rig = around("given", "right", "behind")
@@ -338,6 +368,44 @@ def save_views_example() -> np.ndarray:
     rig = around("front", "right", "back", "left")
     clips = [ImageClip(view) for view in film(RED_BALL, rig, 136, 136, (0, 5, 11, 16))]
     return sheet_of_clips(clips, rig.names, rig.colors, FPS / 5.33, moments=4)
+
+
+@lru_cache
+def textured() -> tuple[Rig, list[Clip]]:
+    """Three views of the textured world, two moments."""
+    rig = Rig(("front", "right", "side"), orbit_rig([0, 18, 36], [24], [4]).c2w)
+    scene = replace(Scene.from_prompt("a red cube turning on grass under a clear sky", Scene.random(3)), texture=1)
+    return rig, [ImageClip(view) for view in render(scene, rig, 256, 448, [0.0, 0.4])]
+
+
+def accuracy_example() -> np.ndarray:
+    rig, views = textured()
+    shown = ShownMatches()
+    accuracy = camera_accuracy(views, rig, matcher_of("sift"), every=1, on_matches=shown.keep)
+    return draw_accuracy(accuracy, views, rig, shown)
+
+
+def world_example() -> np.ndarray:
+    return np.concatenate([view[0] for view in textured()[1]], 1)
+
+
+def metrics_example() -> np.ndarray:
+    """A film of the toy world with grain, its truth beside it, and no network's file."""
+    rig = around("front", "right", "back")
+    truth = film(RED_BALL, rig, 96, 96, (0, 4, 8, 12))
+    grainy = (truth + 0.4 * (grains(3, 96, 96, 1)[:, None] - 0.5)).clamp(0, 1)
+    takes = [Take("take", tuple(ImageClip(view) for view in views), rig, RED_BALL, FPS) for views in (grainy, truth)]
+    names = ["clip_v", "mat_pix", "psnr", "ssim", "sync", "azimuth"]
+    return as_bytes(badge_picture(run(takes[:1], names, Bench(every=1, matcher="sift", truth=takes[1]))))
+
+
+def table_example() -> np.ndarray:
+    rig, views = textured()
+    rows = []
+    for name, cameras in (("true cameras", rig), ("cameras in another order", shuffled_cameras(rig))):
+        take = Take(name, tuple(views), cameras)
+        rows.append((name, run([take], ["rot_err", "trans_err"], Bench(every=1, matcher="sift"))))
+    return (table_picture(table_of("table4", rows, with_paper=True)) * 255).astype(np.uint8)
 
 
 def score_example() -> np.ndarray:

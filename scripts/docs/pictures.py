@@ -19,8 +19,9 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # where syncam_core lies
 
 from conventions import conventions
-from drawing import ROOT, rig_picture
+from drawing import ROOT, rig_picture, template
 from node_pages import (
+    accuracy_example,
     apply_example,
     control_example,
     convert_example,
@@ -31,15 +32,19 @@ from node_pages import (
     grid_example,
     guider_example,
     latent_example,
+    metrics_example,
     parallel_example,
     prompts_example,
     recapture_example,
     sampler_example,
     save_views_example,
     score_example,
+    scout_example,
     source_example,
+    table_example,
     trajectories_example,
     weights_example,
+    world_example,
 )
 from rig_pages import (
     HELP_RIGS,
@@ -53,6 +58,7 @@ from rig_pages import (
     thumbnail,
     to_cameractrl_example,
     to_load3d_example,
+    to_wan_camera_example,
 )
 
 
@@ -62,49 +68,56 @@ def main(wanted: Sequence[str] = ()) -> None:
             continue
         path, image = ROOT / name, Image.fromarray(draw())
         path.parent.mkdir(exist_ok=True)
-        if path.suffix == ".jpg":
-            image.save(path, quality=84)
-        elif name in FULL_COLOR:
-            image.save(path, optimize=True)
-        else:  # drawings have few colours
-            image.quantize(192, dither=Image.Dither.NONE).save(path, optimize=True)
+        image.save(path, **SAVED[path.suffix])
         print(f"{path.stat().st_size / 1000:6.0f} kB  {name}")
 
 
 HELP = "web/docs/pictures/SynCam"
 PICTURES: dict[str, Callable[[], np.ndarray]] = {
     "docs/conventions.png": partial(conventions, 1280, 660),
-    **{f"{HELP}Rig{name}.png": lambda make=make: rig_picture(make()) for name, make in HELP_RIGS.items()},
-    f"{HELP}RigPreview.jpg": preview_example,
-    f"{HELP}RigMeter.png": meter_example,
-    f"{HELP}LoadRig.png": file_example,
-    f"{HELP}SaveRig.png": save_example,
-    f"{HELP}RigFromLoad3D.png": from_load3d_example,
-    f"{HELP}RigToLoad3D.png": to_load3d_example,
-    f"{HELP}RigFromCameraCtrl.png": from_cameractrl_example,
-    f"{HELP}RigToCameraCtrl.png": to_cameractrl_example,
-    f"{HELP}EncodeCameras.png": encode_example,
-    f"{HELP}EmptyLatent.png": latent_example,
-    f"{HELP}EncodeTrajectories.png": trajectories_example,
-    f"{HELP}SourceVideo.jpg": source_example,
-    f"{HELP}ReCamApply.png": recapture_example,
-    f"{HELP}Apply.png": apply_example,
-    f"{HELP}LoadWeights.png": weights_example,
-    f"{HELP}ConvertWeights.png": convert_example,
-    f"{HELP}DemoModel.jpg": demo_example,
-    f"{HELP}DecodeViews.jpg": decode_example,
-    f"{HELP}Sampler.jpg": sampler_example,
-    f"{HELP}GivenViews.jpg": given_example,
-    f"{HELP}ViewParallel.png": parallel_example,
-    f"{HELP}DualGuider.png": guider_example,
-    f"{HELP}ViewPrompts.png": prompts_example,
-    f"{HELP}ViewControl.png": control_example,
-    f"{HELP}ViewGrid.jpg": grid_example,
-    f"{HELP}SaveViews.jpg": save_views_example,
-    f"{HELP}SyncScore.jpg": score_example,
-    **{f"example_workflows/{name}.jpg": partial(thumbnail, *card) for name, card in WORKFLOWS.items()},
+    **{f"{HELP}Rig{name}.avif": lambda make=make: rig_picture(make()) for name, make in HELP_RIGS.items()},
+    f"{HELP}RigPreview.avif": preview_example,
+    f"{HELP}RigMeter.avif": meter_example,
+    f"{HELP}LoadRig.avif": file_example,
+    f"{HELP}SaveRig.avif": save_example,
+    f"{HELP}RigFromLoad3D.avif": from_load3d_example,
+    f"{HELP}RigToLoad3D.avif": to_load3d_example,
+    f"{HELP}RigFromCameraCtrl.avif": from_cameractrl_example,
+    f"{HELP}RigToCameraCtrl.avif": to_cameractrl_example,
+    f"{HELP}EncodeCameras.avif": encode_example,
+    f"{HELP}EmptyLatent.avif": latent_example,
+    f"{HELP}EncodeTrajectories.avif": trajectories_example,
+    f"{HELP}SourceVideo.avif": source_example,
+    f"{HELP}ReCamApply.avif": recapture_example,
+    f"{HELP}Apply.avif": apply_example,
+    f"{HELP}LoadWeights.avif": weights_example,
+    f"{HELP}ConvertWeights.avif": convert_example,
+    f"{HELP}DemoModel.avif": demo_example,
+    f"{HELP}DecodeViews.avif": decode_example,
+    f"{HELP}SamplerStill.avif": sampler_example,
+    f"{HELP}ScoutSeeds.jpg": scout_example,
+    f"{HELP}GivenViews.avif": given_example,
+    f"{HELP}ViewParallel.avif": parallel_example,
+    f"{HELP}DualGuider.avif": guider_example,
+    f"{HELP}ViewPrompts.avif": prompts_example,
+    f"{HELP}ViewControl.avif": control_example,
+    f"{HELP}ViewGridStill.avif": grid_example,
+    f"{HELP}SaveViews.avif": save_views_example,
+    f"{HELP}SyncScore.avif": score_example,
+    f"{HELP}RigToWanCamera.png": to_wan_camera_example,
+    f"{HELP}CameraAccuracy.jpg": accuracy_example,
+    f"{HELP}Metrics.png": metrics_example,
+    f"{HELP}MetricsTable.png": table_example,
+    f"{HELP}RenderWorld.jpg": world_example,
+    **{f"example_workflows/{template(name).stem}.jpg": partial(thumbnail, *card) for name, card in WORKFLOWS.items()},
 }
-FULL_COLOR = ("docs/conventions.png",)
+# As small as they can be without being seen to be: all pictures go into the node pack's archive. The template browser
+# asks for its cards as JPEG.
+SAVED: dict[str, dict[str, int | bool | str]] = {
+    ".avif": {"quality": 60, "speed": 6, "range": "limited"},
+    ".jpg": {"quality": 72, "progressive": True, "optimize": True},
+    ".png": {"optimize": True},
+}
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from drawing import ROOT, WIDE, rig_picture, shortened, stacked, words_picture
 from syncam_core.cameras import Rig, builders, orbit_rig, recam_rig, rig_from_json, transforms
 from syncam_core.cameras.meter import measure, to_text
 from syncam_core.cameras.motion import Move, move_cameras
+from syncam_core.cameras.plucker import wan_camera_embedding
 from syncam_core.cameras.presets import preset_rig
 from syncam_core.formats import read_rig_file, write_rig_file
 from syncam_core.formats.cameractrl_poses import cameractrl_from_rig, rig_from_cameractrl
@@ -33,6 +34,11 @@ def edited() -> Rig:
     """The cameras of the workflow rig_editor."""
     rig = orbit_rig([0, 65, 150, -80], [20, 12, 32, 15], [5, 4.7, 5.4, 5])
     return Rig(("front", "right", "behind", "left"), rig.c2w)
+
+
+def film_cameras() -> Rig:
+    """The cameras of the workflow film."""
+    return orbit_rig([0, 25, -25, 0], [5, 5, 5, 18], [3.5, 3.5, 3.5, 4])
 
 
 def mixed() -> Rig:
@@ -107,6 +113,27 @@ HELP_RIGS: dict[str, Callable[[], Rig]] = {
 }
 # name of the workflow: title, words below it, the cameras that it makes
 WORKFLOWS: dict[str, tuple[str, str, Callable[[], Rig]]] = {
+    "baseline_svd_xt": (
+        "Baseline: SVD-XT",
+        "Table 1, each view from its own first frame",
+        lambda: orbit_rig([30, 0], [0], [3]),
+    ),
+    "baseline_wan_camera": (
+        "Baseline: Wan camera control",
+        "Table 1, each view along its own path",
+        lambda: orbit_rig([30, 0], [0], [3]),
+    ),
+    "baseline_wan_i2v": (
+        "Baseline: Wan image to video",
+        "Table 1, each view from its own first frame",
+        lambda: orbit_rig([30, 0], [0], [3]),
+    ),
+    "camera_accuracy": (
+        "Camera accuracy",
+        "where do the pictures say that cameras stood?",
+        lambda: orbit_rig([0, 15, 30, 45], [25], [4]),
+    ),
+    "film": ("From cameras to a film", "drag, sample, cut live, save: with Wan2.1", film_cameras),
     "rig_arc": ("A bullet-time arc", "19 cameras over 90°, one moment", bullet_time),
     "rig_close_wide": (
         "Close-up and wide",
@@ -220,3 +247,18 @@ def to_cameractrl_example() -> np.ndarray:
     rig = orbit_rig([0, 30], [10], [3])
     lines = ["A row of camera 2, world to camera:", *pose_list_lines(cameractrl_from_rig(rig)[1][0])]
     return stacked([rig_picture(rig, (360, 0)), words_picture(lines)])
+
+
+def to_wan_camera_example() -> np.ndarray:
+    """A camera on an arc, and the horizontal direction and the vertical moment of its rays over time."""
+    path = orbit_rig([10.0 * step for step in range(9)], [10], [3]).c2w[:, 0]
+    rig = Rig(("arc",), path[None])
+    rays = wan_camera_embedding(rig, 0, 152, 88, 9)[0]
+    words = words_picture(["rays of latent frames 0, 1 and 2: direction x, and below it moment y"], 46)
+    wide = np.full((2 * 88 + 6, words.shape[1], 3), PANEL, np.uint8)
+    for row, channel in enumerate((12, 7)):  # four frames of each of six coordinates, the moments first
+        frames = rays[channel]
+        spread = (frames.max() - frames.min()).clamp_min(1e-6)
+        strip = np.concatenate(list(((frames - frames.min()) / spread * 255).byte().numpy()), 1)
+        wide[row * 94 : row * 94 + 88, : strip.shape[1]] = strip[..., None]
+    return stacked([rig_picture(rig, (360, 0)), words, wide])

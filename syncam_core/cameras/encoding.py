@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -93,7 +92,7 @@ def relative_poses(
     return relative
 
 
-def checked_poses(given: Any) -> Tensor:
+def checked_poses(given: object) -> Tensor:
     if isinstance(given, Tensor):
         poses = given.detach()
     else:

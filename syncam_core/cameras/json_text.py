@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..errors import UserError
+
+Json: TypeAlias = Any  # a value of a JSON text that nobody has looked at yet
 
 _EXPLAINED = {
     "Expecting value": "a value is missing or is not written as JSON",
@@ -23,7 +25,7 @@ _EXPLAINED = {
 }
 
 
-def parse_json(text: str, max_characters: int) -> Any:
+def parse_json(text: str, max_characters: int) -> Json:
     """The value of a JSON text.
 
     NaN, Infinity and numbers too large for a float are read as such, for the caller to refuse by their place.
@@ -49,7 +51,7 @@ def parse_json(text: str, max_characters: int) -> Any:
         raise UserError("the text is nested too deeply to be read.") from problem
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     value = dict(pairs)
     if len(value) < len(pairs):
         twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)

@@ -6,7 +6,6 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -226,7 +225,7 @@ def _row(numbers: Tensor) -> str:
     return " ".join(f"{number:.6g}" for number in numbers.tolist())
 
 
-def _checked_names(given: Any) -> tuple[str, ...]:
+def _checked_names(given: object) -> tuple[str, ...]:
     names = tuple(given)
     if not names:
         raise UserError("the rig has no cameras; give at least one.")
@@ -242,7 +241,7 @@ def _checked_names(given: Any) -> tuple[str, ...]:
     return names
 
 
-def name_problem(name: Any) -> str | None:
+def name_problem(name: object) -> str | None:
     """Half a sentence about a camera name that cannot stand in a label or a file name, or None."""
     if not isinstance(name, str):
         return "has a name that is not text; write it in quotes."
@@ -256,13 +255,13 @@ def name_problem(name: Any) -> str | None:
     return None
 
 
-def _checked_color(color: Any, name: str) -> str:
+def _checked_color(color: object, name: str) -> str:
     if not isinstance(color, str) or not re.fullmatch("#[0-9a-fA-F]{6}", color):
         raise UserError(f"camera {name!r} has the colour {color!r}, but it must be written like {PALETTE[0]}.")
     return color.lower()
 
 
-def _checked_c2w(given: Any, names: tuple[str, ...]) -> Tensor:
+def _checked_c2w(given: object, names: tuple[str, ...]) -> Tensor:
     if isinstance(given, Tensor):
         c2w = given.detach()
     else:

@@ -115,6 +115,13 @@ def encode_trajectories(rig: Rig, length: int, source_rig: Rig | None = None) ->
     return TrajectoryEncoding(rows, tuple(rig.names), tuple(rig.colors))
 
 
+def relative_to_source(
+    c2w: Tensor,  # (cameras, frames, 4, 4) float64, OpenCV axes, metres
+) -> Tensor:  # (cameras, frames, 12) float64
+    """The 12 numbers of each pose as training sees them: camera 0 filmed the source, its frame 0 is the origin."""
+    return _relative(c2w, c2w[:1, 0])[..., :3, :].flatten(2)
+
+
 def _relative(c2w: Tensor, origin: Tensor) -> Tensor:
     """``inv(origin) @ c2w`` for (trajectories, frames, 4, 4) and origins (trajectories or 1, 4, 4), float64."""
     # numpy and the general inverse, as the released code has it; see encoding.relative_poses.

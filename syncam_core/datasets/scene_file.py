@@ -14,9 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
-from ..cameras.json_text import parse_json
+from ..cameras.json_text import Json, parse_json
 from ..cameras.rig import MAX_VIEWS, Lens, name_problem
 from ..disk.bounded import file_text
 from ..errors import UserError
@@ -83,7 +82,7 @@ def read_facts(folder: Path) -> SceneFacts | None:
         raise problem.told(f"'{FILE}': {problem}") from problem
 
 
-def _facts(document: Any) -> SceneFacts:
+def _facts(document: Json) -> SceneFacts:
     from ..video.write import frame_rate
 
     refuse_foreign(document, FORMAT, "cameras")
@@ -112,7 +111,7 @@ def _facts(document: Any) -> SceneFacts:
     return facts
 
 
-def _different(cameras: list[dict[str, Any]], key: str) -> tuple[str, ...]:
+def _different(cameras: list[dict[str, Json]], key: str) -> tuple[str, ...]:
     texts = [one.get(key) for one in cameras]
     for index, text in enumerate(texts):
         problem = name_problem(text)
@@ -123,7 +122,7 @@ def _different(cameras: list[dict[str, Any]], key: str) -> tuple[str, ...]:
     return tuple(texts)
 
 
-def _whole(value: Any, place: str, most: int) -> int:
+def _whole(value: Json, place: str, most: int) -> int:
     if type(value) is not int or not 1 <= value <= most:
         raise UserError(f"{place} is {shown(value)}, but a whole number from 1 to {most} is needed.", place=place)
     return value

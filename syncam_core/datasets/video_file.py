@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from ..video.read import open_video
+from ..video.clip import BITS_8, in_depth
+from ..video.read import open_video, rgb_of
 from .footage import BrokenFootage
 from .pictures import LARGEST_PIXELS, cover_and_crop
 
@@ -67,7 +68,7 @@ class VideoFile:
                     raise BrokenFootage(f"'{self.shown}' has more than {most} frames; {self._wanted()}.")
                 if frame.is_corrupt:
                     raise BrokenFootage(f"'{self.shown}' is damaged at frame {count}.")
-                yield np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4)
+                yield in_depth(rgb_of(frame), BITS_8)
                 count += 1
                 if frame.pts is not None:
                     moments.append(frame.pts)

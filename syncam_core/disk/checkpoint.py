@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickletools
 import struct
 import zipfile
@@ -29,7 +30,7 @@ PICKLE_GLOBALS |= {
 }
 CODE_OPCODES = {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4"}
 # Under these names trainers wrap a state dict.
-WRAPPERS = ("state_dict", "module", "model")
+WRAPPERS = ("state_dict", "module", "model", "extractor")
 
 
 class WeightsError(UserError):
@@ -52,8 +53,10 @@ class _SafetensorsState(Mapping[str, Tensor]):
         return len(self._keys)
 
 
-def open_state_dict(path: Path) -> tuple[Mapping[str, Tensor], dict[str, str]]:
+def open_state_dict(path: Path, *, old: bool = False) -> tuple[Mapping[str, Tensor], dict[str, str]]:
     """Tensors by name and metadata of a safetensors file or PyTorch checkpoint, without running anything in it.
+
+    With `old` also a checkpoint from before PyTorch 1.6, in which published networks of small size still come.
 
     Raises :class:`WeightsError` when it is neither or damaged, OSError when it cannot be read.
     """
@@ -64,6 +67,9 @@ def open_state_dict(path: Path) -> tuple[Mapping[str, Tensor], dict[str, str]]:
             return _load_checkpoint(path), {}
     if len(start) == 9 and start[8:] == b"{":
         return _load_safetensors(path, struct.unpack("<Q", start[:8])[0])
+    if start[:1] == b"\x80" and old:
+        _check_old(path)
+        return _load_checkpoint(path, is_zip=False), {}
     if start[:1] == b"\x80":
         raise WeightsError(
             f"'{path.name}' is a bare pickle, which could run code when opened and is not; "
@@ -87,9 +93,9 @@ def _load_safetensors(path: Path, header_bytes: int) -> tuple[Mapping[str, Tenso
         raise WeightsError(f"'{path.name}' is truncated or damaged ({error}); download it again.") from None
 
 
-def _load_checkpoint(path: Path) -> Mapping[str, Tensor]:
+def _load_checkpoint(path: Path, is_zip: bool = True) -> Mapping[str, Tensor]:
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except Exception as error:
         # Whatever is wrong with it, torch's own message advises to load it unsafely.
         raise WeightsError(f"'{path.name}' has a damaged table of tensors; download it again.") from error
@@ -116,7 +122,7 @@ def _check_zip(file: BinaryIO, path: Path) -> None:
             pickles = [e for e in entries if e.filename.endswith("/data.pkl")]
             if len(pickles) != 1 or pickles[0].file_size > MAX_HEADER_BYTES:
                 raise WeightsError(f"'{path.name}' is a zip archive but not a PyTorch checkpoint.")
-            _check_pickle(archive.read(pickles[0]), path.name)
+            _check_pickle(io.BytesIO(archive.read(pickles[0])), path.name)
     except (zipfile.BadZipFile, EOFError, struct.error, UnicodeDecodeError) as error:
         raise WeightsError(f"'{path.name}' is truncated or damaged ({error}); download it again.") from None
 
@@ -135,9 +141,20 @@ def _central_directory_bytes(file: BinaryIO, size: int, name: str) -> int:
     return stated
 
 
-def _check_pickle(data: bytes, name: str) -> None:
+def _check_old(path: Path) -> None:
+    """The same for a file that is five pickles (format, version, machine, tensors, their order) and then raw numbers."""
+    with open(path, "rb") as file:
+        start = io.BytesIO(file.read(MAX_HEADER_BYTES))
+    for part in range(5):
+        _check_pickle(start, path.name, largest=path.stat().st_size if part == 3 else None)
+
+
+def _check_pickle(pickle: io.BytesIO, name: str, largest: int | None = None) -> None:
+    """One pickle from where the stream stands; `largest` bounds its integers, and with them what they ask memory for."""
     try:
-        for opcode, argument, _ in pickletools.genops(data):
+        for opcode, argument, _ in pickletools.genops(pickle):
+            if largest is not None and isinstance(argument, int) and argument > largest:
+                raise WeightsError(f"'{name}' asks for more memory than its {largest} bytes; it is refused.")
             if opcode.name in CODE_OPCODES or (opcode.name == "GLOBAL" and argument not in PICKLE_GLOBALS):
                 what = argument if opcode.name == "GLOBAL" else opcode.name
                 raise WeightsError(

@@ -25,15 +25,14 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
-from ..cameras.json_text import parse_json
+from ..cameras.json_text import Json, parse_json
 from ..cameras.rig import Rig
 from ..disk.bounded import MAX_BYTES, file_text, head_of
 from ..errors import UserError
 from . import video_tag
 from .files import printable
-from .scene_formats import refuse_scenes
+from .foreign_files import refuse_foreign_files
 from .shots import PICTURES
 
 __all__ = [
@@ -58,6 +57,11 @@ _MODULES = {
     "nerfstudio": "nerfstudio",
     "colmap": "colmap",
     "realestate10k": "realestate10k",
+    "usd": "usd",
+    "gltf": "gltf",
+    "open3d": "open3d_json",
+    "tum": "tum",
+    "kitti": "kitti",
     "nuke_chan": "nuke_chan",
 }
 
@@ -130,7 +134,7 @@ def write_rig_file(
     path: str | os.PathLike[str],
     format: str,
     unit_m: float | None = None,
-    **options: Any,
+    **options: object,
 ) -> None:
     """Write a rig in the format with the key `format`; where it needs several files, `path` becomes a folder of them.
 
@@ -171,7 +175,7 @@ def _check_path(path: Path) -> None:
             raise UserError("there is no such file.")
     except (OSError, ValueError) as problem:
         raise UserError("there is no such file.") from problem
-    refuse_scenes(path, head_of(path))
+    refuse_foreign_files(path, head_of(path))
 
 
 def _read(path: Path, cameras: str, unit_m: float | None, format: str, pictures: str) -> Rig:
@@ -230,7 +234,7 @@ def _words_of(suffix: str) -> str:
     )
 
 
-def _suffixes(**having: object) -> list[str]:
+def _suffixes(**having: Json) -> list[str]:
     modules = [
         one for one in FORMATS.values() if all(getattr(one, key, None) == value for key, value in having.items())
     ]
@@ -243,7 +247,7 @@ def camera_suffixes() -> tuple[str, ...]:
     return tuple(_suffixes())
 
 
-def _described(document: Any) -> str:
+def _described(document: Json) -> str:
     if not isinstance(document, dict):
         return "a list" if isinstance(document, list) else "a single value"
     keys = [repr(key[:40]) for key in list(document)[:4]]

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -14,6 +14,8 @@ from torch import Tensor
 from ..cameras.rig import MAX_VIEWS, Lens, Rig, camera_problem
 from ..errors import UserError
 from .json_values import positive
+
+Entry = TypeVar("Entry")  # of a file, about one camera
 
 ONE_SPOT_M = 0.01
 
@@ -30,7 +32,7 @@ Z_UP_TO_RIG = torch.tensor([[1, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0,
 # -- units -----------------------------------------------------------------------------------------------------------
 
 
-def metres_per_unit(given: float | None, in_file: Any, place: str) -> float:
+def metres_per_unit(given: float | None, in_file: object, place: str) -> float:
     """The unit: the one that the caller gives, else the one in the file. Raises UserError where neither says it."""
     if given is not None:
         return positive(given, "unit_m (metres per unit of the file)")
@@ -106,7 +108,7 @@ def refuse_inverted(c2w: Sequence[Tensor], forward: Sequence[float], what: str, 
         )
 
 
-def first_poses(read_pose: Callable[[Any], Tensor], entries: Iterable[Any]) -> list[Tensor]:
+def first_poses(read_pose: Callable[[Entry], Tensor], entries: Iterable[Entry]) -> list[Tensor]:
     """The poses (4, 4) of the first MAX_VIEWS entries of a file, chosen ones or not; broken ones are left out."""
     found = []
     for entry in itertools.islice(entries, MAX_VIEWS):

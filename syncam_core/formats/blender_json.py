@@ -14,11 +14,11 @@ lens as Blender does, `lens` and `sensor_width`, are understood.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..cameras.json_text import Json
 from ..cameras.rig import Lens, Rig
 from ..errors import UserError
 from .axes_and_units import (
@@ -95,7 +95,7 @@ def write(rig: Rig, path: Path, unit_m: float = 1.0) -> None:
     write_json(path, {"format": FORMAT, "version": 1, "unit_scale": unit_m}, "cameras", cameras)
 
 
-def _matrices(entry: dict[str, Any], place: str) -> Tensor:  # (frames, 4, 4)
+def _matrices(entry: dict[str, Json], place: str) -> Tensor:  # (frames, 4, 4)
     if "matrix_world" not in entry:
         raise UserError(
             f"{place} has no matrix_world: a 4x4 matrix, or for a moving camera one for each frame.", place=place
@@ -107,7 +107,7 @@ def _matrices(entry: dict[str, Any], place: str) -> Tensor:  # (frames, 4, 4)
     return torch.tensor(frames, dtype=torch.float64)
 
 
-def _lens(entry: dict[str, Any], place: str) -> Lens:
+def _lens(entry: dict[str, Json], place: str) -> Lens:
     default = Lens()
     focal, sensor = (entry.get(f"{key}_mm", entry.get(key)) for key in ("lens", "sensor_width"))
     if focal is not None and sensor is None:

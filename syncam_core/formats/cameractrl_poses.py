@@ -9,11 +9,11 @@ numbers before the matrix are 0 in RealEstate10K's files, from which the rows co
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..cameras.json_text import Json
 from ..cameras.rig import MAX_VIEWS, Lens, Rig, camera_problem, default_names, inverse
 from ..errors import UserError
 from .axes_and_units import OPENCV_FORWARD, in_metres, in_units, refuse_inverted, rig_of
@@ -26,7 +26,7 @@ ROWS = ("frames", "cameras")
 _HINT = "A row is [frame fx fy cx cy width height], then the 3x4 world-to-camera matrix in OpenCV axes."
 
 
-def rig_from_cameractrl(lists: Sequence[Any], rows: str = "frames", unit_m: float = 1.0) -> Rig:
+def rig_from_cameractrl(lists: Sequence[Json], rows: str = "frames", unit_m: float = 1.0) -> Rig:
     """The rig of one or more pose lists; `unit_m` is the length of their unit in metres.
 
     rows "frames": each list is one camera, and its rows are video frames; "cameras": every row is a still camera.
@@ -84,7 +84,7 @@ def cameractrl_from_rig(
     return lists
 
 
-def _table(given: Any, place: str) -> Tensor:  # (rows, 19)
+def _table(given: Json, place: str) -> Tensor:  # (rows, 19)
     if hasattr(given, "tolist"):  # an array or a tensor
         given = given.tolist()
     if not isinstance(given, (list, tuple)) or not given:
@@ -94,7 +94,7 @@ def _table(given: Any, place: str) -> Tensor:  # (rows, 19)
     return torch.tensor([_row(row, f"{place}, row {index}") for index, row in enumerate(given)], dtype=torch.float64)
 
 
-def _row(row: Any, place: str) -> list[float]:
+def _row(row: Json, place: str) -> list[float]:
     if hasattr(row, "tolist"):
         row = row.tolist()
     count = len(row) if isinstance(row, (list, tuple)) else 0

@@ -59,6 +59,8 @@ DISTORTION_FROM = {
 }
 PARAMETERS = dict(MODELS.values())
 
+_SAME = 1e-12  # of the largest number of a pose, at least of 1
+
 
 class Camera(NamedTuple):
     model: str
@@ -109,7 +111,8 @@ class Model:
                 )
             of_rig.append(frame.pose)
             of_sensor.append(pose)
-        poses = _chained(np.array(of_rig), np.array(of_sensor)).tolist()
+        own, poses = np.array([image.pose for image in images]), _chained(np.array(of_rig), np.array(of_sensor))
+        poses = np.where(_differ(own, poses), poses, own).tolist()  # its own spares an image the chain's rounding
         return [
             Image(image.number, tuple(pose), image.camera, image.name)
             for image, pose in zip(images, poses, strict=True)
@@ -133,3 +136,11 @@ def _chained(first: np.ndarray, then: np.ndarray) -> np.ndarray:  # (poses, 7) e
     (before, behind) = (Rotation.from_quat(pose[:, [1, 2, 3, 0]]) for pose in (first, then))
     x, y, z, w = (behind * before).as_quat().T * lengths
     return np.column_stack([w, x, y, z, behind.apply(first[:, 4:]) + then[:, 4:]])
+
+
+def _differ(some: np.ndarray, others: np.ndarray) -> np.ndarray:  # (poses, 7) each -> (poses, 1)
+    """Where poses are not the same up to rounding; a quaternion and its negative are one rotation."""
+    sign = np.where((some[:, :4] * others[:, :4]).sum(axis=1, keepdims=True) < 0, -1.0, 1.0)
+    away = np.concatenate([sign * some[:, :4] - others[:, :4], some[:, 4:] - others[:, 4:]], axis=1)
+    size = np.maximum(1.0, np.abs(others).max(axis=1, keepdims=True))
+    return ~(np.abs(away).max(axis=1, keepdims=True) <= _SAME * size)

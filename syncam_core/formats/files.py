@@ -8,11 +8,12 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from ..cameras.rig import MAX_VIEWS, Lens
 from ..cameras.spoken import choose_cameras
-from ..disk.bounded import HEAD_BYTES, head_of
+from ..disk.bounded import HEAD_BYTES, file_text, head_of
 from ..disk.names import file_slugs, natural
 from ..errors import UserError
 
@@ -85,6 +86,23 @@ def numbers(words: Sequence[str]) -> tuple[float, ...]:
     if not math.isfinite(sum(map(abs, values))) or "_" in "".join(words):
         return tuple(map(number, words))  # refuses the first that is none
     return values
+
+
+def number_rows(file: Path, columns: int, meaning: str) -> Tensor:  # (rows, columns) float64
+    """A text of nothing but rows of so many finite numbers. Raises UserError by the line."""
+    rows = []
+    for line, words in rows_of(file_text(file)):
+        if len(words) != columns:
+            raise UserError(f"line {line} has {len(words)} words, but {columns} numbers are needed ({meaning}).")
+        try:
+            rows.append(numbers(words))
+        except UserError as problem:
+            raise problem.told(f"line {line} {problem}") from problem
+        if len(rows) > MAX_FRAMES:
+            raise UserError(f"it has more than {MAX_FRAMES} frames; cut it.")
+    if not rows:
+        raise UserError(f"it holds no frames; a line has {columns} numbers ({meaning}).")
+    return torch.tensor(rows, dtype=torch.float64)
 
 
 def number(word: str) -> float:

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from ..cameras.json_text import Json
 from ..cameras.rig import Lens, Rig
 from ..errors import UserError
 from .axes_and_units import rig_of
@@ -42,7 +42,7 @@ def looks_like(path: Path, head: bytes) -> bool:
     return bool(_HEAD.match(head.removeprefix(b"\xef\xbb\xbf")))
 
 
-def is_first_release(document: Any) -> bool:
+def is_first_release(document: Json) -> bool:
     """Whether a parsed JSON file looks like this format: an object of nothing but texts."""
     return isinstance(document, dict) and bool(document) and all(isinstance(text, str) for text in document.values())
 

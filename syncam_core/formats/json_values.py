@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any
 
-from ..cameras.json_text import parse_json
+from ..cameras.json_text import Json, parse_json
 from ..cameras.rig import Lens
 from ..disk.bounded import MAX_BYTES, file_text
 from ..errors import UserError
@@ -19,12 +18,12 @@ MAX_ITEMS = 60_000  # of a list: 64 cameras over 900 frames
 # -- files -----------------------------------------------------------------------------------------------------------
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path) -> Json:
     """The value of a JSON file. Raises UserError for one that is missing, too large, not UTF-8 or not JSON."""
     return parse_json(file_text(Path(path)), MAX_BYTES)
 
 
-def write_json(path: Path, head: dict[str, Any], key: str = "", items: Any = ()) -> None:
+def write_json(path: Path, head: dict[str, Json], key: str = "", items: Json = ()) -> None:
     """Write one object: the pairs of `head` and then `key` with its `items`, each on a line of its own.
 
     `items` is a list, or a dict; json writes the shortest digits that give every float64 back.
@@ -38,15 +37,15 @@ def write_json(path: Path, head: dict[str, Any], key: str = "", items: Any = ())
     write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
-def _pairs(items: dict[str, Any]) -> list[str]:
+def _pairs(items: dict[str, Json]) -> list[str]:
     return [f"{json.dumps(name, ensure_ascii=False)}: {_line(value)}" for name, value in items.items()]
 
 
-def _line(value: Any) -> str:
+def _line(value: Json) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-def refuse_foreign(document: Any, name: str, key: str) -> None:
+def refuse_foreign(document: Json, name: str, key: str) -> None:
     """Raises UserError for a document that is no object with `key`, or that names another format or version."""
     if not isinstance(document, dict) or key not in document:
         held = "null" if document is None else shown(document)
@@ -65,13 +64,13 @@ def refuse_foreign(document: Any, name: str, key: str) -> None:
 # -- values ----------------------------------------------------------------------------------------------------------
 
 
-def as_object(value: Any, place: str) -> dict[str, Any]:
+def as_object(value: Json, place: str) -> dict[str, Json]:
     if not isinstance(value, dict):
         raise UserError(f"{place} is {shown(value)}, but an object is needed.", place=place)
     return value
 
 
-def as_list(value: Any, place: str) -> list[Any]:
+def as_list(value: Json, place: str) -> list[Json]:
     if not isinstance(value, list) or not value:
         raise UserError(f"{place} is {shown(value)}, but a list with at least one item is needed.", place=place)
     if len(value) > MAX_ITEMS:
@@ -81,7 +80,7 @@ def as_list(value: Any, place: str) -> list[Any]:
     return value
 
 
-def number(value: Any, place: str) -> float:
+def number(value: Json, place: str) -> float:
     """A finite number. Raises UserError by its place."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise UserError(f"{place} is {shown(value)}, but a number is needed.", place=place)
@@ -94,14 +93,14 @@ def number(value: Any, place: str) -> float:
     return result
 
 
-def positive(value: Any, place: str) -> float:
+def positive(value: Json, place: str) -> float:
     result = number(value, place)
     if result <= 0:
         raise UserError(f"{place} is {result:g}, but a number above 0 is needed.", place=place)
     return result
 
 
-def numbers(value: Any, count: int, place: str) -> list[float]:
+def numbers(value: Json, count: int, place: str) -> list[float]:
     """`count` finite numbers, given as a list, or as a list of lists of one number each (a column)."""
     items = value if isinstance(value, list) else []
     items = [item[0] if isinstance(item, list) and len(item) == 1 else item for item in items]
@@ -110,14 +109,14 @@ def numbers(value: Any, count: int, place: str) -> list[float]:
     return [number(item, f"{place}[{index}]") for index, item in enumerate(items)]
 
 
-def rotation_rows(value: Any, place: str) -> list[list[float]]:
+def rotation_rows(value: Json, place: str) -> list[list[float]]:
     """Three rows of three finite numbers."""
     if not isinstance(value, list) or len(value) != 3:
         raise UserError(f"{place} is {shown(value)}, but three rows of three numbers are needed.", place=place)
     return [numbers(row, 3, f"{place} row {index}") for index, row in enumerate(value)]
 
 
-def pose(value: Any, place: str) -> list[list[float]]:
+def pose(value: Json, place: str) -> list[list[float]]:
     """A 4x4 matrix of 3 or 4 rows of 4 finite numbers; the last row is 0 0 0 1 within rounding.
 
     Raises UserError by its place, also for a matrix that is written transposed.
@@ -134,7 +133,7 @@ def pose(value: Any, place: str) -> list[list[float]]:
     return [*rows[:3], last]
 
 
-def is_matrix(value: Any) -> bool:
+def is_matrix(value: Json) -> bool:
     """Whether a value is one matrix, and not a list of matrices: its first row begins with a number."""
     return (
         isinstance(value, list)
@@ -145,14 +144,14 @@ def is_matrix(value: Any) -> bool:
     )
 
 
-def lens_of(focal_mm: Any, sensor_width_mm: Any, place: str) -> Lens:
+def lens_of(focal_mm: Json, sensor_width_mm: Json, place: str) -> Lens:
     try:
         return Lens(number(focal_mm, "focal length"), number(sensor_width_mm, "sensor width"))
     except UserError as problem:
         raise problem.told(f"{place}: {problem}", place=place) from problem
 
 
-def shown(value: Any) -> str:
+def shown(value: Json) -> str:
     """A value as a sentence can hold it."""
     if isinstance(value, (list, dict)):
         kind, items = ("a list", "items") if isinstance(value, list) else ("an object", "keys")

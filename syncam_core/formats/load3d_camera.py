@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..cameras.json_text import Json
 from ..cameras.rig import Lens, Rig, default_names
 from ..errors import UserError
 from .axes_and_units import FLIP_YZ, in_metres, in_units, rig_of
@@ -26,7 +26,7 @@ ASPECT = 832 / 480  # of a camera that does not tell its own; for the drawn lens
 TARGET_M = 3.0  # how far ahead the target of a camera lies that looks at nothing in common with the others
 
 
-def rig_from_load3d(cameras: Sequence[Any], unit_m: float = 1.0, names: Sequence[str] = ()) -> Rig:
+def rig_from_load3d(cameras: Sequence[Json], unit_m: float = 1.0, names: Sequence[str] = ()) -> Rig:
     """A rig of still cameras; `unit_m` is the length of one scene unit in metres.
 
     As in three.js, a quaternion counts more than the target; without one the horizon is level, and a camera that looks
@@ -52,7 +52,7 @@ def rig_from_load3d(cameras: Sequence[Any], unit_m: float = 1.0, names: Sequence
     return rig_of(tuple(names) or default_names(len(poses)), [pose[None] for pose in poses], lenses)
 
 
-def load3d_from_rig(rig: Rig, frame: int = 0, unit_m: float = 1.0, aspect: float = ASPECT) -> list[dict[str, Any]]:
+def load3d_from_rig(rig: Rig, frame: int = 0, unit_m: float = 1.0, aspect: float = ASPECT) -> list[dict[str, Json]]:
     """One camera dict per camera of a rig, at a video frame, in scene units of `unit_m` metres.
 
     The target lies on the viewing ray, as deep as the point that the cameras look at together.
@@ -82,7 +82,7 @@ def load3d_from_rig(rig: Rig, frame: int = 0, unit_m: float = 1.0, aspect: float
     return infos
 
 
-def _vector(info: dict[str, Any], key: str, place: str) -> Tensor:  # (3,)
+def _vector(info: dict[str, Json], key: str, place: str) -> Tensor:  # (3,)
     given = info.get(key)
     if isinstance(given, dict):
         given = [given.get(axis) for axis in "xyz"]
@@ -91,7 +91,7 @@ def _vector(info: dict[str, Any], key: str, place: str) -> Tensor:  # (3,)
     return torch.tensor(numbers(given, 3, f"{place}: {key}"), dtype=torch.float64)
 
 
-def _rotation(info: dict[str, Any], place: str) -> Tensor:  # (3, 3), columns right, up, back
+def _rotation(info: dict[str, Json], place: str) -> Tensor:  # (3, 3), columns right, up, back
     from scipy.spatial.transform import Rotation
 
     given = info.get("quaternion")
@@ -120,7 +120,7 @@ def _rotation(info: dict[str, Any], place: str) -> Tensor:  # (3, 3), columns ri
     return torch.tensor([right, up, [x, y, z]], dtype=torch.float64).mT
 
 
-def _lens(info: dict[str, Any], place: str) -> Lens:
+def _lens(info: dict[str, Json], place: str) -> Lens:
     if info.get("fov") is None:
         return Lens()
     fov = number(info["fov"], f"{place}: fov")

@@ -19,11 +19,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..cameras.json_text import Json
 from ..cameras.rig import Lens, Rig
 from ..disk.names import file_slugs
 from ..errors import UserError
@@ -101,7 +101,7 @@ def read_with_pictures(
     return rig, [[frames[index].get("file_path", "") for index in indices] for indices in shots]
 
 
-def frames_of(document: Any) -> list[dict[str, Any]]:
+def frames_of(document: Json) -> list[dict[str, Json]]:
     """The frames of a parsed file. Raises UserError."""
     if not isinstance(document, dict) or "frames" not in document:
         raise UserError(f"it holds {shown(document)} without 'frames'; {WORDS}.")
@@ -112,7 +112,7 @@ def frames_of(document: Any) -> list[dict[str, Any]]:
     return [as_object(frame, f"frames[{index}]") for index, frame in enumerate(as_list(document["frames"], "frames"))]
 
 
-def pose_of(frame: dict[str, Any], index: int) -> Tensor:  # (4, 4) in the file's axes and unit
+def pose_of(frame: dict[str, Json], index: int) -> Tensor:  # (4, 4) in the file's axes and unit
     if "transform_matrix" not in frame:
         raise UserError(f"frames[{index}] has no transform_matrix.")
     return torch.tensor(pose(frame["transform_matrix"], f"frames[{index}].transform_matrix"), dtype=torch.float64)
@@ -158,7 +158,7 @@ def _whole(length: float) -> int | float:
     return int(length) if length == int(length) else length
 
 
-def _listed(frames: list[dict[str, Any]]) -> Listed:
+def _listed(frames: list[dict[str, Json]]) -> Listed:
     """What tells the frames' cameras and moments; files written here say both."""
 
     def said(index: int) -> str:
@@ -176,7 +176,7 @@ def _listed(frames: list[dict[str, Any]]) -> Listed:
     )
 
 
-def _ours(frame: dict[str, Any]) -> tuple[str, float] | None:
+def _ours(frame: dict[str, Json]) -> tuple[str, float] | None:
     said = frame.get("syncam")
     if not isinstance(said, dict) or not isinstance(said.get("camera"), str):
         return None
@@ -184,7 +184,7 @@ def _ours(frame: dict[str, Any]) -> tuple[str, float] | None:
     return (said["camera"], float(when)) if type(when) is int and abs(when) < 1e9 else None
 
 
-def _path(frame: dict[str, Any], index: int) -> str:
+def _path(frame: dict[str, Json], index: int) -> str:
     path = frame.get("file_path", "")
     if not isinstance(path, str) or len(path) > _LONGEST_PATH:
         raise UserError(
@@ -196,7 +196,7 @@ def _path(frame: dict[str, Any], index: int) -> str:
 # -- lenses ----------------------------------------------------------------------------------------------------------
 
 
-def _lens(frame: dict[str, Any], document: dict[str, Any], index: int) -> Lens:
+def _lens(frame: dict[str, Json], document: dict[str, Json], index: int) -> Lens:
     """The lens on the default sensor width, or the default lens where the file does not tell it."""
     sensor = Lens().sensor_width_mm
     for holder, place in ((frame, f"frames[{index}]."), (document, "")):
@@ -214,7 +214,7 @@ def _lens(frame: dict[str, Any], document: dict[str, Any], index: int) -> Lens:
     return Lens()
 
 
-def _width(frame: dict[str, Any], document: dict[str, Any], index: int) -> float | None:
+def _width(frame: dict[str, Json], document: dict[str, Json], index: int) -> float | None:
     for key, factor in (("w", 1.0), ("cx", 2.0)):
         for holder, place in ((frame, f"frames[{index}]."), (document, "")):
             if key in holder:

@@ -18,11 +18,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..cameras.json_text import Json
 from ..cameras.rig import Lens, Rig, camera_problem, default_names, inverse
 from ..errors import UserError
 from .axes_and_units import (
@@ -136,14 +136,14 @@ def write(rig: Rig, path: Path, unit_m: float = 1.0, image_size: tuple[int, int]
     write_json(path, {"format": FORMAT, "version": 1, "unit_m": unit_m, "up": "-y"}, "cameras", cameras)
 
 
-def listed_cameras(given: Any, cameras: str) -> tuple[list[dict[str, Any]], list[str], list[int]]:
+def listed_cameras(given: Json, cameras: str) -> tuple[list[dict[str, Json]], list[str], list[int]]:
     """The entries and names of a list of cameras, and which ones `choose_cameras` picks. Raises UserError."""
     entries = [as_object(entry, f"cameras[{index}]") for index, entry in enumerate(as_list(given, "cameras"))]
     names = _camera_names(entries)
     return entries, names, chosen_of(cameras, names)
 
 
-def _camera_names(entries: list[dict[str, Any]]) -> list[str]:
+def _camera_names(entries: list[dict[str, Json]]) -> list[str]:
     """The names of cameras; cam01, cam02, ... where a camera has none. Raises UserError for one that stands twice."""
     names = []
     for index, (entry, default) in enumerate(zip(entries, default_names(len(entries)), strict=True)):
@@ -162,7 +162,7 @@ def _camera_names(entries: list[dict[str, Any]]) -> list[str]:
     return names
 
 
-def _c2w(entry: dict[str, Any], place: str) -> Tensor:  # (frames, 4, 4), in the file's world and unit
+def _c2w(entry: dict[str, Json], place: str) -> Tensor:  # (frames, 4, 4), in the file's world and unit
     rotations = [key for key in ("R", "rvec") if key in entry]
     translations = [key for key in ("t", "tvec") if key in entry]
     if "c2w" in entry:
@@ -197,7 +197,7 @@ def _inverse(rotation: Tensor, translation: Tensor) -> Tensor:
     return c2w
 
 
-def _rotation(entry: dict[str, Any], place: str) -> Tensor:  # (frames, 3, 3), world to camera
+def _rotation(entry: dict[str, Json], place: str) -> Tensor:  # (frames, 3, 3), world to camera
     if "R" in entry:
         given = entry["R"]
         matrices = {f"{place}.R": given} if is_matrix(given) else _each(given, f"{place}.R")
@@ -208,7 +208,7 @@ def _rotation(entry: dict[str, Any], place: str) -> Tensor:  # (frames, 3, 3), w
     return torch.from_numpy(Rotation.from_rotvec(vectors.numpy()).as_matrix())
 
 
-def _translations(given: Any, place: str) -> Tensor:  # (frames, 3)
+def _translations(given: Json, place: str) -> Tensor:  # (frames, 3)
     """One vector, written as a row or as a column of three, or a list of them."""
     column = isinstance(given, list) and len(given) == 3 and all(isinstance(v, list) and len(v) == 1 for v in given)
     flat = isinstance(given, list) and bool(given) and not isinstance(given[0], list)
@@ -216,11 +216,11 @@ def _translations(given: Any, place: str) -> Tensor:  # (frames, 3)
     return torch.tensor([numbers(vector, 3, at) for at, vector in vectors.items()], dtype=torch.float64)
 
 
-def _each(given: Any, place: str) -> dict[str, Any]:
+def _each(given: Json, place: str) -> dict[str, Json]:
     return {f"{place}[{frame}]": value for frame, value in enumerate(as_list(given, place))}
 
 
-def _lens(entry: dict[str, Any], place: str) -> Lens:
+def _lens(entry: dict[str, Json], place: str) -> Lens:
     if "K" not in entry:
         return Lens()
     focal = positive(rotation_rows(entry["K"], f"{place}.K")[0][0], f"{place}.K row 0[0]")

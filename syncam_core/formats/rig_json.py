@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
+from ..cameras.json_text import Json
 from ..cameras.rig import PALETTE, Rig
 from ..cameras.rig_json import FORMAT, rig_from_document, rig_to_json
 from ..errors import UserError
@@ -38,7 +38,7 @@ def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
     return rig_of_document(read_json(path), cameras, unit_m)
 
 
-def rig_of_document(document: object, cameras: str = "", unit_m: float | None = None) -> Rig:
+def rig_of_document(document: Json, cameras: str = "", unit_m: float | None = None) -> Rig:
     """The cameras that `choose_cameras` picks of a parsed file. Raises UserError."""
     try:
         rig = rig_from_document(document)
@@ -53,7 +53,7 @@ def rig_of_document(document: object, cameras: str = "", unit_m: float | None = 
     return Rig(rig.names, in_metres(rig.c2w, positive(unit_m, "unit_m")), rig.colors, rig.lenses)
 
 
-def _only_chosen(document: Any, cameras: str) -> Any:
+def _only_chosen(document: Json, cameras: str) -> Json:
     """A document with the chosen cameras only; as it is where it has no list of cameras."""
     entries = document.get("cameras") if isinstance(document, dict) else None
     if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):

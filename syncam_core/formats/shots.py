@@ -199,8 +199,9 @@ def _of_moment_folders(parts: list[list[str]], listed: Listed) -> Cameras | None
 
 
 def _of_prefixes(parts: list[list[str]], listed: Listed) -> Cameras | None:
-    """The camera before the number, in names without folders: "left_0001"."""
-    told = [_number_behind("/".join(one)) for one in parts]
+    """The camera before the number, in names whose folders say nothing: "left_0001", or all of them in images/."""
+    in_one_folder = len({tuple(one[:-1]) for one in parts}) == 1
+    told = [_number_behind(one[-1] if in_one_folder else "/".join(one)) for one in parts]
     names = [_camera_before(begin) for begin, _ in told]
     moments = [moment for _, moment in told]
     if "" in names or None in moments or len({*zip(names, moments, strict=True)}) < len(names):

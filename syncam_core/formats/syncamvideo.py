@@ -12,11 +12,11 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..cameras.json_text import Json
 from ..cameras.rig import Rig, camera_problem
 from ..errors import UserError
 from .axes_and_units import UNREAL_FORWARD, first_poses, in_metres, refuse_inverted
@@ -98,13 +98,13 @@ def _frame_count(rig: Rig, frames: int | None) -> int:
     return frames
 
 
-def is_syncamvideo(document: Any) -> bool:
+def is_syncamvideo(document: Json) -> bool:
     """Whether a parsed JSON file looks like this format: an object with a key "frame0" or the like."""
     return isinstance(document, dict) and "format" not in document and any(map(_FRAME.fullmatch, document))
 
 
 def rig_from_syncamvideo(
-    document: dict[str, Any], cameras: str | Sequence[str] = "", unit_m: float | None = None
+    document: dict[str, Json], cameras: str | Sequence[str] = "", unit_m: float | None = None
 ) -> Rig:
     """The rig of a parsed file, with the cameras that `choose_cameras` picks; only these are read.
 
@@ -155,10 +155,10 @@ def _shortest(number: float) -> str:
     return repr(number + 0.0).removesuffix(".0")  # adding 0 turns -0 into 0; repr gives the same float64 back
 
 
-def refuse_inverse_rows(place: str, cameras: dict[str, Any]) -> None:
+def refuse_inverse_rows(place: str, cameras: dict[str, Json]) -> None:
     """Refuse cameras whose matrices are beyond doubt world-to-camera ones. `place` has a gap for the camera's name."""
 
-    def c2w(camera: tuple[str, Any]) -> Tensor:  # in Unreal's axes: columns forward, right, up, position
+    def c2w(camera: tuple[str, Json]) -> Tensor:  # in Unreal's axes: columns forward, right, up, position
         name, text = camera
         rows = torch.tensor(parse_rows(text, place.format(name[:60])), dtype=torch.float64)
         return in_metres(rows.T, 1 / CENTIMETRES)
@@ -171,7 +171,7 @@ def refuse_inverse_rows(place: str, cameras: dict[str, Any]) -> None:
     )
 
 
-def parse_rows(text: Any, place: str) -> list[list[float]]:
+def parse_rows(text: Json, place: str) -> list[list[float]]:
     """The 4x4 numbers of a text with four rows in brackets. Raises UserError that begins with `place`."""
     if not isinstance(text, str):
         raise UserError(
@@ -213,7 +213,7 @@ def _row(text: str, place: str, index: int) -> list[float]:
 # -- frames ----------------------------------------------------------------------------------------------------------
 
 
-def _sorted_frames(document: dict[str, Any]) -> list[str]:
+def _sorted_frames(document: dict[str, Json]) -> list[str]:
     """The frame keys in the order of their numbers, which must run from 0 without gaps."""
     numbers: dict[int, str] = {}
     for key in document:
@@ -240,7 +240,7 @@ def _sorted_frames(document: dict[str, Any]) -> list[str]:
     return [numbers[number] for number in sorted(numbers)]
 
 
-def _refuse_extra_cameras(document: dict[str, Any], frames: list[str]) -> None:
+def _refuse_extra_cameras(document: dict[str, Json], frames: list[str]) -> None:
     for frame in frames:
         extra = next((name for name in document[frame] if name not in document[frames[0]]), None)
         if extra is not None:
@@ -250,7 +250,7 @@ def _refuse_extra_cameras(document: dict[str, Any], frames: list[str]) -> None:
             )
 
 
-def _rows(document: dict[str, Any], frame: str, name: str) -> list[list[float]]:
+def _rows(document: dict[str, Json], frame: str, name: str) -> list[list[float]]:
     """The 4x4 numbers of one camera in one frame."""
     if name not in document[frame]:
         raise UserError(f"{frame} has no camera {name!r}, but the first frame has; every frame needs every camera.")

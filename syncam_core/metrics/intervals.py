@@ -54,8 +54,7 @@ def summarize(scores: Sequence[Any], seed: int = 0) -> Summary:
         raise UserError("there are no scores to summarize; score at least one scene.")
     measures = {}
     for name in MEASURES:
-        values = _values(scores, name)
-        measures[name] = _interval(_median(values), _median(values[_resampled(len(values), seed)]))
+        measures[name] = median(_values(scores, name).tolist(), seed)
     return Summary(len(scores), measures)
 
 
@@ -73,6 +72,12 @@ def ratio(scores: Sequence[Any], others: Sequence[Any], measure: str = "reprojec
     drawn = _resampled(len(first), seed)
     with np.errstate(divide="ignore", invalid="ignore"):
         return _interval(_median(first) / _median(second), _median(first[drawn]) / _median(second[drawn]))
+
+
+def median(values: Sequence[float], seed: int = 0) -> Interval:
+    """The median over scenes with its 95 % bootstrap interval (percentiles, scenes resampled); NaN does not count."""
+    numbers = np.asarray(values, float)
+    return _interval(_median(numbers), _median(numbers[_resampled(len(numbers), seed)]))
 
 
 def mean(values: Sequence[float], seed: int = 0) -> Interval:

@@ -10,7 +10,6 @@ import itertools
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -89,14 +88,14 @@ def share_named_right(
     return {name: sum(views) / len(views) for name, views in right.items()}
 
 
-def save_classifier(classifier: AttributeClassifier, path: Path, about: Mapping[str, Any]) -> None:
+def save_classifier(classifier: AttributeClassifier, path: Path, about: Mapping[str, object]) -> None:
     """Weights, and what they were trained on as JSON in the metadata."""
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.contiguous() for name, tensor in classifier.state_dict().items()}
     save_file(tensors, path, {"classifier": json.dumps({**about, "attributes": ATTRIBUTES})})
 
 
-def load_classifier(path: Path | str) -> tuple[AttributeClassifier, dict[str, Any]]:
+def load_classifier(path: Path | str) -> tuple[AttributeClassifier, dict[str, object]]:
     """A file of `save_classifier`, and what it was trained on. Raises ValueError for any other file."""
     try:
         with safe_open(path, framework="pt") as file:

@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -82,7 +81,7 @@ class SyncScore:
             lines.append("azimuth error       not measured: the background is not that of the demo world")
         return "\n".join(lines)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The numbers as JSON values; null where there is none."""
         return {
             name: [_json(number) for number in value] if isinstance(value, tuple) else _json(value)
@@ -220,5 +219,5 @@ def _one_tensor(views: Sequence[Tensor]) -> Tensor:
     return torch.stack(list(views))
 
 
-def _json(value: Any) -> Any:
+def _json(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -10,20 +10,16 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ..cameras import rig_from_json
-from ..cameras.json_text import parse_json
 from ..cameras.rig import Rig
-from ..cameras.rig_json import MAX_CHARACTERS
 from ..errors import UserError
-from ..formats.files import files_in
 from .intervals import MEASURES, summarize, to_text
 from .score import SyncScore, demo_reference_c2w, score_scene
+from .takes import reason, rig_files, video_files
 
 __all__ = ["SyncScore", "main", "read_take", "read_video", "score_scene"]
 
@@ -38,20 +34,7 @@ def read_take(
     Raises UserError for files that are missing, unreadable or of different sizes, and for a number of videos that is
     not that of the cameras.
     """
-    rig_file = Path(rig_file)
-    text = _read_text(rig_file)
-    try:
-        rig = rig_from_json(text)
-    except UserError as problem:
-        raise problem.told(f"in '{rig_file.name}', {problem}") from problem
-    files = _named_files(text, rig_file)
-    if files is None:
-        files = [file for file in files_in(rig_file.parent, (".mp4",)) if not file.stem.endswith("_grid")]
-        if len(files) != len(rig.names):
-            raise UserError(
-                f"'{rig_file.name}' has {len(rig.names)} cameras and names no videos, but its folder has {len(files)} "
-                ".mp4 files (grids left out); put the videos of one rig into a folder of their own."
-            )
+    rig, files, _ = video_files(Path(rig_file))
     views = [read_video(file) for file in files]
     for file, view in zip(files, views, strict=True):
         if view.shape != views[0].shape:
@@ -64,13 +47,14 @@ def read_video(file: str | Path) -> Tensor:  # (frames, height, width, 3) uint8
     """All frames of a video file. Raises UserError where it cannot be read."""
     import av
 
-    from ..video.read import open_video
+    from ..video.clip import BITS_8, in_depth
+    from ..video.read import open_video, rgb_of
 
     try:
         with open_video(file) as container:
-            frames = [torch.from_numpy(frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
+            frames = [torch.from_numpy(in_depth(rgb_of(frame), BITS_8)) for frame in container.decode(video=0)]
     except (av.error.FFmpegError, OSError, IndexError) as problem:
-        raise UserError(f"'{Path(file).name}' cannot be read as a video ({_reason(problem)}).") from problem
+        raise UserError(f"'{Path(file).name}' cannot be read as a video ({reason(problem)}).") from problem
     if not frames:
         raise UserError(f"'{Path(file).name}' has no frames.")
     return torch.stack(frames)
@@ -92,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     reference = None if options.rig_in_world else demo_reference_c2w()
     try:
         scores = {}
-        for rig_file in _rig_files(options.folder):
+        for rig_file in rig_files(options.folder):
             video, rig = read_take(rig_file)
             try:
                 scores[rig_file.name] = score_scene(video, rig, reference_c2w=reference)
@@ -131,49 +115,6 @@ def _as_json(scores: dict[str, SyncScore]) -> str:
 
 def _cell(number: float, decimals: int) -> str:
     return f"{number:.{decimals}f}" if math.isfinite(number) else "-"
-
-
-def _rig_files(place: Path) -> list[Path]:
-    if place.is_file():
-        return [place]
-    if not place.is_dir():
-        raise UserError(f"'{place}' does not exist; give the folder with the videos and their rig JSON.")
-    files = files_in(place, ("_rig.json",)) or files_in(place, (".json",))
-    if not files:
-        raise UserError(
-            f"'{place}' holds no rig JSON; SynCam Save Views writes one beside its videos when a rig is connected."
-        )
-    return files
-
-
-def _read_text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise UserError(f"'{file.name}' cannot be read ({_reason(problem)}).") from problem
-
-
-def _named_files(text: str, rig_file: Path) -> list[Path] | None:
-    """The videos that the metadata names, in the order of the cameras; None where it names none."""
-    metadata = parse_json(text, MAX_CHARACTERS).get("metadata")
-    views = metadata.get("views") if isinstance(metadata, dict) else None
-    if not isinstance(views, list):
-        return None
-    return list(_inside(rig_file, views))
-
-
-def _inside(rig_file: Path, views: list) -> Iterator[Path]:
-    for view in views:
-        name = view.get("file") if isinstance(view, dict) else None
-        if not isinstance(name, str) or Path(name).name != name:
-            raise UserError(f"in '{rig_file.name}', metadata.views names {name!r}, which is no file of its folder.")
-        if not (rig_file.parent / name).is_file():
-            raise UserError(f"'{rig_file.name}' names the video '{name}', but it is not in the same folder.")
-        yield rig_file.parent / name
-
-
-def _reason(problem: Exception) -> str:
-    return getattr(problem, "strerror", None) or type(problem).__name__
 
 
 if __name__ == "__main__":

@@ -197,7 +197,8 @@ def write(views: list[Tensor], rig: Rig, options: argparse.Namespace) -> None:
     rate = frame_rate(options.fps)
 
     def clip(view: Tensor) -> MadeClip:
-        return MadeClip(*view.shape[:3], BITS_8, lambda index: view[index].numpy())
+        frames, height, width, _ = view.shape
+        return MadeClip(frames, height, width, BITS_8, lambda index: view[index].numpy())
 
     files = ViewFiles(rig.names, rig.colors, Fraction(rate), rig=rig)
     clips = [clip(view) for view in views]

@@ -94,6 +94,12 @@ class Canvas:
         x, y = at
         return x + left >= 0 and y + top >= 0 and x + right <= self.width and y + bottom <= self.height
 
+    def picture(self, pixels: np.ndarray, left: float, top: float, width: float, height: float) -> None:
+        """A picture (height, width, 3) uint8, scaled to a box."""
+        size = (max(1, round(width * self._scale)), max(1, round(height * self._scale)))
+        scaled = Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS)
+        self._image.paste(scaled, (round(left * self._scale), round(top * self._scale)))
+
     def place(self, other: Canvas, left: int, top: int) -> None:
         """Put another canvas onto this one."""
         self._image.paste(

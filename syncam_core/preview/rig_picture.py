@@ -86,13 +86,13 @@ def check_figure_scale(scale: float) -> None:
 def draw_perspective(stage: Stage, look: Look, width: int, height: int) -> Canvas:
     canvas = Canvas(width, height, PANEL)
     depths = stage.picture_depths()
-    must_see = np.concatenate([_must_see(stage, depths), trained_corners(stage, look)])
+    in_sight = np.concatenate([must_see(stage, depths), trained_corners(stage, look)])
     rings = Rings.of(stage)
-    radius = max(float(np.linalg.norm(must_see, axis=1).max()), rings.radius, 1e-6)
+    radius = max(float(np.linalg.norm(in_sight, axis=1).max()), rings.radius, 1e-6)
     margin = 1.9 * look.disc + 2
-    view = Projector.raised(_eye_azimuth(stage), EYE_ELEVATION_DEG, radius)
+    view = Projector.raised(eye_azimuth(stage), EYE_ELEVATION_DEG, radius)
     head = 2.0 * look.text_px if look.has_text else 2
-    view = view.fitted(must_see, margin, head + margin * 0.6, width - margin, height - margin)
+    view = view.fitted(in_sight, margin, head + margin * 0.6, width - margin, height - margin)
 
     draw_floor(canvas, view, stage, rings, look)
     draw_trained_patch(canvas, view, stage, look)
@@ -114,7 +114,7 @@ def draw_perspective(stage: Stage, look: Look, width: int, height: int) -> Canva
     return canvas
 
 
-def _eye_azimuth(stage: Stage) -> float:
+def eye_azimuth(stage: Stage) -> float:
     """Over the shoulders of most cameras; of the reference where they stand all around."""
     level = stage.centres[:, [0, 2]] / np.maximum(np.linalg.norm(stage.centres, axis=1), 1e-9)[:, None]
     x, z = level.mean(0)
@@ -131,8 +131,8 @@ def draw_from_above(stage: Stage, look: Look, width: int, height: int) -> Canvas
     margin = max(1.9 * look.disc, look.disc + 1.5 * look.text_px if look.has_text else 0)
     head = 1.6 * look.text_px if look.has_text else 0
     around = orbit_point(np.arange(0, 360, 10), 0, rings.radius * 0.3)
-    must_see = np.concatenate([around, _must_see(stage, depths)])
-    view = Projector.from_above().fitted(must_see, margin, margin + head, width - margin, height - margin)
+    in_sight = np.concatenate([around, must_see(stage, depths)])
+    view = Projector.from_above().fitted(in_sight, margin, margin + head, width - margin, height - margin)
 
     draw_trained_sector(canvas, view, look, rings)
     draw_rings(canvas, view, stage, rings, look)
@@ -182,7 +182,8 @@ def _draw_key(canvas: Canvas, stage: Stage, look: Look, width: int) -> None:
     )
 
 
-def _must_see(stage: Stage, depths: np.ndarray) -> np.ndarray:  # (points, 3)
+def must_see(stage: Stage, depths: np.ndarray) -> np.ndarray:  # (points, 3)
+    """What a drawing of the stage has to hold: the figure, the cameras' paths and their pictures."""
     half = stage.floor_y
     points = [np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-1, 1) for z in (-0.5, 0.5)]) * half]  # the figure
     for view in range(stage.views):

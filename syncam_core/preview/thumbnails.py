@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -48,7 +48,7 @@ def thumbnails(
     at = rig.index_of(frame)
     c2w = torch.from_numpy(Stage.of(rig, meter or measure(rig)).c2w[:, at : at + 1].copy())
     c2w[..., :3, 3] /= figure_scale  # a larger figure seen from here is the same as this one seen from nearer
-    seen = SimpleNamespace(c2w=c2w, lenses=rig.lenses)
+    seen = replace(rig, c2w=c2w)
     supersample = 2 if len(rig.names) * width * height <= SMOOTH_PIXELS else 1
     pictures = render(FIGURE, seen, height, width, [0.0], supersample=supersample)[:, 0]
     if labels:

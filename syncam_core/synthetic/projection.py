@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
+from ..cameras.rig import Lens
 
-def focal_px(lens: Any, width: int) -> float:
-    """The focal length in pixels of a picture `width` pixels wide; `lens` has focal_mm and sensor_width_mm.
+
+def focal_px(lens: Lens, width: int) -> float:
+    """The focal length in pixels of a picture `width` pixels wide.
 
     Pixels are square, the sensor's width fills the picture's width: a lower picture sees less, not smaller.
     """
@@ -19,7 +19,7 @@ def focal_px(lens: Any, width: int) -> float:
 def project(
     points: Tensor,  # (..., 3) world, metres
     c2w: Tensor,  # (..., 4, 4) OpenCV axes
-    lens: Any,  # has focal_mm and sensor_width_mm
+    lens: Lens,
     height: int,
     width: int,
 ) -> tuple[Tensor, Tensor]:  # (..., 2) pixels, (...) metres

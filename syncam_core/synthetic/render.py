@@ -9,15 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..cameras.rig import Rig
 from ..errors import UserError
 from .projection import focal_px
 from .scene import COLORS, FLOORS, GROUND_Y_M, SKIES, SUN_DIRECTION, Scene
 from .subject import Body, Vector, body_of, dot, is_hit, shade
+from .texture import PIXEL_RAD, floor_grain, sky_grain
 
 RAYS_AT_ONCE = 1 << 18  # 1 MB per float32 tensor, of which some fifty live at once
 
@@ -55,7 +56,7 @@ FAR_M = 1e6
 @torch.no_grad()
 def render(
     scene: Scene,
-    rig: Any,  # has c2w (views, 1 or frames, 4, 4) and lenses
+    rig: Rig,  # of 1 or as many frames
     height: int,  # pixels
     width: int,
     times: Tensor | Sequence[float],  # (frames,) seconds
@@ -82,7 +83,7 @@ def render(
 @torch.no_grad()
 def subject_mask(
     scene: Scene,
-    rig: Any,  # has c2w (views, 1 or frames, 4, 4) and lenses
+    rig: Rig,  # of 1 or as many frames
     height: int,  # pixels
     width: int,
     times: Tensor | Sequence[float],  # (frames,) seconds
@@ -100,7 +101,7 @@ def subject_mask(
 @torch.no_grad()
 def render_with_mask(
     scene: Scene,
-    rig: Any,  # has c2w (views, 1 or frames, 4, 4) and lenses
+    rig: Rig,  # of 1 or as many frames
     height: int,  # pixels
     width: int,
     times: Tensor | Sequence[float],  # (frames,) seconds
@@ -218,6 +219,10 @@ def background(
 
     rise = (up.clamp(0, 1) * 1.6).clamp_max(1)
     horizon, zenith = SKIES[scene.sky]
+    grain = air_grain = None
+    if scene.texture:
+        grain = floor_grain(x, z, t * PIXEL_RAD / dy.abs().clamp_min(1e-3))
+        air_grain = sky_grain(dx, dy, dz)
     channels = []
     for i in range(3):
         ground = torch.where(is_road, ROAD_COLOR[i], FLOORS[scene.floor][i])
@@ -225,10 +230,14 @@ def background(
         ground = torch.where(is_square, SQUARE_COLOR[i], ground)
         for where, color in paint:
             ground = torch.where(where, color[i], ground)
+        if grain is not None:
+            ground = (ground * grain).clamp(0, 1)
         ground = ground + (horizon[i] - ground) * haze
         air = horizon[i] + (zenith[i] - horizon[i]) * rise
         air = torch.where(is_sky & is_hill, horizon[i] + (HILL_COLOR[i] - horizon[i]) * rock, air)
         air = torch.where(is_sky & is_peak, horizon[i] + (PEAK_COLOR[i] - horizon[i]) * rock, air)
+        if air_grain is not None:
+            air = (air * air_grain).clamp(0, 1)
         channels.append(torch.where(is_floor, ground, air))
     return tuple(channels), _Floor(is_floor, x, z, haze)
 
@@ -374,6 +383,7 @@ def _with_subject(
             _into_subject(start, sin, cos),
             _into_subject(there, sin, cos),
             sun,
+            (skip * PIXEL_RAD) if scene.texture else None,
         )
         for channel, value in zip(flat, (*colors, torch.ones_like(sin)), strict=True):
             channel[places] = torch.where(hit, value, channel[places])

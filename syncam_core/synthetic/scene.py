@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..errors import UserError
 from .subject import BODIES, body_of
+from .texture import TEXTURES
 
 # Chroma (largest minus smallest channel) tells the subject from all the rest: above 0.6 here, still about 0.2 on the
 # darkened back in the shade and on the whitened face; at most 0.16 on any floor, landmark, hill or sky.
@@ -132,6 +133,9 @@ class Scene:
     `world` is the version of the world. 1 has plain subjects up to 1.4 m high. In 2 they are 1.5 times as large and
     painted (bands on their left, a stripe on their right), the landmarks have patterns, and motions are smoother.
 
+    `texture` is the version of the surfaces' texture: 0 leaves them plain, 1 puts fine grain on all of them (see
+    `texture.py`), which matchers of pictures need.
+
     Raises UserError for a word that its field does not know, and a number that is not finite.
     """
 
@@ -145,10 +149,13 @@ class Scene:
     place_x_m: float = 0.0
     place_z_m: float = 0.0
     world: int = 1
+    texture: int = 0
 
     def __post_init__(self) -> None:
         if self.world not in WORLDS:
             raise UserError(f"the scene has world {self.world!r}; possible are {', '.join(map(str, WORLDS))}.")
+        if self.texture not in TEXTURES:
+            raise UserError(f"the scene has texture {self.texture!r}; possible are {', '.join(map(str, TEXTURES))}.")
         for field, words in _FIELDS.items():
             if getattr(self, field) not in words:
                 raise UserError(f"the scene has {field} {getattr(self, field)!r}; possible are {', '.join(words)}.")

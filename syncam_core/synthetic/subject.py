@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from .texture import solid_grain
+
 Vector = tuple[Tensor, Tensor, Tensor]
 
 NEAR_M = 1e-3
@@ -201,6 +203,7 @@ def shade(
     origin: Vector,
     ray: Vector,  # unit length
     sun: Vector,  # towards it, unit length
+    pixel_m: Tensor | None = None,  # of the surface that a pixel covers, where the subject is textured
 ) -> tuple[Tensor, Vector]:
     """Which rays meet the subject, and the colour that they see there (meaningless where they do not)."""
     (t, normal), (t_beak, n_beak), (t_tail, n_tail) = _hit_parts(body, origin, ray)
@@ -221,6 +224,8 @@ def shade(
     is_dark = _is_painted_dark(body, x, y, z, normal) if body.painted else None
     # half sun, half sky: even a side in the shade keeps its colour
     light = 0.62 + 0.43 * dot(normal, sun).clamp_min(0) - 0.10 * normal[1]
+    if pixel_m is not None:
+        light = light * solid_grain(x, y, z, pixel_m)
     channels = []
     for c, beak, eye in zip(color, _BEAK_COLOR, _EYE_COLOR, strict=True):
         face = c + (1 - c) * _FACE_WHITE

@@ -1,4 +1,4 @@
-"""``python -m syncam_core.training``: from videos to a view-sync file. Each step reads one YAML configuration.
+"""``python -m syncam_core.training``: from videos to a view-sync or re-capture file. Each step reads one YAML configuration.
 
     vae      train a small autoencoder on the procedural world (for real footage use Wan2.1's own)
     cache    encode a data set and its captions once
@@ -6,6 +6,7 @@
     export   write the files that ComfyUI loads
     demo     write the demo model's four files
     gate     score a demo model on scenes that it has never seen
+    ablation     the paper's tables 2 and 3 in miniature, of several view-sync files or folders of takes
     classifier   teach a small classifier, from rendered truth, to name what the gate's pictures show
 
 Several processes: accelerate launch --config_file FILE -m syncam_core.training train CONFIG. See docs/training.md.
@@ -29,14 +30,15 @@ from tqdm import tqdm
 from ..errors import UserError
 from ..metrics.recognition import load_classifier, save_classifier
 from ..synthetic import DEMO_WORLD, WORLDS
-from . import gate
+from ..wan.vae import WanVAE
+from . import ablation_command, gate, recapture_gate
 from .caching import CacheConfig, build_cache, read_vae
 from .classifier import ClassifierConfig, train_classifier
 from .config import ModelConfig, Objective, TrainConfig, read_config
 from .loop import NonFiniteLoss, last_checkpoint, train, trained_parameters
 from .runs import claim, export_demo, export_run, gather_shards, open_data
 from .train_vae import VaeConfig, train_vae
-from .trainee import build_trainee
+from .trainee import ReCaptureTrainee, Trainee, build_trainee
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -73,6 +75,9 @@ def parser() -> argparse.ArgumentParser:
     command("train", run_train, "train, or go on from the last checkpoint", "TrainConfig: see config.py")
     export = command("export", run_export, "write the files that ComfyUI loads", "the run's TrainConfig")
     export.add_argument("--view-sync", type=Path, metavar="FILE", help="default: view_sync.safetensors in 'output'")
+    export.add_argument(
+        "--recapture", type=Path, metavar="FILE", help="of a run that trains it; default: recapture.safetensors there"
+    )
     export.add_argument("--base", type=Path, metavar="FILE", help="the base as well, for Load Diffusion Model")
     export.add_argument(
         "--full", type=Path, metavar="FILE", help="both in the authors' layout, .ckpt or .safetensors, as well"
@@ -86,6 +91,7 @@ def parser() -> argparse.ArgumentParser:
     )
     held_out.add_argument("--base", type=Path, metavar="FILE", help="an exported base ...")
     held_out.add_argument("--view-sync", type=Path, metavar="FILE", help="... and its view-sync file, instead of a run")
+    held_out.add_argument("--recapture", type=Path, metavar="FILE", help="... or its re-capture file")
     held_out.add_argument("--vae", required=True, metavar="FILE", help="the autoencoder that the caches were made with")
     held_out.add_argument(
         "--world", type=int, default=DEMO_WORLD, choices=WORLDS, help="version of the procedural world"
@@ -93,13 +99,14 @@ def parser() -> argparse.ArgumentParser:
     held_out.add_argument(
         "--classifier", metavar="FILE", help="of the command classifier: also say how often subjects are recognized"
     )
-    held_out.add_argument("--scenes", type=int, default=64)
+    held_out.add_argument("--scenes", type=int, help="default: 64; of re-capture 32, with a trajectory each")
     held_out.add_argument("--views", type=int, nargs="+", default=[4], help="like 2 4: one after the other")
     held_out.add_argument("--modes", nargs="+", default=["full", "masked", "off"], choices=["full", "masked", "off"])
     held_out.add_argument("--steps", type=int, default=20, help="of the sampler")
     held_out.add_argument("--seed", type=int, default=0, help="other scenes and other noise")
     held_out.add_argument("--sheet", type=int, default=4, metavar="SCENES", help="on the contact sheet")
     held_out.add_argument("--to", type=Path, metavar="FOLDER", help="default: gate in the run's 'output'")
+    ablation_command.add_command(commands)
     return whole
 
 
@@ -160,8 +167,14 @@ def run_train(options: argparse.Namespace) -> None:
 
 def run_export(options: argparse.Namespace) -> None:
     config = read_config(options.config, overrides(options))
-    view_sync = options.view_sync or Path(config.output) / "view_sync.safetensors"
-    about = export_run(config, view_sync, options.base, options.full)
+    kind = "recapture" if config.model.train == "recapture" else "view_sync"
+    other = options.view_sync if kind == "recapture" else options.recapture
+    if other is not None or (kind == "recapture" and options.full is not None):
+        raise UserError(
+            f"the run trains {kind}; leave out what it does not have, and give '--{kind.replace('_', '-')}'."
+        )
+    module = getattr(options, kind) or Path(config.output) / f"{kind}.safetensors"
+    about = export_run(config, module, options.base, options.full)
     for name, file in about["files"].items():
         print(f"{name}: {file['bytes'] / 1e6:.1f} MB, step {about['steps']}, {config.save_dtype}")
 
@@ -173,21 +186,11 @@ def run_demo(options: argparse.Namespace) -> None:
 
 
 def run_gate(options: argparse.Namespace) -> None:
-    if (options.config is None) == (options.base is None) or (options.base is None) != (options.view_sync is None):
-        raise UserError("give a training run's CONFIG, or --base and --view-sync.")
-    if options.config is not None:
-        config: TrainConfig = read_config(options.config, overrides(options))
-        checkpoint = last_checkpoint(Path(config.output))
-        if checkpoint is None:
-            raise UserError(f"'output' is {config.output}, which holds no checkpoint; train first.", field="output")
-        gather_shards(checkpoint)
-        trainee, _ = trained_parameters(config, checkpoint)
-    else:
-        trainee = build_trainee(ModelConfig(base=str(options.base), view_sync=str(options.view_sync)), Objective())
-    if options.to is None and options.config is None:
-        raise UserError("'--to' is missing: the folder for the results.")
-    folder = options.to or Path(config.output) / "gate"
+    trainee, folder = judged_model(options)
     vae = read_vae(options.vae)
+    if isinstance(trainee, ReCaptureTrainee):
+        return gate_of_recapture(options, trainee, vae, folder)
+    scenes = options.scenes or gate.GateConfig.scenes
     classifier = None
     if options.classifier is not None:
         classifier, about = load_classifier(options.classifier)
@@ -199,7 +202,7 @@ def run_gate(options: argparse.Namespace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for views in options.views:
         settings = gate.GateConfig(
-            scenes=options.scenes,
+            scenes=scenes,
             views=views,
             steps=options.steps,
             seed=options.seed,
@@ -210,9 +213,49 @@ def run_gate(options: argparse.Namespace) -> None:
             result = gate.run_gate(
                 trainee, vae, settings, lambda done, total: bars.show("scenes", done, total), classifier
             )
-        print(f"{options.scenes} held-out scenes, {views} views\n\n{gate.report(result)}\n")
+        print(f"{scenes} held-out scenes, {views} views\n\n{gate.report(result)}\n")
         gate.save_json(folder / f"{views}_views.json", {"gate": vars(settings), "rows": gate.to_json(result)})
         write_sheet(folder / f"{views}_views.png", result["takes"]["full"][: options.sheet])
+
+
+def gate_of_recapture(options: argparse.Namespace, trainee: ReCaptureTrainee, vae: WanVAE, folder: Path) -> None:
+    settings = recapture_gate.ReCaptureGateConfig(
+        scenes=options.scenes or recapture_gate.SCENES, steps=options.steps, seed=options.seed
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    with Bars(False) as bars:
+        result = recapture_gate.run_recapture_gate(
+            trainee, vae, settings, lambda done, total: bars.show("re-captures", done, total)
+        )
+    rows = recapture_gate.recapture_rows(result["scores"])
+    print(f"{settings.scenes} held-out trajectories\n\n{recapture_gate.recapture_report(rows)}\n")
+    plain = {name: {m: [i.value, i.low, i.high] for m, i in row.items()} for name, row in rows.items()}
+    gate.save_json(folder / "recapture.json", {"gate": vars(settings), "rows": plain})
+    shown = (recapture_gate.COPIED, recapture_gate.MODEL, "rendered truth")  # source, made, asked for
+    takes = [torch.stack(take) for take in zip(*(result["takes"][name] for name in shown), strict=True)]
+    write_sheet(folder / "recapture.png", takes[: options.sheet])
+
+
+def judged_model(options: argparse.Namespace) -> tuple[Trainee | ReCaptureTrainee, Path]:
+    """The model of a run or of files, and the folder for the results."""
+    modules = [file for file in (options.view_sync, options.recapture) if file is not None]
+    if (options.config is None) == (options.base is None) or len(modules) != (options.base is not None):
+        raise UserError("give a training run's CONFIG, or --base and either --view-sync or --recapture.")
+    if options.config is not None:
+        config: TrainConfig = read_config(options.config, overrides(options))
+        checkpoint = last_checkpoint(Path(config.output))
+        if checkpoint is None:
+            raise UserError(f"'output' is {config.output}, which holds no checkpoint; train first.", field="output")
+        gather_shards(checkpoint)
+        trainee, _ = trained_parameters(config, checkpoint)
+    elif options.recapture is not None:
+        files = ModelConfig(base=str(options.base), recapture=str(options.recapture), train="recapture")
+        trainee = build_trainee(files, Objective())
+    else:
+        trainee = build_trainee(ModelConfig(base=str(options.base), view_sync=str(options.view_sync)), Objective())
+    if options.to is None and options.config is None:
+        raise UserError("'--to' is missing: the folder for the results.")
+    return trainee, options.to or Path(config.output) / "gate"
 
 
 def run_classifier(options: argparse.Namespace) -> None:

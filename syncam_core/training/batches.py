@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ..cameras.encoding import encode_poses
+from ..cameras.trajectories import relative_to_source
 from ..datasets.footage import Kind
 from ..errors import UserError
 from ..wan.geometry import WAN21
@@ -38,6 +39,8 @@ class Batch:
     names: tuple[str, ...]  # of the scenes
     view_sync: bool
     masked: bool  # every view attends to itself alone
+    # (scenes, frames) of re-capture, whose view 0 is the source: its noise level 0..1 in each latent frame
+    source_sigma: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         moved = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in vars(self).items()}
@@ -57,6 +60,7 @@ class Batch:
             self.names[some],
             self.view_sync,
             self.masked,
+            None if self.source_sigma is None else self.source_sigma[some],
         )
 
 
@@ -103,7 +107,7 @@ class Batches(torch.utils.data.Dataset):
         strata = draw.sample(range(mix.scenes), mix.scenes)
         mine = range(self.rank, mix.scenes, self.processes)
         drawn = [self._scene(mix, pool, step, number, strata[number]) for number in mine]
-        latents, noise, sigma, poses, text, names = zip(*drawn, strict=True)
+        latents, noise, sigma, poses, text, names, source_sigma = zip(*drawn, strict=True)
         return Batch(
             torch.cat(latents),
             torch.cat(noise),
@@ -113,6 +117,7 @@ class Batches(torch.utils.data.Dataset):
             tuple(names),
             mix.view_sync,
             masked,
+            torch.stack(source_sigma) if c.model.train == "recapture" else None,
         )
 
     def _scene(self, mix: Mix, pool: list, step: int, number: int, stratum: int) -> tuple:
@@ -132,9 +137,23 @@ class Batches(torch.utils.data.Dataset):
         if scene.c2w is None or drops_camera:
             poses = torch.tensor(IDENTITY_POSE).expand(len(views), frames, 12)
         else:
-            poses = encode_poses(sampled_poses(scene.c2w[views], frames)).float().expand(-1, frames, -1)
+            sampled = sampled_poses(scene.c2w[views], frames)
+            encode = encode_poses if c.model.train != "recapture" else relative_to_source
+            poses = encode(sampled).float().expand(-1, frames, -1)
         caption = "" if draw.random() < c.dropout.caption else scene.caption
-        return latents, noise, sigma, poses, self.text_of(caption).float(), scene.name
+        source_sigma = self._source_sigma(draw, frames)
+        return latents, noise, sigma, poses, self.text_of(caption).float(), scene.name, source_sigma
+
+    def _source_sigma(self, draw: random.Random, frames: int) -> Tensor:  # (frames,)
+        """How noisy the source is: a little, all of it, or all but its first frame."""
+        c = self.config
+        levels = torch.full((frames,), draw.uniform(*c.objective.source_noise))
+        chance = draw.random()
+        if chance < c.dropout.source:
+            levels[:] = 1
+        elif chance < c.dropout.source + c.dropout.source_but_first:
+            levels[1:] = 1
+        return levels
 
 
 def can_teach(scene: Any, mix: Mix) -> bool:

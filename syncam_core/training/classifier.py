@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..cameras import Rig
 from ..errors import UserError
 from ..metrics.intervals import Interval, mean
 from ..metrics.recognition import ATTRIBUTES, MOMENTS, SIDE, AttributeClassifier, moments, prepare, share_named_right
@@ -99,7 +99,7 @@ def named_right_in_truth(classifier: AttributeClassifier, config: ClassifierConf
     return {name: mean([share[name] for share in shares]) for name in shares[0]}
 
 
-def _scene(config: ClassifierConfig, number: int, seed: int) -> tuple[Scene, Any]:
+def _scene(config: ClassifierConfig, number: int, seed: int) -> tuple[Scene, Rig]:
     return held_out_scene(number, config.views, seed, PLACE_RADII_M[config.world], config.world)
 
 

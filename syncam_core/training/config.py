@@ -35,8 +35,9 @@ class ModelConfig:
     base_dtype: str = "float32"  # of a base that is not trained: bfloat16 halves its memory
     sizes: ModelSizes = ModelSizes()
     view_sync: str | None = None  # weights to go on from; without them the authors' beginning
+    recapture: str | None = None  # the same for `train: recapture`
     beginning: str = "authors"  # or "from_scratch": small random projector and encoder, for a base that trains, too
-    train: str = "view_sync"  # or "all": the base, too
+    train: str = "view_sync"  # or "all": the base, too; or "recapture": the module of ReCamMaster and self-attention
     gradient_checkpointing: bool = False
 
 
@@ -69,6 +70,8 @@ class Dropout:
     caption: float = 0.0  # per scene: the empty prompt
     camera: float = 0.0  # per scene: every pose is the identity
     view_attention: float = 0.0  # per batch: every view attends to itself alone
+    source: float = 0.0  # re-capture, per scene: noise instead of the source; text to video (the paper: 0.2)
+    source_but_first: float = 0.0  # noise instead of all but its first latent frame; image to video (the paper: 0.2)
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,10 @@ class Objective:
     shift: float = 5.0
     weighting: str = "gaussian"  # or "none"
     stratified: bool = False  # the scenes of a batch share the unit interval evenly
+    source_noise: tuple[float, float] = (
+        0.0,
+        0.0,
+    )  # least and most noise level of re-capture's source (paper: 0.2, 0.5)
 
 
 @dataclass(frozen=True)
@@ -150,10 +157,22 @@ class TrainConfig:
                 raise UserError(
                     f"'mix' asks for {mix.views} views of single-view video; set 'views' to 1.", field="mix"
                 )
-            if not mix.view_sync and self.model.train == "view_sync":
+            if self.model.train == "recapture" and (mix.kind is Kind.VIDEO or mix.views < 2):
+                raise UserError(
+                    f"'mix' asks for {mix.views} views of {mix.kind}, but re-capture learns from scenes of several cameras: "
+                    "view 0 is the source, the others are its targets.",
+                    field="mix",
+                )
+            if not mix.view_sync and self.model.train != "all":
                 raise UserError(
                     "'mix' has batches without 'view_sync', but 'model.train' trains nothing else.", field="mix"
                 )
+        least, most = self.objective.source_noise
+        if not 0 <= least <= most <= 1 or self.dropout.source + self.dropout.source_but_first > 1:
+            raise UserError(
+                "'objective.source_noise' needs a least and a most noise level in 0..1, and 'dropout.source' and "
+                "'dropout.source_but_first' at most 1 together."
+            )
         if [a.step for a in self.angles] != sorted(a.step for a in self.angles):
             raise UserError("'angles' must be in the order of their steps.", field="angles")
         for a in self.angles:
@@ -187,7 +206,21 @@ class TrainConfig:
         free |= {"validation", "save_dtype", "compile"}
         decides = {k: v for k, v in dataclasses.asdict(self).items() if k not in free}
         del decides["model"]["gradient_checkpointing"]
+        _leave_out_unused(decides)
         return hashlib.sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _leave_out_unused(decides: dict[str, Any]) -> None:
+    """Of what came later, defaults do not count: runs of before keep their fingerprint."""
+    later = {
+        ("model", "recapture"): None,
+        ("dropout", "source"): 0.0,
+        ("dropout", "source_but_first"): 0.0,
+        ("objective", "source_noise"): (0.0, 0.0),
+    }
+    for (group, name), default in later.items():
+        if decides[group][name] == default:
+            del decides[group][name]
 
 
 _RANGES = {
@@ -196,6 +229,7 @@ _RANGES = {
     "validation.latent_frames": (1, math.inf),
     "objective.shift": (0.01, sys.float_info.max),
     **dict.fromkeys(("dropout.caption", "dropout.camera", "dropout.view_attention"), (0, 1)),
+    **dict.fromkeys(("dropout.source", "dropout.source_but_first"), (0, 1)),
     **dict.fromkeys(("ema_decay", "optimizer.final"), (0, 1)),
     **dict.fromkeys(("optimizer.lr", "optimizer.muon_lr", "optimizer.weight_decay"), (0, sys.float_info.max)),
     **dict.fromkeys(("optimizer.warmup_steps", "optimizer.decay_steps", "workers"), (0, math.inf)),
@@ -205,7 +239,7 @@ _RANGES = {
 _CHOICES = {
     "model.base_dtype": ("float32", "bfloat16", "float16"),
     "model.beginning": ("authors", "from_scratch"),
-    "model.train": ("view_sync", "all"),
+    "model.train": ("view_sync", "all", "recapture"),
     "reference": ("random", "first"),
     "objective.timesteps": ("uniform_1000", "uniform", "logit_normal"),
     "objective.weighting": ("gaussian", "none"),

@@ -8,9 +8,11 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from ..disk.module_file import ModuleWeights
+from ..recapture.weights import RECAPTURE_FILE, SELF_ATTENTION
 from ..synthetic.text import word_vectors
 from ..view_sync.weights import ViewSyncWeights, write_weights
-from .trainee import Trainee
+from .trainee import ReCaptureTrainee, Trainee
 
 LICENSE_NOTE = "Trained with ComfyUI-SynCam; the licence is up to whoever trained it."
 
@@ -24,7 +26,15 @@ def export_view_sync(trainee: Trainee, path: Path, dtype: torch.dtype, source: s
     )
 
 
-def export_base(trainee: Trainee, path: Path, dtype: torch.dtype) -> Path:
+def export_recapture(trainee: ReCaptureTrainee, path: Path, dtype: torch.dtype, source: str) -> Path:
+    """The small file of re-capture that SynCamLoadWeights reads, self-attention in it."""
+    own = {key: value for key, value in trainee.base.state_dict().items() if SELF_ATTENTION in key}
+    tensors = {key: value.detach().cpu() for key, value in {**trainee.recapture.state_dict(), **own}.items()}
+    weights = ModuleWeights(tensors, trainee.recapture.dim, len(trainee.recapture.blocks), {})
+    return RECAPTURE_FILE.write(weights, path, source=source, dtype=dtype, overwrite=True, license_note=LICENSE_NOTE)
+
+
+def export_base(trainee: Trainee | ReCaptureTrainee, path: Path, dtype: torch.dtype) -> Path:
     """The transformer for the host's stock loader; what it cannot tell from the shapes stands in the metadata."""
     tensors = {key: value.detach().cpu().to(dtype).contiguous() for key, value in trainee.base.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +42,7 @@ def export_base(trainee: Trainee, path: Path, dtype: torch.dtype) -> Path:
     return path
 
 
-def _base_metadata(trainee: Trainee) -> dict[str, str]:
+def _base_metadata(trainee: Trainee | ReCaptureTrainee) -> dict[str, str]:
     config = trainee.base.config
     return {"config": json.dumps({"transformer": {"num_heads": config.num_heads, "text_dim": config.text_dim}})}
 

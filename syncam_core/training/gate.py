@@ -11,18 +11,20 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import torch
 from einops import rearrange
 from torch import Tensor
 
+from ..cameras import Rig
 from ..cameras.encoding import encode_poses
 from ..metrics import demo_reference_c2w, mixed_seeds, ratio, score_scenes, shuffled_cameras, summarize, to_text
 from ..metrics.controls import unrelated_scenes
 from ..metrics.edges import edge_energy
-from ..metrics.intervals import Interval, aligned, mean, ratio_of_means
+from ..metrics.intervals import Interval, Summary, aligned, mean, ratio_of_means
 from ..metrics.recognition import ATTRIBUTES, AttributeClassifier, share_named_right
+from ..metrics.score import SyncScore
 from ..synthetic import Scene, frame_times, render
 from ..synthetic.text import encode_prompt
 from ..wan.geometry import WAN21
@@ -70,14 +72,22 @@ def decode_latents(vae: WanVAE, latents: Tensor) -> Tensor:
     return rearrange((video.clamp(-1, 1) + 1) / 2, "v c t h w -> v t h w c")
 
 
+class GateResult(TypedDict):
+    """By row name."""
+
+    scores: dict[str, list[SyncScore]]  # of each scene
+    summaries: dict[str, Summary]
+    pictures: dict[str, dict[str, Interval]]  # edge energies, and with a classifier what it names right
+    takes: dict[str, list[Tensor]]
+
+
 def run_gate(
     trainee: Trainee,
     vae: WanVAE,
     config: GateConfig,
     progress: Callable[[int, int], None] = lambda done, total: None,
     classifier: AttributeClassifier | None = None,  # of the same world
-) -> dict[str, Any]:
-    """By row name: scores, the summary of each, edge energies, with a classifier what it names right, and the takes."""
+) -> GateResult:
     times = frame_times(config.length, FPS)
     pairs = [
         held_out_scene(number, config.views, config.seed, config.place_radius_m, config.world)
@@ -149,7 +159,7 @@ def picture_measures(
 
 
 def generate(
-    trainee: Trainee, pairs: Sequence[tuple[Scene, Any]], config: GateConfig, seeds: Sequence[int], mode: str
+    trainee: Trainee, pairs: Sequence[tuple[Scene, Rig]], config: GateConfig, seeds: Sequence[int], mode: str
 ) -> Tensor:  # (scenes, views, 16, frames, height, width)
     *_, frames, height, width = WAN21.latent_shape(config.views, config.length, config.size, config.size)
     text = torch.stack([encode_prompt(scene.prompt()) for scene, _ in pairs])
@@ -168,7 +178,7 @@ def generate(
     )
 
 
-def report(result: dict[str, Any]) -> str:
+def report(result: GateResult) -> str:
     """The table, and the gate's ratios over the same scenes."""
     scores = result["scores"]
     lines = [to_text(result["summaries"]), ""]
@@ -191,7 +201,7 @@ def pictures_to_text(rows: Mapping[str, Mapping[str, Interval]]) -> str:
     )
 
 
-def to_json(result: dict[str, Any]) -> dict[str, Any]:
+def to_json(result: GateResult) -> dict[str, dict[str, list[float]]]:
     def plain(measures: Mapping[str, Interval]) -> dict[str, list[float]]:
         return {measure: [i.value, i.low, i.high] for measure, i in measures.items()}
 
@@ -220,8 +230,8 @@ def write_sheet(path: Path, videos: Sequence[Tensor], zoom: int = 2, columns: in
     image.resize((image.width * zoom, image.height * zoom), Image.Resampling.NEAREST).save(path)
 
 
-def save_json(path: Path, value: Any) -> None:
-    def plain(v: Any) -> Any:
+def save_json(path: Path, value: object) -> None:
+    def plain(v: object) -> object:
         if isinstance(v, dict):
             return {k: plain(x) for k, x in v.items()}
         if isinstance(v, (list, tuple)):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ..cameras import orbit_rig
+from ..cameras import Rig, orbit_rig
 from ..synthetic import Scene
 from .batches import generator
 
@@ -15,7 +13,7 @@ PLACE_RADII_M = {1: 1.0, 2: 0.8}  # how far from the origin, at which all camera
 
 def held_out_scene(
     number: int, views: int, seed: int = 0, place_radius_m: float = 1.0, world: int = 1
-) -> tuple[Scene, Any]:
+) -> tuple[Scene, Rig]:
     """A scene and a rig around it: the reference, and the other cameras spread over the full circle with some chance."""
     draw = generator(seed, number, views)
     step = 360 / views if views > 2 else 90.0

@@ -13,13 +13,14 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from ..cameras.json_text import Json
 from ..datasets.footage import BrokenFootage, Footage, Kind, Scene
 from ..datasets.problems import BrokenData, Problem, check, check_on_broken, odd_ones_out, pictures_of, scene_problem
 from ..disk.names import file_slugs
@@ -271,7 +272,7 @@ def open_cache(folder: str | os.PathLike[str], in_memory: bool = False) -> list[
     return scenes
 
 
-def _refuse_other(scene: CachedScene, first: CachedScene, what: str, value: Callable[[CachedScene], Any]) -> None:
+def _refuse_other(scene: CachedScene, first: CachedScene, what: str, value: Callable[[CachedScene], object]) -> None:
     if value(scene) != value(first):
         raise UserError(
             f"the cache '{scene.path.parent}' is mixed: the {what} of {scene.name!r} is {value(scene)}, but that of "
@@ -301,11 +302,15 @@ def _cached_scene(path: Path, in_memory: bool) -> CachedScene:
         )
 
 
-def _dtype(part: Any) -> torch.dtype:
+class _Slice(Protocol):
+    def get_dtype(self) -> str: ...
+
+
+def _dtype(part: _Slice) -> torch.dtype:
     return {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}[part.get_dtype()]
 
 
-def _header(path: Path, of_format: str) -> dict[str, Any] | None:
+def _header(path: Path, of_format: str) -> dict[str, Json] | None:
     """What a cache file says about itself; None for a file that is missing, damaged, or something else."""
     try:
         with safe_open(path, framework="pt") as file:
@@ -347,7 +352,7 @@ def _together(poses: list[Tensor | None]) -> Tensor | None:  # (views, 1 or fram
     return torch.stack([pose.expand(frames, 4, 4) for pose in poses])
 
 
-def _opened(path: Path) -> Any:
+def _opened(path: Path) -> safe_open:
     """A safetensors file as a context. Raises UserError with a sentence for one that cannot be read."""
     try:
         return safe_open(path, framework="pt")
@@ -355,7 +360,7 @@ def _opened(path: Path) -> Any:
         raise UserError(f"'{path}' cannot be read ({problem}); delete it and build the cache again.") from problem
 
 
-def _write(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
+def _write(path: Path, tensors: dict[str, Tensor], header: dict[str, Json]) -> None:
     """Write a file that is there as a whole or not at all, whenever the process or the machine stops."""
     content = save({key: tensor.contiguous() for key, tensor in tensors.items()}, {_KEY: json.dumps(header)})
     try:

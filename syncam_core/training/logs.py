@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any
 
 from ..disk.staged import staged_file
 
@@ -30,5 +29,5 @@ def keep_lines_before(log: Path, step: int) -> None:
         part.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value

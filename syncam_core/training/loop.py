@@ -29,7 +29,7 @@ from .batches import Batch, Batches
 from .config import OptimizerConfig, TrainConfig
 from .logs import append_lines, keep_lines_before
 from .optimizers import Ema, build_optimizers
-from .trainee import Trainee, build_trainee, matrices_of
+from .trainee import ReCaptureTrainee, Trainee, build_trainee, matrices_of
 from .validation import held_out_batches, validate
 
 CHECKPOINT = "checkpoint-"
@@ -303,7 +303,7 @@ def write_log(accelerator: Accelerator, log: Path, recent: list[dict], pace: flo
     )
 
 
-def trained_parameters(config: TrainConfig, checkpoint: Path) -> tuple[Trainee, int]:
+def trained_parameters(config: TrainConfig, checkpoint: Path) -> tuple[Trainee | ReCaptureTrainee, int]:
     """The model of a checkpoint, with the averaged parameters where there are any, and its step."""
     torch.manual_seed(config.seed)
     trainee = build_trainee(config.model, config.objective)

@@ -18,14 +18,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..disk.checkpoint import open_state_dict
+from ..disk.module_file import file_sha256
 from ..disk.staged import staged_file
 from ..errors import UserError
-from ..view_sync.weights import file_sha256
 from .caching import read_vae
 from .config import ModelConfig, TrainConfig
-from .export import export_base, export_demo_text_encoder, export_full, export_view_sync
+from .export import export_base, export_demo_text_encoder, export_full, export_recapture, export_view_sync
 from .latent_cache import TextCache, open_cache
 from .loop import last_checkpoint, trained_parameters
+from .trainee import ReCaptureTrainee, Trainee
 
 DATA_FILE = "data.json"
 
@@ -112,7 +113,7 @@ def claim(config: TrainConfig, data: RunData, is_main: bool) -> None:
         if json.loads(file.read_text(encoding="utf-8"))["sha256"] != data.sha256:
             raise UserError(
                 f"'output' is {config.output}, whose run began with other data; choose another folder, and go on from "
-                "its weights with 'model.view_sync'.",
+                f"its weights with 'model.{'recapture' if config.model.train == 'recapture' else 'view_sync'}'.",
                 field="output",
             )
     elif is_main:
@@ -123,9 +124,10 @@ def claim(config: TrainConfig, data: RunData, is_main: bool) -> None:
 
 
 def export_run(
-    config: TrainConfig, view_sync: Path | None, base: Path | None = None, full: Path | None = None
+    config: TrainConfig, module: Path | None, base: Path | None = None, full: Path | None = None
 ) -> dict[str, Any]:
-    """Write the last checkpoint's weights (averaged, where the run averages) as files that people load.
+    """Write the last checkpoint's weights (averaged, where the run averages) as files that people load; `module` is that
+    of view sync or, where it was trained, of re-capture.
 
     Beside the first of them a JSON of the same name says what made them; it is returned. Raises UserError.
     """
@@ -152,11 +154,13 @@ def export_run(
     )
     dtype = getattr(torch, config.save_dtype)
     written = []
-    if view_sync:
-        written.append(export_view_sync(trainee, view_sync, dtype, source))
+    if module and isinstance(trainee, ReCaptureTrainee):
+        written.append(export_recapture(trainee, module, dtype, source))
+    elif module and isinstance(trainee, Trainee):
+        written.append(export_view_sync(trainee, module, dtype, source))
     if base:
         written.append(export_base(trainee, base, dtype))
-    if full:
+    if full and isinstance(trainee, Trainee):
         written.append(export_full(trainee, full, dtype))
     about["files"] = {path.name: {"bytes": path.stat().st_size, "sha256": file_sha256(path)} for path in written}
     written[0].with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..errors import UserError
 from ..view_sync.module import within_each_view
 from .objective import shifted
-from .trainee import Trainee, attention_for
+from .trainee import ReCaptureTrainee, Trainee, attention_for
 
 MODES = ("full", "masked", "off")
 
@@ -49,22 +49,68 @@ def sample(
     context = torch.cat([words[:-1].repeat_interleave(views, 0), words[-1:].expand(scenes * views, -1, -1)])
     twice = torch.cat([poses, poses]).to(device)
     attention = attention_for(device)
-    levels = sigmas(steps, shift)
+
+    def forward(both: Tensor, timestep: Tensor) -> Tensor:
+        return (model or trainee.base)(
+            both,
+            timestep,
+            context,
+            None if mode == "off" else trainee.view_sync,
+            twice,
+            attention,
+            within_each_view(attention, views) if mode == "masked" else None,
+        )
+
+    x = _euler(trainee, forward, x, sigmas(steps, shift), guidance, mixed_precision, progress)
+    return x.unflatten(0, (scenes, views)).cpu()
+
+
+@torch.no_grad()
+def sample_recapture(
+    trainee: ReCaptureTrainee,
+    text: Tensor,  # (videos, words, text_dim)
+    negative: Tensor,  # (words, text_dim)
+    poses: Tensor,  # (videos, frames, 12), relative to where the source was filmed from, metres
+    source: Tensor,  # (videos, channels, frames, height, width)
+    seeds: Sequence[int],  # of the noise, one per video
+    steps: int = 20,
+    guidance: float = 3.0,
+    shift: float = 5.0,
+    mixed_precision: bool = True,
+) -> Tensor:  # as source
+    """The same for re-capture: every video is its source along its poses, which both passes of the guidance see."""
+    device = next(trainee.parameters()).device
+    shape = source.shape[1:]
+    x = torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(int(seed))) for seed in seeds]).to(
+        device
+    )
+    words = torch.nn.utils.rnn.pad_sequence([*text, negative], batch_first=True).to(device)
+    context = torch.cat([words[:-1], words[-1:].expand(len(x), -1, -1)])
+    told = {"poses": torch.cat([poses, poses]).to(device), "source": torch.cat([source, source]).to(device)}
+
+    def forward(both: Tensor, timestep: Tensor) -> Tensor:
+        attention = attention_for(device)
+        return trainee.base(both, timestep, context, attention=attention, recapture=trainee.recapture, **told)
+
+    return _euler(trainee, forward, x, sigmas(steps, shift), guidance, mixed_precision).cpu()
+
+
+def _euler(
+    trainee: torch.nn.Module,
+    forward: Callable[[Tensor, Tensor], Tensor],  # of positive and negative stacked, and their timesteps: velocities
+    x: Tensor,
+    levels: Sequence[float],
+    guidance: float,
+    mixed_precision: bool,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Tensor:
     was_training = trainee.training
     trainee.eval()
     for done, (sigma, following) in enumerate(pairwise(levels)):
-        with torch.autocast(device.type, torch.bfloat16, enabled=mixed_precision):
-            both = (model or trainee.base)(
-                torch.cat([x, x]),
-                torch.full((2 * len(x),), 1000 * sigma, device=device),
-                context,
-                None if mode == "off" else trainee.view_sync,
-                twice,
-                attention,
-                within_each_view(attention, views) if mode == "masked" else None,
-            )
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=mixed_precision):
+            both = forward(torch.cat([x, x]), torch.full((2 * len(x),), 1000 * sigma, device=x.device))
         positive, negative_velocity = both.float().chunk(2)
         x = x + (following - sigma) * torch.lerp(negative_velocity, positive, guidance)
-        progress(done + 1, steps)
+        progress(done + 1, len(levels) - 1)
     trainee.train(was_training)
-    return x.unflatten(0, (scenes, views)).cpu()
+    return x

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,13 +12,16 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from ..disk.checkpoint import open_state_dict
+from ..disk.module_file import ModuleWeights
 from ..errors import UserError
+from ..recapture.module import ReCapture
+from ..recapture.weights import RECAPTURE_FILE, SELF_ATTENTION
 from ..view_sync.module import ViewSync, within_each_view
 from ..view_sync.weights import MODULE_KEY, read_weights
 from ..wan import layers
 from ..wan.attention import AttentionFunction, explicit_attention, scaled_dot_product
 from ..wan.transformer import Wan, WanConfig, initialize_wan
-from .batches import Batch
+from .batches import IDENTITY_POSE, Batch
 from .config import ModelConfig, Objective
 from .objective import gaussian_weight, noisy, velocity
 
@@ -46,12 +50,51 @@ class Trainee(nn.Module):
         loss = rearrange(error, "(b v) c f h w -> b (v c f h w)", v=views).mean(1)
         return loss * gaussian_weight(batch.sigma) if self.objective.weighting == "gaussian" else loss
 
+    @staticmethod
+    def compared(batch: Batch) -> dict[str, Batch]:
+        """What the validation compares: the views together, each with itself alone, and the base without the module."""
+        return {"full": batch, "masked": replace(batch, masked=True), "off": replace(batch, view_sync=False)}
+
+
+class ReCaptureTrainee(nn.Module):
+    """View 0 of every scene is the source, the others are its re-captures, each an item of its own."""
+
+    def __init__(self, base: Wan, recapture: ReCapture, objective: Objective):
+        super().__init__()
+        self.base, self.recapture, self.objective = base, recapture, objective
+
+    def forward(self, batch: Batch) -> Tensor:  # (scenes,) the loss of each
+        latents, noise = (x.unflatten(0, (len(batch.names), -1)) for x in (batch.latents, batch.noise))
+        source = noisy(latents[:, 0], noise[:, 0], batch.source_sigma[:, None, :, None, None])
+        targets = latents.shape[1] - 1
+        clean, noise = latents[:, 1:].flatten(0, 1), noise[:, 1:].flatten(0, 1)
+        sigma = batch.sigma.repeat_interleave(targets)
+        predicted = self.base(
+            noisy(clean, noise, sigma.view(-1, 1, 1, 1, 1)),
+            1000 * sigma,
+            batch.text.repeat_interleave(targets, 0),
+            poses=batch.poses[:, 1:].flatten(0, 1),
+            attention=attention_for(clean.device),
+            recapture=self.recapture,
+            source=source.repeat_interleave(targets, 0),
+        )
+        error = (predicted.float() - velocity(clean, noise)).square()
+        loss = error.unflatten(0, (-1, targets)).flatten(1).mean(1)
+        return loss * gaussian_weight(batch.sigma) if self.objective.weighting == "gaussian" else loss
+
+    @staticmethod
+    def compared(batch: Batch) -> dict[str, Batch]:
+        """What the validation compares: all that is told, cameras that stay, and noise in the source's place."""
+        still = batch.poses.new_tensor(IDENTITY_POSE).expand_as(batch.poses)
+        unseen = torch.ones_like(batch.source_sigma)
+        return {"full": batch, "still": replace(batch, poses=still), "no_source": replace(batch, source_sigma=unseen)}
+
 
 def attention_for(device: torch.device) -> AttentionFunction:
     return explicit_attention if device.type == "cpu" else scaled_dot_product
 
 
-def build_trainee(config: ModelConfig, objective: Objective) -> Trainee:
+def build_trainee(config: ModelConfig, objective: Objective) -> Trainee | ReCaptureTrainee:
     """From files or from nothing, with the gradients that are asked for. Deterministic under torch's seed.
 
     Raises UserError when a file is not what it should be.
@@ -61,21 +104,49 @@ def build_trainee(config: ModelConfig, objective: Objective) -> Trainee:
     if config.train != "all":
         base.to(getattr(torch, config.base_dtype))
     sizes = base.config
+    base.gradient_checkpointing = config.gradient_checkpointing
+    base.requires_grad_(config.train == "all")
+    if config.train == "recapture":
+        return ReCaptureTrainee(base, build_recapture(config, base), objective)
     view_sync = ViewSync(sizes.dim, sizes.num_layers, operations=layers)
     initialize_view_sync(view_sync, base)
     if config.beginning == "from_scratch":
         begin_from_scratch(view_sync)
     if config.view_sync:
         weights = read_weights(config.view_sync)
-        if (weights.dim, weights.depth) != (sizes.dim, sizes.num_layers):
-            raise UserError(
-                f"'model.view_sync' is for width {weights.dim} with {weights.depth} blocks, but the base has width "
-                f"{sizes.dim} with {sizes.num_layers}; use the weights that belong to the base."
-            )
+        check_sizes("model.view_sync", weights, base)
         view_sync.load_state_dict(weights.tensors)
-    base.gradient_checkpointing = config.gradient_checkpointing
-    base.requires_grad_(config.train == "all")
     return Trainee(base, view_sync, objective)
+
+
+def build_recapture(config: ModelConfig, base: Wan) -> ReCapture:
+    """The module, with the authors' beginning (camera encoder zero, projector identity: the first step sees the source and
+    no camera) or that of a file; the base's self-attention, in float32, trains with it."""
+    dim, depth = base.config.dim, base.config.num_layers
+    recapture = ReCapture(dim, depth, operations=layers)
+    for block in recapture.blocks:
+        nn.init.zeros_(block.cam_encoder.weight)
+        nn.init.eye_(block.projector.weight)
+        nn.init.zeros_(block.cam_encoder.bias)
+        nn.init.zeros_(block.projector.bias)
+    for block in base.blocks:
+        block.self_attn.float().requires_grad_()
+    if config.recapture:
+        weights = RECAPTURE_FILE.read(config.recapture)
+        check_sizes("model.recapture", weights, base)
+        own = {key: tensor.float() for key, tensor in weights.tensors.items() if SELF_ATTENTION in key}
+        base.load_state_dict(own, strict=False)
+        recapture.load_state_dict({key: tensor for key, tensor in weights.tensors.items() if key not in own})
+    return recapture
+
+
+def check_sizes(name: str, weights: ModuleWeights, base: Wan) -> None:
+    sizes = base.config
+    if (weights.dim, weights.depth) != (sizes.dim, sizes.num_layers):
+        raise UserError(
+            f"'{name}' is for width {weights.dim} with {weights.depth} blocks, but the base has width {sizes.dim} with "
+            f"{sizes.num_layers}; use the weights that belong to the base."
+        )
 
 
 def new_base(config: ModelConfig) -> Wan:
@@ -144,7 +215,7 @@ def load_base(path: str, dtype: torch.dtype = torch.float32) -> Wan:
     return base
 
 
-def matrices_of(trainee: Trainee) -> list[str]:
+def matrices_of(trainee: nn.Module) -> list[str]:
     """Names of the hidden matrices, which Muon may train: not embeddings, heads, gains."""
     return [
         name

@@ -1,4 +1,4 @@
-"""The loss on scenes that are not trained on, at fixed noise: with views, with each view alone, without the module."""
+"""The loss on scenes that are not trained on, at fixed noise: with all that is told, and without parts of it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from ..datasets.footage import Kind
-from .batches import Batch, Batches
+from .batches import Batches
 from .config import Dropout, Mix, Objective, TrainConfig
 from .latent_cache import open_cache
 from .optimizers import Ema
-from .trainee import Trainee
+from .trainee import ReCaptureTrainee, Trainee
 
 SCENES_AT_ONCE = 8
 
@@ -36,26 +36,24 @@ def held_out_batches(config: TrainConfig, text_of: Callable[[str], Tensor]) -> B
 
 
 @torch.no_grad()
-def validate(config: TrainConfig, trainee: Trainee, ema: Ema | None, batches: Batches) -> dict[str, float]:
-    """Unweighted mean losses `validation/full`, `/masked` (every view attends to itself alone) and `/off` of the
-    averaged parameters where there are any, on `held_out_batches`."""
+def validate(
+    config: TrainConfig, trainee: Trainee | ReCaptureTrainee, ema: Ema | None, batches: Batches
+) -> dict[str, float]:
+    """Unweighted mean losses `validation/full` and of the trainee's other comparisons, of the averaged parameters where
+    there are any, on `held_out_batches`."""
     device = next(trainee.parameters()).device
     raw, was_training, objective = _take_averages(trainee, ema), trainee.training, trainee.objective
     trainee.eval()
     trainee.objective = batches.config.objective
-    totals = {"validation/full": 0.0, "validation/masked": 0.0, "validation/off": 0.0}
+    totals: dict[str, float] = {}
     try:
         with eager_blocks(config):
             for step in range(len(batches)):
-                batch = batches[step].to(device)
-                for name, changes in (
-                    ("validation/full", {}),
-                    ("validation/masked", {"masked": True}),
-                    ("validation/off", {"view_sync": False}),
-                ):
+                for name, batch in trainee.compared(batches[step].to(device)).items():
                     with torch.autocast(device.type, torch.bfloat16, enabled=config.mixed_precision != "no"):
-                        losses = trainee(Batch(**{**vars(batch), **changes}))
-                    totals[name] += losses.float().mean().item() / len(batches)
+                        losses = trainee(batch)
+                    total = totals.get(f"validation/{name}", 0.0)
+                    totals[f"validation/{name}"] = total + losses.float().mean().item() / len(batches)
     finally:
         trainee.objective = objective
         trainee.train(was_training)
@@ -68,7 +66,7 @@ def eager_blocks(config: TrainConfig) -> contextlib.AbstractContextManager:
     return torch.compiler.set_stance("force_eager") if config.compile != "no" else contextlib.nullcontext()
 
 
-def _take_averages(trainee: Trainee, ema: Ema | None) -> dict[str, Tensor]:
+def _take_averages(trainee: Trainee | ReCaptureTrainee, ema: Ema | None) -> dict[str, Tensor]:
     parameters = dict(trainee.named_parameters())
     raw = {}
     for name, value in (ema.values if ema else {}).items():
@@ -78,7 +76,7 @@ def _take_averages(trainee: Trainee, ema: Ema | None) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def _put_back(trainee: Trainee, raw: dict[str, Tensor]) -> None:
+def _put_back(trainee: Trainee | ReCaptureTrainee, raw: dict[str, Tensor]) -> None:
     parameters = dict(trainee.named_parameters())
     for name, value in raw.items():
         parameters[name].copy_(value)

@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 from ..cameras.spoken import view_of
 from ..errors import UserError
@@ -115,7 +114,7 @@ def check_color(color: str) -> None:
         )
 
 
-def _check_number(name: str, given: Any, least: float, most: float, kind: type[float]) -> None:
+def _check_number(name: str, given: object, least: float, most: float, kind: type[float]) -> None:
     if isinstance(given, bool) or not isinstance(given, (int, kind)) or not least <= given <= most:
         whole = "a whole number from " if kind is int else ""
         raise UserError(f"'{name}' is {given!r}; use {whole}{least:g} to {most:g}.", field=name)

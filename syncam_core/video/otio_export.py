@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ..disk.names import file_slugs
@@ -15,6 +15,9 @@ from ..errors import UserError
 from .edit import Edit
 from .timecode import nominal_rate
 from .view_files import NOT_CAMERAS, SavedViews
+
+if TYPE_CHECKING:
+    from opentimelineio.schema import Clip, Track
 
 PROGRAMME = "programme"
 SAME_RUN = "connect the views and the files of the same run"
@@ -80,7 +83,7 @@ def otio_text(edit: Edit, files: SavedViews) -> str:
     rate = float(edit.fps)
     names = files.names if edit.names == plain_names(len(edit.names)) else edit.names
 
-    def clip(view: int, start: int, end: int) -> Any:
+    def clip(view: int, start: int, end: int) -> Clip:
         return _clip(
             otio,
             names[view],
@@ -117,9 +120,9 @@ def _programme(
     otio: ModuleType,
     edit: Edit,
     rate: float,
-    clip: Callable[[int, int, int], Any],  # (view, start, end)
+    clip: Callable[[int, int, int], Clip],  # (view, start, end)
     times: int = 1,  # how many frames of the track each frame of the edit lasts
-) -> Any:
+) -> Track:
     """A track with the shots and the cross-fades between them."""
     track = otio.schema.Track(name=PROGRAMME, kind=otio.schema.TrackKind.Video)
     for cut, end in edit.shots:
@@ -142,14 +145,14 @@ def _clip(
     frames: int,  # of the file
     shown: tuple[int, int],  # the first one shown, and the end (exclusive)
     rate: float,
-    metadata: dict[str, Any],
-) -> Any:
+    metadata: Mapping[str, Mapping[str, object]],
+) -> Clip:
     time, span = otio.opentime.RationalTime, otio.opentime.TimeRange
     media = otio.schema.ExternalReference(target_url=url, available_range=span(time(0, rate), time(frames, rate)))
     source = span(time(shown[0], rate), time(shown[1] - shown[0], rate))
     clip = otio.schema.Clip(name=name, media_reference=media, source_range=source, metadata=metadata)
     color = metadata.get("syncam", {}).get("color")
-    if color and hasattr(clip, "color"):  # since version 0.18
+    if isinstance(color, str) and color and hasattr(clip, "color"):  # since version 0.18
         clip.color = otio.core.Color(*(int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)), 1.0, color)
     return clip
 
@@ -187,7 +190,7 @@ def edl_text(edit: Edit, files: SavedViews) -> str:
     shown = ["".join(c if c.isprintable() else "-" for c in file) for file in files.files]
     note = f"SYNCAM: {float(edit.fps):g} FRAMES PER SECOND, TIMECODE COUNTS {rate}"
 
-    def clip(view: int, start: int, end: int) -> Any:
+    def clip(view: int, start: int, end: int) -> Clip:
         source, about = (start * times, end * times), {"cmx_3600": {"reel": reels[view]}}
         return _clip(otio, shown[view], shown[view], edit.frames * times, source, rate, about)
 

@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -68,6 +67,7 @@ class ViewFiles:
     has_sheet: bool = True
     tags: Mapping[str, str] = field(default_factory=dict)  # of the videos and the sheet
     tells_rig: bool = True  # in the tags of the same
+    scores: Sequence[Mapping[str, object]] = ()  # what metrics said of the views: JSON objects, kept beside the rig
 
     def grid_of(self, clips: Sequence[Clip]) -> Clip:
         """All views in one picture. Raises UserError where the layout does not suit them."""
@@ -111,7 +111,8 @@ class ViewFiles:
         preview: Path | None = None,  # of the grid, for browsers
     ) -> None:
         """Write what is planned into a folder. The next view is asked for when the one before it is written."""
-        rig_text = rig_to_json(self.rig, metadata=facts_of(files)) if self.rig is not None else ""
+        facts = {**facts_of(files), **({"scores": list(self.scores)} if self.scores else {})}
+        rig_text = rig_to_json(self.rig, metadata=facts) if self.rig is not None else ""
         tags = {**self.tags, RIG_TAG: rig_text} if rig_text and self.tells_rig else dict(self.tags)
         clips = []
         for view, (clip, frames) in enumerate(takes):
@@ -149,7 +150,7 @@ def captions(rig: Rig | None, layout: Layout | None) -> list[str] | None:
     return angle_captions(rig) if rig is not None and layout is not None and layout.angles else None
 
 
-def facts_of(files: SavedViews) -> dict[str, Any]:
+def facts_of(files: SavedViews) -> dict[str, object]:
     """What the saved rig says about the files beside it; sizes are the videos', in pixels."""
     sizes = [(even(height), even(width)) for height, width in files.sizes]
     facts = {

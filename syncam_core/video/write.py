@@ -22,6 +22,7 @@ from .frames import pad_to_even
 SLOWEST_FPS, FASTEST_FPS = 0.01, 240
 NTSC_NOMINAL_FPS = (24, 30, 48, 60, 120)
 LARGEST_SIDE = CODECS["h264"].largest_side
+X265_DELAY = 2  # frames that x265 holds back for those which are shown before them
 
 
 def frame_rate(fps: float | Fraction) -> Fraction:
@@ -136,7 +137,10 @@ class VideoWriter:
             self._abandon()
             raise UserError("a video needs at least one frame.")
         try:
-            self._container.mux(self._stream.encode(None))
+            for packet in self._stream.encode(None):
+                if self.codec == "h265" and self.frames <= X265_DELAY:
+                    packet.dts = packet.pts  # x265 gives none that counts; so few frames are decoded as they are shown
+                self._container.mux(packet)
         except BaseException:
             self._abandon()
             raise

@@ -4,50 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
+from ..disk.module_file import FLOAT_DTYPES
 from ..errors import UserError
-from .weights import (
-    FLOAT_DTYPES,
-    ViewSyncWeights,
-    check_target,
-    file_sha256,
-    read_weights,
-    tensors_sha256,
-    write_weights,
-)
+from .weights import VIEW_SYNC_FILE
 
-
-def convert(
-    source: str | Path,
-    target: str | Path,
-    dtype: str = "keep",
-    overwrite: bool = False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> ViewSyncWeights:
-    """Write ``target`` (.safetensors, view-sync tensors only) from ``source`` and read it back to prove it.
-
-    ``dtype`` is "keep", "fp32", "bf16" or "fp16"; ``progress(done, total)`` counts the source's bytes. Returns what
-    was written. Raises ``UserError`` (``WeightsError`` for a wrong source), ``FileExistsError`` or ``OSError``.
-    """
-    source, target = Path(source), Path(target)
-    if dtype != "keep" and dtype not in FLOAT_DTYPES:
-        raise UserError(f"dtype is '{dtype}'; choose keep, {', '.join(FLOAT_DTYPES)}.", field="dtype")
-    check_target(target, overwrite)
-    weights = read_weights(source)
-    write_weights(
-        weights,
-        target,
-        source=weights.metadata.get("source", source.name),
-        source_sha256=weights.metadata.get("source_sha256") or file_sha256(source, progress),
-        dtype=FLOAT_DTYPES.get(dtype),
-        overwrite=overwrite,
-    )
-    written = read_weights(target)
-    if tensors_sha256(written.tensors) != written.metadata["tensors_sha256"]:
-        raise OSError(f"'{target.name}' does not read back as it was written; check the disk and convert again.")
-    return written
+convert = VIEW_SYNC_FILE.convert
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -55,12 +55,14 @@ class Job:
     memory: str = "auto"
     stacked: int = 1  # conditionings that go through the model together
     geometry: Geometry = WAN21
+    recapture: bool = False  # each view is filmed again from a source, which stands behind it in time
 
     @property
     def grid(self) -> tuple[int, int, int]:
-        """Frames, height and width in tokens."""
+        """Frames, height and width of the stream in tokens; with a source twice the frames."""
         edge = self.geometry.token_pixels
-        return self.geometry.latent_frames(self.frames), math.ceil(self.height / edge), math.ceil(self.width / edge)
+        frames = self.geometry.latent_frames(self.frames) * (2 if self.recapture else 1)
+        return frames, math.ceil(self.height / edge), math.ceil(self.width / edge)
 
 
 @dataclass(frozen=True)
@@ -91,11 +93,11 @@ def memory_need(job: Job, model: Transformer, free: float = math.inf, fused: boo
     that keep nothing, as on a GPU; else they are done as the host does them on a CPU, with scores of some queries at a
     time (as many as ``free`` allows) and, for float32, PyTorch's own kernel between the views.
     """
-    weights = weight_bytes(model)
+    weights = weight_bytes(model, job.recapture)
     return Need(weights, kept_bytes(job, model) + peak_bytes(job, model, max(0, free - weights), fused))
 
 
-def weight_bytes(model: Transformer) -> int:
+def weight_bytes(model: Transformer, recapture: bool = False) -> int:
     d, f = model.dim, model.ffn
     attention = 4 * (d * d + d) + 2 * d
     block = 2 * attention + 2 * d * f + f + d + 2 * d + 6 * d
@@ -103,6 +105,8 @@ def weight_bytes(model: Transformer) -> int:
     time = 256 * d + d + d * d + d + 6 * (d * d + d)
     ends = 2 * d * model.patch_numbers + d + model.patch_numbers + 2 * d
     module = 4 * (d * d + d) + 2 * d + 12 * d + d + 3 * d  # its last two layers are one
+    if recapture:  # its self-attention stands in the base's place
+        module = d * d + d + 12 * d + d
     return (model.depth * block + text + time + ends) * model.weight_bytes + (
         model.depth * module * model.module_weight_bytes
     )
@@ -113,9 +117,11 @@ def kept_bytes(job: Job, model: Transformer) -> int:
     frames, height, width = job.grid
     groups = sample_groups(job)
     members = sum(len(group.members) for group in groups)
+    changes = COUPLINGS[job.coupling].changes and not job.recapture
     # Groups that all begin with view 0 see its cameras as they are; others have their own for query, key and value.
-    rows = job.views if all(group.members[0] == 0 for group in groups) else 3 * members
-    cameras = 0 if COUPLINGS[job.coupling].changes else rows * frames * model.dim * model.itemsize * model.depth
+    own = job.recapture or all(group.members[0] == 0 for group in groups)
+    rows = job.views if own else 3 * members
+    cameras = 0 if changes else rows * frames * model.dim * model.itemsize * model.depth
     text = 2 * TEXTS * WORDS * model.dim * model.itemsize * model.depth
     text += job.stacked * job.views * WORDS * model.text_dim * model.itemsize  # as the forward gets it
     latents = LATENT_COPIES * job.views * frames * height * width * model.patch_numbers * 4
@@ -157,8 +163,8 @@ def peak_bytes(job: Job, model: Transformer, free: float, fused: bool) -> int:
     if not fused:
         answering = SPLIT_COPIES if model.itemsize < 4 else 2
         sync = max(sync, waiting * together + (asked + 1 + answering) * attending)
-    sync *= vector
-    if not fused and model.itemsize < 4:
+    sync *= 0 if job.recapture else vector
+    if not fused and model.itemsize < 4 and not job.recapture:
         batch = attending // (members * frame) * model.heads
         sync += split_scores(batch, members * frame, members * frame, model.itemsize, free)
 
@@ -209,7 +215,7 @@ def memory_sentence(job: Job, model: Transformer, free: float, fused: bool = Tru
     """
     need = memory_need(job, model, free, fused)
     text = (
-        f"{views(job.views)} of {job.frames} frames at {job.width} x {job.height} need about {gb(need.total)} "
+        f"{views(job.views, job.recapture)} of {job.frames} frames at {job.width} x {job.height} need about {gb(need.total)} "
         f"({gb(need.weights)} weights, {gb(need.working)} working memory)"
     )
     if job.views == 1:
@@ -222,7 +228,7 @@ def memory_sentence(job: Job, model: Transformer, free: float, fused: bool = Tru
         return text + ", so some weights wait in main memory, which takes longer."
     instead = list(fitting(job, model, free, fused, room))
     if not instead:
-        return text + ": take fewer views and a smaller size together."
+        return text + f": take fewer {'re-captures' if job.recapture else 'views'} and a smaller size together."
     return text + f": {', or '.join(instead)}, would fit."
 
 
@@ -234,9 +240,9 @@ def fitting(job: Job, model: Transformer, free: float, fused: bool, room: float)
 
     if job.memory != "low" and fits(memory="low"):
         yield "memory 'low'"
-    for count in range(job.views - 1, 1, -1):
+    for count in range(job.views - 1, 0 if job.recapture else 1, -1):
         if fits(views=count):
-            yield views(count)
+            yield views(count, job.recapture)
             break
     for share in (0.875, 0.75, 0.625, 0.5, 0.375, 0.25):
         edge = job.geometry.token_pixels
@@ -251,8 +257,9 @@ def fitting(job: Job, model: Transformer, free: float, fused: bool, room: float)
             break
 
 
-def views(count: int) -> str:
-    return "1 view" if count == 1 else f"{count} views"
+def views(count: int, recapture: bool = False) -> str:
+    what = "re-capture" if recapture else "view"
+    return f"1 {what}" if count == 1 else f"{count} {what}s"
 
 
 def gb(size: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as functional
 from torch import Tensor
 
 from ..cameras.spoken import whole_numbers
@@ -41,6 +42,18 @@ def noise_of_views(
 def shared_draw(shape: torch.Size, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed((seed + SHARED_SEED_OFFSET) % 2**64)
     return torch.randn(shape, generator=generator)
+
+
+def shrunk(noise: Tensor, times: int) -> Tensor:  # (views, channels, frames, height, width) -> smaller by `times`
+    """The coarse part of a noise, of variance 1 again: a small sampling from it begins as the large one does.
+
+    Height and width become even, as the model's patches are; what does not fill a block at the edges is left out.
+    """
+    if times == 1:
+        return noise
+    height, width = (max(2, side // times // 2 * 2) for side in noise.shape[-2:])
+    cut = noise[..., : height * times, : width * times]
+    return functional.avg_pool3d(cut, (1, times, times)) * times
 
 
 def read_noise_order(text: str, views: int | None) -> list[int] | None:

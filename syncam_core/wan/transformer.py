@@ -1,7 +1,7 @@
 """The Wan2.1 text-to-video transformer in plain PyTorch, for training: parameter names of the real files.
 
-What it runs behind its self-attention is handed in: for us the view-sync blocks that inference patches into the host's
-model (`syncam_core.view_sync`).
+What it runs behind its self-attention, or around it, is handed in: for us the view-sync or re-capture blocks that
+inference patches into the host's model (`syncam_core.view_sync`, `syncam_core.recapture`).
 """
 
 from __future__ import annotations
@@ -74,9 +74,17 @@ class WanBlock(nn.Module):
         attention: AttentionFunction,
         views: Views | None,
         view_block: nn.Module | None,
+        trajectories: Tensor | None = None,  # (batch, frames of the target, 12)
+        recapture_block: nn.Module | None = None,
     ) -> Tensor:
         shift, scale, gate, ffn_shift, ffn_scale, ffn_gate = (self.modulation + time).unbind(2)
-        y = self.self_attn(torch.addcmul(shift, self.norm1(x), 1 + scale), rope, heads, attention)
+        y = torch.addcmul(shift, self.norm1(x), 1 + scale)
+        if recapture_block is not None:
+            cameras = recapture_block.camera(trajectories, y)
+            y = (y.unflatten(1, (cameras.shape[1], -1)) + cameras.unsqueeze(2)).flatten(1, 2)
+        y = self.self_attn(y, rope, heads, attention)
+        if recapture_block is not None:
+            y = recapture_block.projector(y)
         x = torch.addcmul(x, y, gate)
         if views is not None:
             x = x + view_block(x, time, views.poses, views.grid, views.rope, heads, views.attention)
@@ -108,7 +116,7 @@ class Head(nn.Module):
 
 
 class Wan(nn.Module):
-    """The transformer with `view_sync` beside its blocks or, without poses, alone."""
+    """The transformer with `view_sync` or `recapture` beside its blocks or, without either, alone."""
 
     def __init__(self, config: WanConfig):
         super().__init__()
@@ -140,8 +148,14 @@ class Wan(nn.Module):
         poses: Tensor | None = None,  # (scenes, views, frames, 12)
         attention: AttentionFunction = explicit_attention,
         view_attention: AttentionFunction | None = None,  # default: the same
+        recapture: nn.Module | None = None,
+        source: Tensor | None = None,  # of `recapture`, as x: what stands behind it in time
     ) -> Tensor:  # the velocity, as x
-        """Frames, height and width must divide into patches (1 x 2 x 2 for Wan2.1)."""
+        """Frames, height and width must divide into patches (1 x 2 x 2 for Wan2.1). With `recapture` every item of the
+        batch has a trajectory of its own, relative to where its source was filmed from: poses (batch, frames, 12)."""
+        asked = x.shape[2]
+        if source is not None:
+            x = torch.cat([x, source], dim=2)
         frames, height, width = (size // patch for size, patch in zip(x.shape[2:], self.config.patch, strict=True))
         heads = self.config.num_heads
         head_dim = self.config.dim // heads
@@ -158,15 +172,26 @@ class Wan(nn.Module):
             grid = (frames, height, width)
             view_positions = _rope(poses.shape[1], height, width, head_dim, x.device)
             views = Views(poses, grid, view_positions, view_attention or attention)
-        view_blocks = view_sync.blocks if views is not None else [None] * len(self.blocks)
-        for block, view_block in zip(self.blocks, view_blocks, strict=True):
-            run = functools.partial(block, heads=heads, attention=attention, views=views, view_block=view_block)
+        none = [None] * len(self.blocks)
+        view_blocks = none if view_sync is None or views is None else view_sync.blocks
+        around = none if recapture is None else recapture.blocks
+        for block, view_block, recapture_block in zip(self.blocks, view_blocks, around, strict=True):
+            run = functools.partial(
+                block,
+                heads=heads,
+                attention=attention,
+                views=views,
+                view_block=view_block,
+                trajectories=poses if recapture is not None else None,
+                recapture_block=recapture_block,
+            )
             if self.gradient_checkpointing and self.training:
                 tokens = checkpoint(run, tokens, modulation, words, rope, use_reentrant=False)
             else:
                 tokens = run(tokens, modulation, words, rope)
         tokens = self.head(tokens, time)
-        return rearrange(tokens, "b (f h w) (o p q c) -> b c (f o) (h p) (w q)", f=frames, h=height, w=width, **parts)
+        out = rearrange(tokens, "b (f h w) (o p q c) -> b c (f o) (h p) (w q)", f=frames, h=height, w=width, **parts)
+        return out[:, :, :asked]
 
 
 @functools.lru_cache(maxsize=16)

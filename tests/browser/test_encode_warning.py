@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from docs_scripts import template
 from frontend import RENDERERS
 
 BUILD = """() => {
@@ -82,7 +83,7 @@ def test_the_warning_comes_goes_and_comes_back_on_a_fresh_page_where_the_node_is
 
 def test_save_edit_names_its_files_on_the_node_and_neither_prompt_nor_workflow_hold_them(opened):
     page = opened()
-    workflow = (Path(__file__).resolve().parents[2] / "example_workflows" / "multicam_edit.json").read_text("utf-8")
+    workflow = template("multicam_edit").read_text("utf-8")
     node = "window.comfyAPI.app.app.graph._nodes.find(n => n.type == 'SynCamSaveEdit')"
     page.evaluate(
         """async (workflow) => {

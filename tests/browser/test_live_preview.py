@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from docs_scripts import template
 from frontend import RENDERERS, errors, in_app, picture, renderer
 from PIL import Image
 
@@ -36,7 +37,7 @@ def page(request, open_page):
         app.canvas.ds.offset = [120 - window.sampler.pos[0], 80 - window.sampler.pos[1]];
         app.canvas.setDirty(true, true);
         """,
-        json.loads((PACK / "example_workflows" / "syncam_demo.json").read_text(encoding="utf-8")),
+        json.loads(template("syncam_demo").read_text(encoding="utf-8")),
     )
     return page
 

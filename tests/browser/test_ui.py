@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from docs_scripts import template
 from frontend import RENDERERS, in_app, picture, renderer
 
 PACK = Path(__file__).resolve().parents[2]
@@ -41,7 +42,7 @@ def test_the_demo_is_in_the_template_browser_loads_without_red_nodes_runs_and_sh
     for path in WORKFLOWS.glob("*.json"):
         card(page, path.stem)
 
-    card(page, "syncam_demo").click()
+    card(page, template("syncam_demo").stem).click()
     page.wait_for_function("window.comfyAPI.app.app.graph._nodes.some(n => n.type == 'SynCamSaveViews')")
     types, red = in_app(
         page,
@@ -96,7 +97,7 @@ def leave_out_the_codec_of_other_hosts(expected: dict, shown: dict) -> None:
 def test_every_ui_workflow_is_the_same_prompt_as_its_api_file_and_misses_no_node(page):
     for path in sorted(WORKFLOWS.glob("*.json")):
         workflow = json.loads(path.read_text(encoding="utf-8"))
-        expected = json.loads((WORKFLOWS / "api" / path.name).read_text(encoding="utf-8"))
+        expected = json.loads((WORKFLOWS / "api" / f"{workflow['extra']['api']}.json").read_text(encoding="utf-8"))
         prompt, missing = in_app(
             page,
             "await app.loadGraphData(argument);"

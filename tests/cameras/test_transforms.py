@@ -235,3 +235,9 @@ def test_the_first_named_camera_becomes_the_reference(cameras, others, names):
 def test_an_order_that_cannot_be_is_refused(cameras, others, said):
     with pytest.raises(UserError, match=said):
         reorder_rig(ring_rig(4), cameras, others)
+
+
+def test_a_rig_turns_about_the_origin_unless_another_point_is_said():
+    rig = ring_rig(3, target=(1, 2, 3))
+    assert torch.equal(turn_rig(rig, 30, 20, 10).c2w, turn_rig(rig, 30, 20, 10, (0, 0, 0)).c2w)
+    assert torch.allclose(turn_rig(rig, 30).c2w[..., :3, 3].norm(dim=-1), rig.c2w[..., :3, 3].norm(dim=-1))

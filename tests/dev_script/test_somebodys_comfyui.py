@@ -12,6 +12,7 @@ import dev_pack
 import pytest
 from dev_host import Comfy
 from dev_terminal import Problem
+from tiny_packages import make_wheel
 
 
 @pytest.fixture
@@ -106,3 +107,20 @@ def test_a_python_that_does_not_exist_is_refused_in_one_sentence(comfyui, monkey
     monkeypatch.setenv("COMFYUI_PYTHON", "/no/such/python")
     with pytest.raises(Problem, match=r"COMFYUI_PYTHON is /no/such/python"):
         dev_host.adopt(comfyui)
+
+
+def test_the_test_tools_bring_nothing_that_its_python_has_already(comfyui, monkeypatch, tmp_path):
+    index, checkout = tmp_path / "index", tmp_path / "checkout"
+    index.mkdir()
+    (checkout / "tests").mkdir(parents=True)
+    (checkout / "tests" / "requirements.txt").write_text("tinytest\n")
+    make_wheel(index, "tinytest", "1.0", needs=("tinyneed", "pytest>1"))
+    make_wheel(index, "tinyneed", "1.0")
+    make_wheel(index, "pytest", "99.0")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(index))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setattr(dev_host, "ROOT", checkout)
+    environment = dev_host.environment_for_tests(Comfy(comfyui, Path(sys.executable), "0.29.1"))
+    tools = Path(environment["PYTHONPATH"].split(os.pathsep)[0])
+    assert {path.name for path in tools.iterdir() if path.suffix != ".dist-info"} == {"tinytest", "tinyneed"}

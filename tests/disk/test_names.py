@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncam_core.disk.names import file_slugs, free_stem, is_taken, natural
+from syncam_core.disk.names import checked_folder, file_slugs, free_stem, is_taken, natural
+from syncam_core.errors import UserError
 
 
 def test_ordinary_names_stay_as_they_are():
@@ -85,3 +86,10 @@ def test_a_name_in_other_letters_is_not_free(tmp_path):
     assert is_taken(tmp_path, "views_edit.OTIO")
     assert not is_taken(tmp_path, "views_edit")
     assert not is_taken(tmp_path / "absent", "a")
+
+
+@pytest.mark.parametrize("given", ["con", "sets/AUX", "nul.scene", "COM1 .old"])
+def test_folders_that_windows_takes_for_devices_are_refused(given):
+    with pytest.raises(UserError, match="is the name of a device on Windows"):
+        checked_folder(given, "'dataset'")
+    assert checked_folder("sets/console.con", "'dataset'") == "sets/console.con"

@@ -130,7 +130,7 @@ def test_a_lens_by_blenders_own_names_is_read(path, suffix):
     ("content", "said"),
     [
         ("", "empty"),
-        ("[" * 5000, "nested too deeply"),
+        ("[" * 100_000, "nested too deeply"),
         ({"a": 1}, "an object of 1 keys without 'cameras'"),
         (document(), "cameras is an empty list"),
         (document({}), r"cameras\[0\] has no matrix_world"),

@@ -24,14 +24,15 @@ from random_rigs import c2w_matrices
 from takes import stored, waves
 from tiny_datasets import SIZE, write_dl3dv, write_plain_videos, write_realestate10k, write_syncamvideo
 
-from syncam_core.cameras import Rig
+from syncam_core.cameras import Rig, rig_to_json
 from syncam_core.datasets import open_scene, scenes_in
 from syncam_core.datasets.collections.plain_videos import read_plain_videos
 from syncam_core.datasets.collections.pose_files import read_dl3dv, read_realestate10k
 from syncam_core.datasets.collections.syncamvideo import read_syncamvideo
 from syncam_core.datasets.problems import check
 from syncam_core.errors import UserError
-from syncam_core.formats import FORMATS, file_name, read_rig_file, write_rig_file
+from syncam_core.formats import FORMATS, file_name, read_rig_file, video_tag, write_rig_file
+from syncam_core.video import write_video
 
 NAMES = ("cam01", "cam02", "cam10")  # in natural order
 FRAMES = 3
@@ -275,6 +276,63 @@ def test_leftovers_are_no_scenes(tmp_path):
     leave_behind(tmp_path)
     found = [path.relative_to(tmp_path).as_posix() for path in scenes_in(tmp_path)]
     assert found == ["colmap/one", "nerfstudio/one", "syncamvideo/one"]
+
+
+# -- videos that carry their rig, and a folder of views with their rig ------------------------------------------------
+
+
+def film() -> np.ndarray:
+    return np.full((FRAMES, 16, 16, 3), 128, np.uint8)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_a_video_that_carries_a_rig_is_a_reader_like_the_others(tmp_path, suffix):
+    path = tmp_path / f"grid.{suffix}"
+    codec = "h264" if suffix == "mp4" else "ffv1"
+    write_video(path, film(), 15, {"syncam_rig": rig_to_json(rig())}, codec=codec)
+    (tmp_path / "notes.txt").write_text("read me")
+    leave_behind(tmp_path)
+    same(read_rig_file(path), rig())
+    same(read_rig_file(path, "10, 1"), rig(), ("cam10", "cam01"))
+    assert not video_tag.has_rig(path.with_name(f"._{path.name}"))
+    broken = json.loads(rig_to_json(rig()))
+    del broken["cameras"][2]["c2w"]
+    write_video(
+        path, film(), 15, {"syncam_rig": "\ufeff" + json.dumps(broken, indent=1).replace("\n", "\r\n")}, codec=codec
+    )
+    with pytest.raises(UserError, match=r"cameras\[2\]"):
+        read_rig_file(path)
+    same(read_rig_file(path, "2, 1"), rig(), ("cam02", "cam01"))
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_folder_of_views_is_a_reader_like_the_others(tmp_path, named):
+    from syncam_core.metrics.sync import read_take
+
+    files = [f"views_{name}.mp4" for name in NAMES]
+    for shade, file in enumerate(files):
+        write_video(tmp_path / file, film() - 40 * np.uint8(shade), 15)
+    write_video(tmp_path / "views_grid.mp4", film(), 15)
+    about = {"views": [{"camera": name, "file": file} for name, file in zip(NAMES, files, strict=True)]}
+    (tmp_path / "views_rig.json").write_text(rig_to_json(rig(), about if named else None))
+
+    def shades():
+        views, found = read_take(tmp_path / "views_rig.json")
+        same(found, rig())
+        return [round(float(view.mean() * 255) / 40) for view in views]
+
+    assert shades() == [3, 2, 1]
+    (tmp_path / "README.md").write_text("read me")
+    leave_behind(tmp_path)
+    text = (tmp_path / "views_rig.json").read_bytes()
+    (tmp_path / "views_rig.json").write_bytes(b"\xef\xbb\xbf" + text.replace(b"\n", b"\r\n"))
+    assert shades() == [3, 2, 1]
+    if named:
+        write_video(tmp_path / "more.mp4", film(), 15)
+        assert shades() == [3, 2, 1]
+    (tmp_path / files[1]).unlink()
+    with pytest.raises(UserError, match="'views_cam02.mp4'" if named else "3 cameras and names no videos"):
+        shades()
 
 
 # -- collections, whose readers name what is broken and keep the rest -------------------------------------------------

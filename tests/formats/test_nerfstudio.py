@@ -128,6 +128,15 @@ def test_paths_tell_camera_and_time(path, names):
     assert rig.c2w[:, :, 0, 3].tolist() == [[0, 1], [2, 3]]
 
 
+def test_a_folder_of_all_pictures_says_nothing_and_their_names_do(path):
+    """As in a COLMAP model, whose names begin below it."""
+    rig = read(path, scene("images/A_0001.png", "images/A_0002.png", "images/B_0001.png", "images/B_0002.png"))
+    assert rig.names == ("A", "B")
+    assert rig.c2w[:, :, 0, 3].tolist() == [[0, 1], [2, 3]]
+    rig = read(path, scene("images/A_0001.png", "images/A_0002.png", "images/B_0001.png", "images/B_0005.png"))
+    assert rig.views == 4, "photos, which have numbers, too"
+
+
 def test_folders_that_hold_the_same_numbers_are_cameras(path):
     rig = read(path, scene("left/10.png", "left/9.png", "right/9.png", "right/10.png"))
     assert rig.names == ("left", "right")
@@ -301,7 +310,7 @@ def with_matrix(matrix) -> dict:
     ("content", "said"),
     [
         ("", "empty"),
-        ("[" * 5000, "nested too deeply"),
+        ("[" * 100_000, "nested too deeply"),
         ([], "without 'frames'"),
         ({"frames": []}, "frames is an empty list"),
         ({"frames": [3]}, r"frames\[0\] is 3"),

@@ -187,7 +187,7 @@ MIRROR = np.diag([1, -1, 1]).tolist()
     ("content", "said"),
     [
         ("", "empty"),
-        ("[" * 5000, "nested too deeply"),
+        ("[" * 100_000, "nested too deeply"),
         ([1], "a list of 1 items without 'cameras'"),
         (document(), "cameras is an empty list"),
         (document(7), r"cameras\[0\] is 7, but an object"),

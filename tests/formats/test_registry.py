@@ -40,7 +40,7 @@ def written(folder, key: str, rig: Rig | None = None) -> Path:
 def test_the_formats_are_the_contract():
     assert set(FORMATS) == {
         "rig_json", "syncamvideo", "first_release", "realestate10k", "colmap", "nerfstudio", "opencv", "blender",
-        "nuke_chan",
+        "nuke_chan", "usd", "gltf", "open3d", "tum", "kitti",
     }  # fmt: skip
     for module in FORMATS.values():
         assert isinstance(module.NAME, str)
@@ -147,15 +147,7 @@ def test_a_folder_without_cameras_says_what_could_be_there(tmp_path):
         ("a.fbx", b"Kaydara FBX Binary  \0\x1a\0", "FBX"),
         ("a.json", b"Kaydara FBX Binary  \0\x1a\0", "FBX"),
         ("a.abc", b"Ogawa\xff\0\1", "Alembic"),
-        ("a.usda", b"#usda 1.0\n", "USD"),
-        ("a", b"PXR-USDC\0", "USD"),
         ("a.usdz", b"PK\3\4", "USD"),
-        ("a.glb", b"glTF\2\0\0\0", "glTF"),
-        (
-            "scene.json",
-            b'{"asset": {"version": "2.0"}, "cameras": [{"type": "perspective"}], "bufferViews": []}',
-            "glTF",
-        ),
         ("a.blend", b"BLENDER-v500", "Blender"),
         ("a.ma", b"//Maya ASCII 2024 scene\n", "Maya"),
     ],
@@ -166,6 +158,25 @@ def test_scenes_of_other_programs_are_refused_with_the_way_to_go(tmp_path, name,
     for key in ("auto", "nuke_chan"):
         with pytest.raises(UserError, match=rf"it is a scene \({kind}\).*script of docs/camera-json-files.md.*\.chan"):
             read_rig_file(path, format=key)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind", "way"),
+    [
+        ("scan.zip", b"PK\3\4\x14", "an archive", "unpack it"),
+        ("cameras.json", b"\x1f\x8b\x08", "an archive", "unpack it"),
+        ("scan.tar.gz", b"", "an archive", "unpack it"),
+        ("cameras.xml", b"<document><chunk>", "XML", "COLMAP model, which Metashape"),
+        ("cameras.txt", b'<?xml version="1.0"?><document version="2.0.0">', "XML", "COLMAP model, which Metashape"),
+        ("Registration.csv", b"#name,x,y,alt\na.jpg,1,2,3\n", "a table of photos", "RealityScan"),
+        ("bundle.out", b"# Bundle file v0.3\n2 0\n", "a bundle", "transforms.json"),
+        ("poses_bounds.npy", b"\x93NUMPY\1\0", "a NumPy array", "transforms.json"),
+    ],
+)
+def test_what_other_programs_keep_cameras_in_is_called_by_its_name(tmp_path, name, content, kind, way):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=rf"^file '{name}': it is {kind}, of which no cameras are read here; .*{way}"):
+        read_rig_file(tmp_path / name, unit_m=1.0)
 
 
 @pytest.mark.parametrize(

@@ -59,28 +59,31 @@ class Server:
         command += ["--database-url", "sqlite:///:memory:", "--disable-auto-launch", *flags]
         if frontend := os.environ.get("SYNCAM_FRONTEND"):
             command += ["--front-end-root", frontend]
-        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-        environment["TMPDIR"] = str(self.temporary)  # what is left behind there is this server's
+        self.command, self.comfyui = command, comfyui
+        self.environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        self.environment["TMPDIR"] = str(self.temporary)  # what is left behind there is this server's
         self.log_file = self.log_path.open("wb")
         for attempt in range(3):
-            self.port = free_port()
-            self.url = f"http://127.0.0.1:{self.port}"
-            self.process = subprocess.Popen(
-                [*command, "--port", str(self.port)],
-                cwd=comfyui,
-                stdin=subprocess.PIPE,  # it ends with us, however we end
-                stdout=self.log_file,
-                stderr=subprocess.STDOUT,
-                env=environment,
-            )
             try:
-                self.wait_until_ready()
+                self.start(free_port())
                 return
             except RuntimeError:
                 self.process.kill()
                 # Between our look and its start somebody else may have taken the port.
                 if attempt == 2 or "already in use" not in self.log():
                     raise
+
+    def start(self, port: int) -> None:
+        self.port, self.url = port, f"http://127.0.0.1:{port}"
+        self.process = subprocess.Popen(
+            [*self.command, "--port", str(port)],
+            cwd=self.comfyui,
+            stdin=subprocess.PIPE,  # it ends with us, however we end
+            stdout=self.log_file,
+            stderr=subprocess.STDOUT,
+            env=self.environment,
+        )
+        self.wait_until_ready()
 
     def wait_until_ready(self, seconds: float = 300) -> None:
         deadline = time.monotonic() + seconds

@@ -14,3 +14,8 @@ def docs_script(name: str) -> ModuleType:
     if str(FOLDER) not in sys.path:
         sys.path.append(str(FOLDER))
     return importlib.import_module(name)
+
+
+def template(name: str) -> Path:
+    """The shipped UI workflow whose API file is called `name`."""
+    return docs_script("drawing").template(name)

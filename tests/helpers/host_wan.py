@@ -95,6 +95,8 @@ def sampled(comfy, model, latent: dict, texts=TEXTS, node_id: str = "SynCamSampl
     positive, negative = (conditioning(item) if isinstance(item, torch.Tensor) else item for item in texts)
     key = "latent" if node_id.startswith("SynCam") else "latent_image"
     usual = {"seed": 1, "steps": 3, "cfg": 3.0, "sampler_name": "euler", "scheduler": "simple"}
+    if node_id == "SynCamSampler":
+        usual["unsynchronized"] = True  # what is compared with may be the plain model
     inputs = {key: latent, "positive": positive, "negative": negative, **usual, **settings}
     return comfy.run(node_id, model=model, **inputs)[0]
 

@@ -9,7 +9,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 # Tests that share a server or a browser, each one unit of work; every other file is a unit of its own.
 SHARED = ("tests/browser/", "tests/server/")
-ALONE = ("tests/server/test_two_checkouts.py",)  # starts its own servers
+ALONE = ("tests/server/test_two_checkouts.py", "tests/server/test_farm.py")  # start their own servers
 # The costliest units begin first, so that no long one is left for the end when the other processes have run dry.
 COSTLIEST = (
     *SHARED,

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mp4_bytes import turn
 
 from syncam_core.cameras import orbit_rig, rig_to_json
 from syncam_core.metrics import score_scene
@@ -71,6 +72,15 @@ def test_views_are_read_in_the_order_of_the_cameras(tmp_path):
     assert read.names == rig.names
     assert torch.equal(read.c2w, rig.c2w)
     assert (video - VIDEO[[2, 0, 1]]).abs().mean() < 0.03
+
+
+def test_a_view_that_was_filmed_upright_is_scored_upright(tmp_path):
+    save(tmp_path)
+    straight, _ = read_take(tmp_path / "views_00001_rig.json")
+    for file in tmp_path.glob("*.mp4"):
+        turn(file)
+    turned, _ = read_take(tmp_path / "views_00001_rig.json")
+    assert torch.equal(turned, torch.rot90(straight, -1, (2, 3)))
 
 
 def test_several_clips_in_a_folder_give_a_row_each_and_their_median(tmp_path, capsys):

@@ -201,3 +201,22 @@ def test_the_text_is_attended_to_as_a_quantized_checkpoint_has_chosen_for_the_mo
         assert len(asked) == count, "an override counts more"
     finally:
         del attention.comfy_attention
+
+
+def test_the_hosts_fused_adaptive_norm_is_used_where_it_has_one(tiny, x, monkeypatch):
+    """Hosts since 0.36 have it as `modulate`, with the fused kernel on CUDA; its slow equal runs anywhere."""
+    import comfy_kitchen
+    from comfy.ldm.wan import model as host
+
+    model = tiny.patched(torch.zeros(VIEWS, FRAMES, 12))
+    expected = run(model, x)
+    asked = []
+
+    def modulate(x, norm, shift, scale):
+        asked.append(shift.shape[0] == x.shape[0])
+        return comfy_kitchen.adaln(x, scale, shift, norm.eps)
+
+    monkeypatch.setattr(host, "modulate", modulate, raising=False)
+    assert torch.allclose(run(model, x), expected, atol=1e-4)
+    assert all(asked)
+    assert len(asked) >= 2 * len(model.model.diffusion_model.blocks)

@@ -74,7 +74,7 @@ def test_the_weights_node_reads_the_view_sync_file_and_it_fits_the_base(comfy, d
     ours = demo[3].model.state_dict()
     assert all(torch.equal(value, ours[key]) for key, value in loaded.model.state_dict().items())
     (rig,) = comfy.run("SynCamRigOrbit", azimuths="0, 90, 180, -90", elevations="20", distances="5")
-    (cameras,) = comfy.run("SynCamEncodeCameras", rig=rig, length=17)
+    cameras = comfy.run("SynCamEncodeCameras", rig=rig, length=17)[0]
     (patched,) = comfy.run("SynCamApply", model=demo[0], weights=loaded, cameras=cameras)
     assert patched is not demo[0]
 

@@ -11,7 +11,7 @@ from docs_scripts import docs_script
 
 PACK = Path(__file__).resolve().parents[2]
 WORKFLOWS = PACK / "example_workflows"
-RIG_WORKFLOWS = sorted(path.stem for path in WORKFLOWS.glob("rig_*.json"))
+RIG_WORKFLOWS = sorted(path.stem for path in (WORKFLOWS / "api").glob("rig_*.json"))
 
 
 def prompt_of(name: str) -> dict:
@@ -77,8 +77,10 @@ def test_every_node_that_makes_or_changes_a_rig_is_in_an_example(comfy):
 
 
 def test_every_workflow_has_its_prompt_and_its_card():
-    names = {path.stem for path in WORKFLOWS.glob("*.json")}
-    assert {path.stem for path in WORKFLOWS.glob("*.jpg")} == names
+    titles = {path.stem for path in WORKFLOWS.glob("*.json")}
+    assert {path.stem for path in WORKFLOWS.glob("*.jpg")} == titles
+    names = {json.loads(path.read_text(encoding="utf-8"))["extra"]["api"] for path in WORKFLOWS.glob("*.json")}
+    assert len(names) == len(titles)
     assert {path.stem for path in (WORKFLOWS / "api").glob("*.json")} == names | {"demo"}
 
 

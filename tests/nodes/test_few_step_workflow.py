@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from docs_scripts import template
 from host_wan import TinyWan, conditioning, text
 from safetensors.torch import save_file
 
@@ -24,7 +25,7 @@ def inputs_of(class_type):
 @pytest.fixture
 def downloads(comfy):
     """Empty files under the names that the workflow says to download, in the folders that it says."""
-    workflow = json.loads((WORKFLOWS / "text_to_2_views_4_steps.json").read_text(encoding="utf-8"))
+    workflow = json.loads(template("text_to_2_views_4_steps").read_text(encoding="utf-8"))
     models = [model for node in workflow["nodes"] for model in node["properties"].get("models", [])]
     paths = [Path(comfy.folders.models_dir) / model["directory"] / model["name"] for model in models]
     for path in paths:

@@ -35,10 +35,11 @@ def test_the_geometry_is_read_from_the_vae(latents, comfy):
 
 def test_views_of_such_a_model_are_sampled_and_synchronized(comfy, large_pixels):
     (rig,) = comfy.run("SynCamRigOrbit", azimuths="0, 30", elevations="0", distances="3")
-    (cameras,) = comfy.run("SynCamEncodeCameras", rig=rig, length=5)
+    cameras = comfy.run("SynCamEncodeCameras", rig=rig, length=5)[0]
     (latent,) = comfy.run("SynCamEmptyLatent", cameras=cameras, width=96, height=64, length=5)
     model = comfy.run("SynCamApply", model=large_pixels.base(), weights=large_pixels.weights(), cameras=cameras)[0]
-    alone = comfy.run("SynCamSampler", model=large_pixels.base(), latent=latent, seed=1, **TEXTS, **SETTINGS)[0]
+    plain = {"model": large_pixels.base(), "unsynchronized": True}
+    alone = comfy.run("SynCamSampler", **plain, latent=latent, seed=1, **TEXTS, **SETTINGS)[0]
     together = comfy.run("SynCamSampler", model=model, latent=latent, seed=1, **TEXTS, **SETTINGS)[0]
     assert together["samples"].shape == alone["samples"].shape == (2, 48, 2, 4, 6)
     assert not torch.allclose(together["samples"], alone["samples"], atol=1e-3)

@@ -18,7 +18,7 @@ def tiny(comfy):
 
 @pytest.fixture(scope="module")
 def demo(comfy):
-    return dict(zip(("model", "clip", "vae", "weights"), comfy.run("SynCamDemoModel"), strict=True))
+    return dict(zip(("model", "clip", "vae", "weights", "recapture"), comfy.run("SynCamDemoModel"), strict=True))
 
 
 def poses(views):

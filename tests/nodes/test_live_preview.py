@@ -149,7 +149,7 @@ def test_a_network_that_previews_is_asked_as_often_as_for_a_still_and_fills_the_
 
 def test_names_and_colours_go_from_the_rig_to_the_sampler_and_old_results_have_none(comfy, live):
     (rig,) = comfy.run("SynCamRigOrbit", azimuths="0, 30", elevations="0", distances="3")
-    (cameras,) = comfy.run("SynCamEncodeCameras", rig=rig, length=5)
+    cameras = comfy.run("SynCamEncodeCameras", rig=rig, length=5)[0]
     assert (cameras.names, cameras.colors) == (tuple(rig.names), tuple(rig.colors))
     assert live.names_and_colors_of(cameras, 2) == (list(rig.names), list(rig.colors))
     old = type(cameras)(cameras.poses)

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
+import re
 
+import numpy as np
 import pytest
 import torch
+from footage import ramp
+from host_runs import listed_inputs, optional_inputs, run_as_the_host_does
+from host_wan import TEXTS, TinyWan, conditioning, empty, noise
+from host_wan import poses as random_poses
+
+from syncam_core.cameras import Rig
+from syncam_core.cameras.encoding import CameraEncoding
 
 BASES = {
     "SynCamRigRing": {"count": 4, "elevation": 10, "distance": 3, "start_azimuth": 5},
@@ -64,34 +74,133 @@ def in_input_folder(comfy, tmp_path):
     comfy.folders.set_input_directory(before)
 
 
-def rig_nodes(comfy) -> list[type]:
-    return [node for node in comfy.nodes.values() if ".nodes.rigs." in node.__module__]
+@pytest.fixture(scope="module")
+def tiny(comfy):
+    return TinyWan(comfy, "null")
 
 
-def is_null(node: type, name: str) -> object:
-    """What reaches a node for null: of a text the host makes "None", in a list node it stands in a list."""
-    io_type = next(one.io_type for one in node.GET_SCHEMA().inputs if one.id == name)
-    null = "None" if io_type == "STRING" else None
-    return [null] if node.GET_SCHEMA().is_input_list else null
+def views() -> list[torch.Tensor]:
+    return [ramp(view) for view in range(2)]
 
 
-@pytest.mark.parametrize("node_id", BASES)
-def test_null_for_an_optional_input_of_a_rig_node_is_the_same_as_leaving_it_out(comfy, node_id, in_input_folder):
-    node, base = comfy.nodes[node_id], BASES[node_id]
-    expected = comfy.run(node_id, **base)[0]
-    assert type(expected).__name__ == "Rig"  # of the pack as the host imports it
-    for one in node.GET_SCHEMA().inputs:
-        if one.optional:
-            for null in (None, is_null(node, one.id)):
-                got = comfy.run(node_id, **base, **{one.id: null})[0]
-                assert (got.names, torch.equal(got.c2w, expected.c2w)) == (expected.names, True), one.id
+def apply_inputs(comfy, tiny):
+    return {"model": tiny.base(), "weights": tiny.weights(), "cameras": CameraEncoding(random_poses())}
 
 
-def test_no_rig_node_with_an_optional_input_is_left_out(comfy):
-    with_optional = [
-        node.GET_SCHEMA().node_id for node in rig_nodes(comfy) if any(one.optional for one in node.GET_SCHEMA().inputs)
-    ]
-    assert sorted(with_optional) == sorted(BASES)
+def sampler_inputs(comfy, tiny):
+    texts = dict(zip(("positive", "negative"), map(conditioning, TEXTS), strict=True))
+    numbers = {"seed": 3, "steps": 2, "cfg": 3.0, "sampler_name": "euler", "scheduler": "simple"}
+    return {"model": tiny.patched(random_poses()), "latent": empty(), **texts, **numbers}
+
+
+def render_inputs(comfy, tiny):
+    return {
+        "latent": {"samples": torch.zeros(2, 16, 2, 4, 6)},
+        "vae": comfy.run("SynCamDemoModel")[2],
+        "filename_prefix": "views",
+        "fps": 15.0,
+        "codec": {"codec": "h264", "bit_depth": "8", "crf": 20.0},
+        "contact_sheet": False,
+    }
+
+
+def trajectories_inputs(comfy, tiny):
+    return {
+        "rig": comfy.run("SynCamRigReCam", moves="9", amount=1, distance_m=3, arc="true orbit", length=5)[0],
+        "length": 5,
+    }
+
+
+# What every node with an optional input is run with; list nodes get each value in a list, and the views as one.
+OTHERS = {
+    "SynCamEmptyLatent": lambda *_: {
+        "width": 64, "height": 64, "length": 5, "cameras": CameraEncoding(random_poses(2, 2))
+    },
+    "SynCamApply": apply_inputs,
+    "SynCamGivenViews": lambda *_: {"latent": {"samples": noise()}, "views": "1"},
+    "SynCamSampler": sampler_inputs,
+    "SynCamEncodeTrajectories": trajectories_inputs,
+    "SynCamSourceVideo": lambda *_: {
+        "videos": {"video0": {"samples": noise(1)}}, "width": 48, "height": 32, "length": 5, "start_frame": 0, "every": 1
+    },
+    "SynCamViewGrid": lambda *_: {"views": views(), "columns": 2, "labels": True},
+    "SynCamSaveViews": lambda *_: {"views": views(), "filename_prefix": "views", "fps": 15.0},
+    "SynCamRenderViews": render_inputs,
+    "SynCamPlayer": lambda *_: {"views": views(), "fps": 15.0, "cuts": ""},
+    "SynCamEdit": lambda *_: {"views": views(), "cuts": "0 A; 2 B", "fps": 15.0, "timecode": True},
+    "SynCamAutoCut": lambda *_: {"views": views(), "method": "every shot_length", "shot_length": 2, "order": ""},
+    "SynCamBulletTime": lambda *_: {"views": views(), "freeze_frame": 2},
+    "SynCamViewSweep": lambda *_: {"views": views()},
+    "SynCamStereo": lambda *_: {"views": views()},
+    "SynCamQuilt": lambda *_: {"views": views()},
+    "SynCamPickViews": lambda *_: {"views": views(), "cameras": "2"},
+    "SynCamReplaceView": lambda *_: {"views": views(), "view": [ramp(3)]},
+}  # fmt: skip
+KEPT = {"SynCamEmptyLatent": "cameras", "SynCamPlayer": "views"}  # one of several optional inputs is needed
+
+
+def inputs_of(comfy, node_id: str, tiny) -> dict:
+    said = OTHERS[node_id](comfy, tiny) if node_id in OTHERS else BASES[node_id]
+    return listed_inputs(comfy.nodes[node_id], said)
+
+
+def seen(value):
+    """What of an output can be held against another run's; files of two runs have other numbers in their names."""
+    if isinstance(value, torch.Tensor):
+        return tuple(value.shape), value.double().numpy().round(6).tobytes()
+    if isinstance(value, Rig) or type(value).__name__ == "Rig":
+        return value.names, seen(value.c2w)
+    if isinstance(value, dict):
+        return {key: seen(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [seen(item) for item in value]
+    if isinstance(value, str):
+        return re.sub("[0-9]{5}", "", value)
+    if hasattr(value, "get_components"):
+        return seen(value.get_components().images)
+    if hasattr(value, "model_options"):
+        return sorted(map(str, value.model_options["transformer_options"]))
+    return value if isinstance(value, (int, float, np.ndarray)) else type(value).__name__
+
+
+def null_of(node: type, name: str) -> object:
+    """What reaches a node for null: of a text the host makes "None"."""
+    return "None" if next(one.io_type for one in node.GET_SCHEMA().inputs if one.id == name) == "STRING" else None
+
+
+@pytest.mark.parametrize("node_id", [*BASES, *OTHERS])
+def test_null_for_an_optional_input_is_the_same_as_leaving_it_out(comfy, node_id, in_input_folder, outputs, tiny):
+    node, inputs = comfy.nodes[node_id], inputs_of(comfy, node_id, tiny)
+    names = [name for name in optional_inputs(node) if name != KEPT.get(node_id)]
+
+    def run(**more):
+        return seen(run_as_the_host_does(comfy, node_id, {**inputs, **more})[0])
+
+    expected = run()
+    assert run(**{name: [None] for name in names}) == expected
+    for name in names if node_id in BASES else ():
+        assert run(**{name: [null_of(node, name)]}) == expected, name
+    assert run(**{name: [null_of(node, name)] for name in names}) == expected
+
+
+def test_every_node_is_run_with_null_that_has_an_optional_input(comfy):
+    assert {node.GET_SCHEMA().node_id for node in comfy.nodes.values() if optional_inputs(node)} == {*BASES, *OTHERS}
+
+
+def test_no_node_asks_for_an_optional_input_that_has_no_default(comfy):
+    for node in comfy.nodes.values():
+        parameters = inspect.signature(node.execute).parameters
+        missing = [name for name in optional_inputs(node) if parameters[name].default is inspect.Parameter.empty]
+        assert not missing, (node, missing)
+
+
+def test_null_is_judged_before_the_run_as_if_the_input_were_left_out(comfy):
+    """What `validate_inputs` says of null, and of the text that the host makes of it."""
+    for node in comfy.nodes.values():
+        for name in {*optional_inputs(node)} & {*inspect.signature(node.validate_inputs).parameters}:
+            for null in (None, null_of(node, name)):
+                value = [null] if node.GET_SCHEMA().is_input_list else null
+                assert node.validate_inputs(**{name: value}) is True, (node, name)
 
 
 @pytest.mark.parametrize("node_id", ["SynCamRigMerge", "SynCamRigFromLoad3D", "SynCamRigFromCameraCtrl"])

@@ -8,39 +8,11 @@ import plain_recapture
 import plain_wan
 import pytest
 import torch
-from host_wan import conditioning, relative_error, text, velocities, write_base, write_view_sync
+from host_recam import TinyReCam
+from host_wan import conditioning, relative_error, text, velocities
 
 from syncam_core.cameras import encode_trajectories, recam_rig
 from syncam_core.cameras.trajectories import TrajectoryEncoding
-
-
-class TinyReCam:
-    """Files of one random base, its re-capture checkpoint as the authors pack it, and its view sync."""
-
-    def __init__(self, comfy, name: str = "recam"):
-        self.comfy, self.base_state = comfy, plain_wan.random_state()
-        self.state = plain_recapture.random_recapture(self.base_state)
-        models = Path(comfy.folders.models_dir)
-        self.base_name = write_base(self.base_state, models / "diffusion_models" / f"{name}_base.safetensors").name
-        self.views_name = write_view_sync(self.base_state, models / "syncam" / f"{name}_views.safetensors").name
-        self.weights_name = f"{name}.ckpt"
-        torch.save(self.state, models / "syncam" / self.weights_name)
-
-    def base(self):
-        return self.comfy.run("UNETLoader", unet_name=self.base_name, weight_dtype="default")[0]
-
-    def weights(self):
-        return self.comfy.run("SynCamLoadWeights", weights_name=self.weights_name)[0]
-
-    def patched(self, poses, source, base=None, **inputs):
-        """``source`` in the model's own scale, as :mod:`plain_recapture` takes it."""
-        import comfy.latent_formats
-
-        inputs.setdefault("source", {"samples": comfy.latent_formats.Wan21().process_out(source)})
-        trajectories = poses if isinstance(poses, TrajectoryEncoding) else TrajectoryEncoding(poses)
-        return self.comfy.run(
-            "SynCamReCamApply", model=base or self.base(), weights=self.weights(), trajectories=trajectories, **inputs
-        )[0]
 
 
 @pytest.fixture(scope="module")
@@ -286,6 +258,31 @@ def test_a_source_with_nan_is_refused(tiny):
         tiny.patched(poses_of("9", 9), torch.full((1, 16, 3, 4, 4), float("nan")))
 
 
+def test_the_whole_checkpoint_in_the_plain_loader_is_told_from_a_base(comfy, tiny):
+    from safetensors.torch import save_file
+
+    models = Path(comfy.folders.models_dir) / "diffusion_models"
+    config = {"config": '{"transformer": {"text_dim": 48}}'}
+    save_file(
+        {key: value.contiguous() for key, value in tiny.state.items()}, models / "recam_whole.safetensors", config
+    )
+    (bare,) = comfy.run("UNETLoader", unet_name="recam_whole.safetensors", weight_dtype="default")
+    latent = {"samples": torch.zeros(1, 16, 3, 4, 4)}
+    with pytest.raises(
+        ValueError, match=r"SynCamSampler: 'model' is ReCamMaster's checkpoint 'recam_whole\.safetensors'"
+    ):
+        comfy_run_sampler(comfy, bare, text(seed=2), text(seed=3), latent)
+    views = comfy.run("SynCamLoadWeights", weights_name=tiny.views_name)[0]
+    from syncam_core.cameras import CameraEncoding
+
+    with pytest.raises(ValueError, match=r"SynCamApply: 'model' is ReCamMaster's checkpoint"):
+        comfy.run("SynCamApply", model=bare, weights=views, cameras=CameraEncoding(noise(1, 3, 12)))
+    # As the base of its own weights it is as good as any other.
+    poses, source, x = poses_of("9", 9), noise(1, 16, 3, 4, 4, seed=1), noise(1, 16, 3, 4, 4)
+    (velocity,) = velocities(tiny.patched(poses, source, base=bare), x, 0.6, [text()])
+    assert relative_error(velocity, plain(tiny, x, source, 0.6, text(), poses)) <= 3e-5
+
+
 def test_the_small_file_is_converted_from_the_checkpoint_and_says_the_same(comfy, tiny):
     comfy.run("SynCamConvertWeights", weights_name=tiny.weights_name, file_name="recam_small.safetensors", dtype="keep")
     small = comfy.run("SynCamLoadWeights", weights_name="recam_small.safetensors")[0]
@@ -313,7 +310,7 @@ def test_the_empty_latent_takes_cameras_or_trajectories_and_says_which_where_it_
 
 def test_from_moves_and_frames_to_a_sampled_latent(comfy, tiny):
     """The four nodes in a row, with the VAE of the demo model, as a workflow has them."""
-    (_, _, vae, _) = comfy.run("SynCamDemoModel")
+    (_, _, vae, *_) = comfy.run("SynCamDemoModel")
     (rig,) = comfy.run("SynCamRigReCam", moves="9, zoom in", amount=1.0, distance_m=4.0, arc="true orbit", length=5)
     (trajectories,) = comfy.run("SynCamEncodeTrajectories", rig=rig, length=5)
     clip = torch.rand(13, 40, 70, 3, generator=torch.Generator().manual_seed(2))
@@ -351,7 +348,7 @@ def test_from_moves_and_frames_to_a_sampled_latent(comfy, tiny):
     ],
 )
 def test_a_source_that_cannot_be_used_is_refused_in_one_sentence(comfy, changed, sentence):
-    (_, _, vae, _) = comfy.run("SynCamDemoModel")
+    (_, _, vae, *_) = comfy.run("SynCamDemoModel")
     given = {"videos": {"video0": torch.rand(13, 40, 70, 3)}, "vae": vae, "width": 64, "height": 48, "length": 5}
     with pytest.raises(ValueError, match=r"^SynCamSourceVideo: ") as refused:
         comfy.run("SynCamSourceVideo", start_frame=changed.pop("start_frame", 0), every=1, **{**given, **changed})

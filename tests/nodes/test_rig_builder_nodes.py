@@ -170,7 +170,7 @@ def test_every_builder_gives_a_rig_that_can_be_encoded_with_its_defaults(comfy, 
     assert queue(chain((node_id, defaults(node_id)))) == []
     (rig,) = comfy.run(node_id, **defaults(node_id))
     assert rig.frames == 1
-    (cameras,) = comfy.run("SynCamEncodeCameras", rig=rig, length=81)
+    cameras = comfy.run("SynCamEncodeCameras", rig=rig, length=81)[0]
     assert torch.equal(cameras.poses[0, 0], torch.eye(4)[:3].flatten())
     for c2w in rig.c2w[:, 0].numpy():  # all look at the origin, the parallel pair within its half interaxial
         seen = np.linalg.inv(c2w) @ [0, 0, 0, 1]
@@ -258,7 +258,7 @@ def test_moves_in_a_row_make_a_spiral_at_the_distance_of_the_camera(comfy, queue
     for frame in (0, 20, 40, 60, 80):
         expected = orbit_c2w(90 * frame / 80, 0, 4 - max(0, frame - 40) / 40)
         assert np.allclose(rig.c2w[0, frame], expected, atol=1e-12)
-    (cameras,) = comfy.run("SynCamEncodeCameras", rig=rig, length=81)
+    cameras = comfy.run("SynCamEncodeCameras", rig=rig, length=81)[0]
     assert cameras.latent_frames == 21
 
 

@@ -65,7 +65,7 @@ ORBIT = ("SynCamRigOrbit", {"azimuths": "0, 30", "elevations": "0", "distances":
 def test_an_orbit_rig_goes_through_encoding_into_a_latent_of_one_item_per_view(comfy):
     (rig,) = comfy.run("SynCamRigOrbit", azimuths="0, 30, -15", elevations="5", distances="3 4 5")
     assert (rig.views, rig.frames, rig.names) == (3, 1, ("cam01", "cam02", "cam03"))
-    (cameras,) = comfy.run("SynCamEncodeCameras", rig=rig, length=81)
+    cameras = comfy.run("SynCamEncodeCameras", rig=rig, length=81)[0]
     assert cameras.poses.shape == (3, 21, 12)
     (latent,) = comfy.run("SynCamEmptyLatent", cameras=cameras, width=832, height=480, length=81)
     assert latent["samples"].shape == (3, 16, 21, 60, 104)
@@ -90,7 +90,7 @@ def test_the_inputs_outputs_and_defaults_are_the_contract(comfy):
     assert of("SynCamLoadRig") == (
         [
             ("file", "COMBO", None),
-            ("cameras", "STRING", "1, 3"),
+            ("cameras", "STRING", ""),
             ("format", "COMBO", "auto"),
             ("unit_m", "FLOAT", 0.0),
             ("pictures", "COMBO", "auto"),
@@ -127,8 +127,8 @@ def test_the_demo_file_gives_the_authors_pair_and_the_same_cameras_as_its_angles
     (rig,) = comfy.run("SynCamLoadRig", file="syncam_demo_cameras.json", cameras="1, 3")
     (orbit,) = comfy.run("SynCamRigOrbit", azimuths="30, 0", elevations="0", distances="3")
     assert rig.names == ("cam01", "cam03")
-    (from_file,) = comfy.run("SynCamEncodeCameras", rig=rig, length=81)
-    (from_angles,) = comfy.run("SynCamEncodeCameras", rig=orbit, length=81)
+    from_file = comfy.run("SynCamEncodeCameras", rig=rig, length=81)[0]
+    from_angles = comfy.run("SynCamEncodeCameras", rig=orbit, length=81)[0]
     torch.testing.assert_close(from_file.poses, from_angles.poses, atol=1e-5, rtol=0)
 
 
@@ -227,7 +227,7 @@ def test_a_correct_chain_is_accepted(queue, inputs):
             ("SynCamRigJSON", {"rig_json": '{"cameras": [{"azimuth": NaN, "distance": 1}]}'}),
             "cameras[0].azimuth is NaN",
         ),
-        (("SynCamRigJSON", {"rig_json": "[" * 5000}), "nested too deeply"),
+        (("SynCamRigJSON", {"rig_json": "[" * 100_000}), "nested too deeply"),
         (("SynCamLoadRig", {"file": "../secret.json", "cameras": ""}), "SynCamLoadRig: 'file' is '../secret.json'"),
         (("SynCamLoadRig", {"file": "absent.json", "cameras": ""}), "SynCamLoadRig: 'file' is 'absent.json'"),
     ],
@@ -302,7 +302,7 @@ def test_linked_values_are_judged_when_the_node_runs(comfy, queue):
 
 def test_a_length_other_than_that_of_the_cameras_is_refused_with_both(comfy):
     (rig,) = comfy.run(ORBIT[0], **ORBIT[1])
-    (cameras,) = comfy.run("SynCamEncodeCameras", rig=rig, length=41)
+    cameras = comfy.run("SynCamEncodeCameras", rig=rig, length=41)[0]
     with pytest.raises(
         ValueError, match=r"^SynCamEmptyLatent: 'length' is 81 .*for 41 frames.*set 'length' here to 41"
     ):

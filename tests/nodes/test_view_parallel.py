@@ -12,10 +12,9 @@ import time
 
 import pytest
 import torch
+from add_ons import WORKS, lora
+from host_recam import TinyReCam
 from host_wan import TEXTS, TinyWan, empty, poses, random, relative_error, sampled, text
-from test_company import WORKS, lora
-from test_context_windows import windowed
-from test_recapture import TinyReCam
 
 FRAMES = 5
 EQUAL = 2e-6
@@ -117,7 +116,10 @@ def test_odd_lengths_and_even_a_single_frame(comfy, tiny, devices, views, frames
 
 @pytest.mark.parametrize("coupling", ["joint", "nearest"])
 def test_context_windows_with_moving_cameras(comfy, tiny, devices, coupling):
-    model = windowed(comfy, tiny.patched(poses(3, 7), coupling=coupling), length=3, overlap=1)
+    windows = {"context_length": 3, "context_overlap": 1, "dim": 2, "context_schedule": "standard_static"}
+    settings = {"fuse_method": "flat", "context_stride": 1, "closed_loop": False, "freenoise": False}
+    synchronized = tiny.patched(poses(3, 7), coupling=coupling)
+    model = comfy.run("ContextWindowsManual", model=synchronized, causal_window_fix=True, **windows, **settings)[0]
     alone = sample(comfy, model, frames=7)
     devices(2)
     assert relative_error(sample(comfy, parted(comfy, model), frames=7), alone.double()) <= EQUAL

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from docs_scripts import docs_script
+from docs_scripts import docs_script, template
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,7 +80,7 @@ def test_every_film_is_small_moves_and_is_on_the_page_of_its_node(script):
 
 def test_every_card_has_its_workflow(script):
     for name in script.CARDS:
-        with Image.open(script.WORKFLOWS / f"{name}.jpg") as card:
+        with Image.open(template(name).with_suffix(".jpg")) as card:
             assert card.size == (640, 400)
-        assert (script.WORKFLOWS / f"{name}.json").is_file()
+        assert template(name).parent == script.WORKFLOWS
         assert (script.WORKFLOWS / "api" / f"{name}.json").is_file()

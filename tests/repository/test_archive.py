@@ -28,7 +28,7 @@ def below(*folders: str) -> set[str]:
 
 
 def test_the_archive_holds_all_that_a_running_pack_needs(packed):
-    needed = below("nodes", "syncam_core", "web", "locales", "example_workflows", "training_configs")
+    needed = below("nodes", "syncam_core", "web", "locales", "example_workflows", "subgraphs", "training_configs")
     needed |= {path.relative_to(ROOT).as_posix() for path in (ROOT / "demo_model").glob("*.safetensors")}
     needed |= {"__init__.py", "pyproject.toml", "requirements.txt", "LICENSE", "README.md", "demo_model/README.md"}
     assert len([name for name in needed if name.endswith(".safetensors")]) == 4
@@ -37,7 +37,17 @@ def test_the_archive_holds_all_that_a_running_pack_needs(packed):
 
 def test_the_archive_holds_nothing_of_the_development(packed):
     assert {name.split("/")[0] for name in packed if "/" in name} == {
-        *("nodes", "syncam_core", "web", "locales", "example_workflows", "demo_model", "docs", "training_configs")
+        *(
+            "nodes",
+            "syncam_core",
+            "web",
+            "locales",
+            "example_workflows",
+            "subgraphs",
+            "demo_model",
+            "docs",
+            "training_configs",
+        )
     }
     assert {name for name in packed if "/" not in name} == {
         *("__init__.py", "pyproject.toml", "requirements.txt", "requirements-training.txt"),

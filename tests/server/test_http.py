@@ -53,10 +53,10 @@ def test_every_node_of_the_pack_is_offered_with_the_contracted_inputs_and_output
         "SynCamViewPrompts": ("clip text suffixes cameras", "conditioning"),
         "SynCamGivenViews": ("latent views given vae", "latent"),
         "SynCamDualGuider": ("model positive negative latent text_scale video_scale", "guider"),
-        "SynCamEmptyLatent": ("width height length cameras trajectories", "latent"),
+        "SynCamEmptyLatent": ("cameras width height length trajectories", "latent"),
         "SynCamSampler": (
             "model positive negative latent seed steps cfg sampler_name scheduler shift denoise noise noise_mix "
-            "noise_order",
+            "noise_order unsynchronized",
             "latent",
         ),
         "SynCamDecodeViews": ("latent vae", "views"),
@@ -101,12 +101,13 @@ def test_every_node_of_the_pack_is_offered_with_the_contracted_inputs_and_output
             spec = {**info[node_id]["input"]["required"], **info[node_id]["input"].get("optional", {})}[name]
             assert spec[1].get("tooltip"), f"{node_id}.{name} has no tooltip"
         assert info[node_id]["description"]
+    assert info["SynCamEmptyLatent"]["input_order"]["required"] == ["cameras", "width", "height", "length"]
     assert info["SynCamSaveViews"]["input"]["optional"]["contact_sheet"][1]["default"] is True
     defaults = {
         ("SynCamRigOrbit", "azimuths"): "0, 30",
         ("SynCamRigOrbit", "elevations"): "0",
         ("SynCamRigOrbit", "distances"): "3.0",
-        ("SynCamLoadRig", "cameras"): "1, 3",
+        ("SynCamLoadRig", "cameras"): "",
         ("SynCamEncodeCameras", "length"): 81,
         ("SynCamEmptyLatent", "width"): 832,
         ("SynCamEmptyLatent", "height"): 480,
@@ -123,6 +124,32 @@ def test_every_node_of_the_pack_is_offered_with_the_contracted_inputs_and_output
         assert info[node_id]["input"]["required"][name][1]["default"] == value
     assert info["SynCamDecodeViews"]["output_is_list"] == [True]
     assert info["SynCamSaveViews"]["output_node"]
+
+
+@pytest.mark.parametrize(
+    ("maker", "socket"),
+    [
+        ("SynCamEncodeCameras", "cameras"),
+        ("SynCamEncodeTrajectories", "cameras"),
+        ("SynCamEncodeTrajectories", "trajectories"),
+    ],
+)
+def test_the_empty_latent_has_a_video_per_camera_or_trajectory_on_either_socket(server, maker, socket):
+    moves = {"moves": "9, 10, 7", "amount": 1, "distance_m": 4, "arc": "authors' chord", "length": 9}
+    prompt = {
+        "1": {"class_type": "SynCamRigReCam", "inputs": moves},
+        "2": {"class_type": maker, "inputs": {"rig": ["1", 0], "length": 9}},
+        "3": {"class_type": "SynCamEmptyLatent", "inputs": {socket: ["2", 0], "width": 64, "height": 48, "length": 9}},
+        "4": {"class_type": "SaveLatent", "inputs": {"samples": ["3", 0], "filename_prefix": f"{maker}/{socket}"}},
+    }
+    outcome = server.run(prompt)
+    assert outcome.status == "success", outcome.message
+    (file,) = (server.folder / "output" / maker).glob(f"{socket}*.latent")
+    assert load_file(file)["latent_tensor"].shape == (3, 16, 3, 6, 8)
+    del prompt["3"]["inputs"][socket]
+    outcome = server.run(prompt)
+    assert outcome.status == "error"
+    assert "connect 'cameras'" in outcome.message
 
 
 def test_the_shipped_demo_runs_and_writes_a_video_per_camera_the_grid_the_sheet_and_the_rig_and_says_the_score(server):

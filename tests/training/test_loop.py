@@ -288,6 +288,22 @@ def test_a_checkpoint_that_was_being_written_is_not_used_and_goes_away(tmp_path)
     assert [step for step, _ in curve(tmp_path / "run")] == list(range(6))
 
 
+def test_what_a_checkpoint_holds_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
+    """A loss of power between the two would leave a checkpoint of the right name with nothing in it."""
+    flushed, named, rename = set(), [], os.replace
+
+    def noted(source, target):
+        if Path(source).name.startswith("unfinished"):
+            named.append({file for file in Path(source).rglob("*") if file.is_file()} - flushed)
+        rename(source, target)
+
+    monkeypatch.setattr("syncam_core.training.loop.flush", lambda file: flushed.add(Path(file)))
+    monkeypatch.setattr(os, "replace", noted)
+    train(tiny_config(tmp_path / "run", steps=2, checkpoint_every=1), scenes(), text_of)
+    assert named == [set(), set()]
+    assert {"progress.json", "ema.safetensors"} <= {file.name for file in flushed}
+
+
 def test_compiled_blocks_learn_the_same(tmp_path):
     plain = tiny_config(
         tmp_path / "plain",

@@ -9,13 +9,13 @@ from tiny_training import tiny_config
 
 from syncam_core.cameras import orbit_rig
 from syncam_core.cameras.encoding import encode_poses
+from syncam_core.disk.checkpoint import open_state_dict
 from syncam_core.training.batches import Batch
 from syncam_core.training.config import ModelConfig, ModelSizes, Objective, OptimizerConfig
 from syncam_core.training.export import export_full, export_view_sync
 from syncam_core.training.loop import one_step
 from syncam_core.training.optimizers import build_optimizers
 from syncam_core.training.trainee import build_trainee
-from syncam_core.view_sync.weights import open_state_dict
 
 D = 1536
 NEW = {

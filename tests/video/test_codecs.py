@@ -187,6 +187,22 @@ def test_h265_smaller_than_its_encoder_can_bear_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"48 x 32 pixels is too small for H\.265 \(at least 64 either way\)"):
         write_video(tmp_path / "a.mp4", film(8, height=32, width=48), 15, codec="h265")
     assert not list(tmp_path.iterdir())
+    write_video(tmp_path / "a.mp4", film(8, height=64, width=64), 15, codec="h265")
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_films_of_a_few_frames_are_whole_and_on_time_whatever_they_show(tmp_path, codec, count):
+    noise = np.random.default_rng(count)
+    for bits in CODECS[codec].pixels:
+        dtype = frame_dtype(bits)
+        for top in (1, np.iinfo(dtype).max):
+            frames = noise.integers(0, top, (count, 96, 96, 3), dtype)
+            path = tmp_path / f"{bits} {top}{CODECS[codec].suffix}"
+            write_video(path, frames, 15, codec=codec, bits=bits)
+            with av.open(str(path)) as container:
+                times = [round(frame.time * 15) for frame in container.decode(video=0)]
+            assert times == [*range(count)]
 
 
 @pytest.mark.parametrize(("codec", "bits"), [("h264", 10), ("ffv1", 16)])

@@ -13,6 +13,7 @@ from mp4_bytes import show_only, turn
 from syncam_core.errors import UserError
 from syncam_core.metrics.sync import read_video
 from syncam_core.video import write_video
+from syncam_core.video.codecs import CODECS
 from syncam_core.video.preview_file import frames_of_file, plays_in_browsers
 from syncam_core.video.read import stretches, video_frames
 
@@ -88,3 +89,21 @@ def test_what_is_no_video_is_half_a_sentence(tmp_path):
             list(read(tmp_path / "a.mp4"))
         with pytest.raises(UserError, match=r"^is a file without a video in it"):
             list(read(tmp_path / "sound.mp4"))
+
+
+@pytest.mark.parametrize(("codec", "bits"), [("h265", 10), ("prores_422_hq", 10), ("ffv1", 16)])
+def test_white_and_black_of_deep_films_are_the_whole_range(tmp_path, codec, bits):
+    chart = np.zeros((64, 64, 3), np.uint16)
+    chart[:, 32:] = 65535
+    file = tmp_path / f"a{CODECS[codec].suffix}"
+    write_video(file, [chart] * 2, 15, codec=codec, bits=bits)
+    for frame in video_frames(file):
+        assert frame.dtype == np.uint16
+        assert (frame[:, 40:] > 65500).all()
+        assert (frame[:, :24] < 40).all()
+
+
+def test_a_picture_of_16_bits_comes_back_to_the_bit(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 65536, (2, 48, 64, 3), np.uint16)
+    write_video(tmp_path / "a.mkv", noise, 15, codec="ffv1", bits=16)
+    assert np.array_equal(np.stack([*video_frames(tmp_path / "a.mkv")]), noise)

@@ -7,7 +7,8 @@ import pytest
 import torch
 from random_module import DIM, HEADS, inputs, random_block
 
-from syncam_core.view_sync.module import ViewSync
+from syncam_core.view_sync.coupling import joint
+from syncam_core.view_sync.module import Seen, ViewSync
 from syncam_core.wan.attention import Rope, apply_rope, grid_rope
 
 
@@ -67,6 +68,27 @@ def test_a_timestep_per_frame_is_spread_over_that_frames_tokens():
     for f in range(3):
         alone = run(block, x.view(2, 3, 4, DIM)[:, f], time[:, f : f + 1], poses[:, f : f + 1], (1, 2, 2))
         assert torch.allclose(together[:, f], alone, atol=1e-9)
+
+
+@pytest.mark.parametrize("per_frame", [False, True])
+@pytest.mark.parametrize("strength", [1.0, 2.0, 0.25, (0.5, 2.0)])
+def test_in_pieces_and_at_any_strength_the_same_is_added(strength, per_frame):
+    block, _ = random_block()
+    grid = (3, 2, 2)
+    x, time, poses = inputs(1, 2, *grid)
+    time = time[:1].expand(2, -1, -1, -1)
+    if per_frame:
+        time = torch.randn(2, 3, 6, DIM, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    rope = grid_rope(2, *grid[1:], DIM // HEADS)
+    factor = torch.tensor(strength, dtype=torch.float64)
+    expected = x + run(block, x, time, poses, grid, rope) * factor.view(-1, 1, 1)
+    seen = Seen(2, joint(2), block.cam_encoder(poses.double()))
+    for most_tokens in (1, 16, 2**62):  # one frame of both views has 8
+        got = x.clone()
+        block.add_to(
+            got, time, seen, grid, rope, HEADS, strength=factor if factor.ndim else strength, most_tokens=most_tokens
+        )
+        assert torch.allclose(got, expected, atol=1e-9)
 
 
 def test_rope_splits_a_head_of_128_channels_into_44_42_42():

@@ -19,6 +19,7 @@ from host_wan import is_view_sync
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from syncam_core.disk import module_file
 from syncam_core.disk.checkpoint import WeightsError
 from syncam_core.errors import UserError
 from syncam_core.view_sync.convert import convert
@@ -272,6 +273,8 @@ def test_bombs_are_refused_in_little_memory(tmp_path, make):
         tracemalloc.stop()
     sentence(error)
     assert peak < 100 * 2**20
+    if make is many_entries:
+        assert "table of contents" in str(error.value), "refused before its 90,000 entries are looked at"
 
 
 def test_the_small_file_says_where_it_comes_from(tmp_path, state):
@@ -314,6 +317,20 @@ def test_an_existing_file_stays_unless_told_otherwise(tmp_path, state):
     assert target.read_text() == "precious"
     convert(tmp_path / "a.ckpt", target, overwrite=True)
     assert len(read_weights(target).tensors) == 450
+
+
+def test_a_disk_that_spoils_what_is_written_is_noticed_and_the_file_goes(tmp_path, state, monkeypatch):
+    def spoiling(tensors, path, metadata):
+        save_file(tensors, path, metadata)
+        content = bytearray(path.read_bytes())
+        content[-1] ^= 1
+        path.write_bytes(content)
+
+    torch.save(state, tmp_path / "a.ckpt")
+    monkeypatch.setattr(module_file, "save_file", spoiling)
+    with pytest.raises(OSError, match=r"^'a\.safetensors' does not read back as it was written; check the disk"):
+        convert(tmp_path / "a.ckpt", tmp_path / "a.safetensors")
+    assert not (tmp_path / "a.safetensors").exists()
 
 
 def test_a_failed_conversion_leaves_nothing_behind(tmp_path, state):

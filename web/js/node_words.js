@@ -3,44 +3,52 @@
 // there is nothing to say any more.
 
 import { app } from "../../../scripts/app.js";
-import { after } from "./shared/host.mjs";
-import { addText, textOn } from "./shared/node_text.mjs";
+import { api } from "../../../scripts/api.js";
+import { after, nodeOf } from "./shared/host.mjs";
+import { showWords } from "./shared/node_text.mjs";
 
-const LEAST_WIDTH_PX = 300;
-const CHARACTER_PX = 7;
-const LINE_PX = 20;
-
-/** By node: the key of its output, which is also the name of the text, and what screen readers call it. */
+/** By node: the keys of its output, of which the first is the name of the text, and what screen readers call it. */
 const WORDS = {
-  SynCamEncodeCameras: { key: "warning", label: "Warning" },
-  SynCamSaveEdit: { key: "saved", label: "Saved files" },
+  SynCamEncodeCameras: { keys: ["warning", "remarks"], label: "Warning" },
+  SynCamSampler: { keys: ["remarks"], label: "Remarks" },
+  SynCamSaveEdit: { keys: ["saved"], label: "Saved files" },
 };
 
-function show(node, name, label, words) {
-  const there = textOn(node, name);
-  const [width, height] = node.size;
-  if (words) {
-    const widget = there ?? addText(node, name, label, "status");
-    widget.value = words;
-    if (there) return;
-    widget.heightBefore = height;
-    const wide = Math.max(width, LEAST_WIDTH_PX);
-    const lines = words.split("\n").reduce((sum, line) => sum + Math.ceil((line.length * CHARACTER_PX) / wide), 1);
-    node.setSize([wide, height + lines * LINE_PX]);
-  } else if (there) {
-    node.removeWidget(there);
-    node.setSize([width, Math.min(height, there.heightBefore)]);
-  }
+/** Whether the cameras of a node go to the demo model only, which is not what the warning is about. */
+function isForTheDemo(node) {
+  const { graph } = node;
+  const from = (input) => graph.getNodeById(graph.getLink?.(input?.link)?.origin_id);
+  const applied = graph._nodes.filter(({ comfyClass }) => comfyClass === "SynCamApply");
+  const weights = applied
+    .filter((one) => from(one.inputs.find(({ name }) => name === "cameras")) === node)
+    .map((one) => from(one.inputs.find(({ name }) => name === "weights"))?.comfyClass);
+  return weights.length > 0 && weights.every((origin) => origin === "SynCamDemoModel");
+}
+
+const HOSTS_TEXT = "$$node-text-preview"; // shows two lines of what a node says while it runs, in classic nodes
+
+/** What SynCam Sampler says before it begins, all of it. */
+function showExpectation({ detail }) {
+  const node = nodeOf(detail?.nodeId ?? detail?.node ?? "");
+  if (node?.comfyClass !== "SynCamSampler" || LiteGraph.vueNodesMode || !detail.text) return;
+  requestAnimationFrame(() => {
+    const cut = node.widgets.find(({ name }) => name === HOSTS_TEXT);
+    if (cut) node.removeWidget(cut);
+    showWords(node, "expectation", "What to expect", String(detail.text));
+  });
 }
 
 app.registerExtension({
   name: "syncam.NodeWords",
+  setup: () => api.addEventListener("progress_text", showExpectation),
   nodeCreated(node) {
     const words = WORDS[node.comfyClass];
     if (!words) return;
     after(node, "onExecuted", (output) => {
-      const said = output?.[words.key];
-      if (Array.isArray(said)) show(node, words.key, words.label, said.join("\n"));
+      const keys = words.keys.filter((key) => Array.isArray(output?.[key]));
+      if (!keys.length) return;
+      const said = keys.flatMap((key) => (key === "warning" && isForTheDemo(node) ? [] : output[key]));
+      showWords(node, words.keys[0], words.label, said.join("\n"));
     });
   },
 });

@@ -23,6 +23,9 @@ sees" are 240 points: a grid of 10 x 6 in its picture (832 x 480, by its own len
 
 **Moving cameras** are measured at up to 9 evenly spaced frames, and the largest difference and the smallest overlap
 count.
+
+**Trajectories**: cameras that all begin at one pose and move are no views of one moment but re-captures of one source, and
+are held against the training data of ReCamMaster instead (`trajectories.py`).
 """
 
 from .findings import Bridge, Meter, PairMeter, Problem, ViewMeter

@@ -11,7 +11,7 @@ VERDICTS = ("inside", "edge", "outside")
 class Problem:
     """One way in which a view differs from the training data."""
 
-    kind: str  # azimuth, elevation, aim, no_common_point, roll, lens, motion
+    kind: str  # azimuth, elevation, aim, no_common_point, roll, lens, motion; of trajectories pan, tilt, arc, way
     verdict: str  # edge, outside
     text: str
 
@@ -75,6 +75,7 @@ class Meter:
     best_reference: int
     bridges: tuple[Bridge, ...]
     notes: tuple[str, ...]
+    trajectories: bool = False  # views are judged as ways of one camera, not as views of one moment
 
     @property
     def verdict(self) -> str:

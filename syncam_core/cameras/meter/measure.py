@@ -19,13 +19,17 @@ from .geometry import (
     wrapped,
 )
 from .hops import best_reference, bridges_of, paths_from_reference
+from .trajectories import NOTE, are_trajectories, judged_trajectories
 from .verdicts import angle_verdict, judged, notes_of
 
 STILL = 1e-6  # smaller changes of a matrix are rounding
 
 
-def measure(rig: Rig) -> Meter:
-    """Hold a rig against the training data of the released weights; see the package's text for every definition."""
+def measure(rig: Rig, as_views: bool = False) -> Meter:
+    """Hold a rig against the training data of the released weights; see the package's text for every definition.
+
+    Cameras that all begin at one pose and move are trajectories of a re-capture; `as_views` judges them as views.
+    """
     c2w = np.asarray(rig.c2w, dtype=np.float64)
     moments = c2w[:, moments_of(c2w.shape[1])]
     centre, forward = moments[..., :3, 3], moments[..., :3, 2]
@@ -53,6 +57,17 @@ def measure(rig: Rig) -> Meter:
         )
         for view in range(len(c2w))
     ]
+    if not as_views and are_trajectories(c2w):
+        return Meter(
+            target=None if target is None else tuple(target.tolist()),
+            target_kind=kind,
+            views=tuple(judged_trajectories(views, moments, azimuth, elevation, rig.lenses)),
+            pairs=tuple(pairs),
+            best_reference=0,
+            bridges=(),
+            notes=(NOTE,),
+            trajectories=True,
+        )
     return Meter(
         target=None if target is None else tuple(target.tolist()),
         target_kind=kind,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Any
 
 from .findings import VERDICTS, Meter
 from .verdicts import cost
@@ -26,7 +25,7 @@ def to_text(meter: Meter) -> str:
         distance = "" if view.distance_m is None else f", {metres(view.distance_m)}"
         place = f"azimuth {degrees(view.azimuth_deg)}, elevation {degrees(view.elevation_deg)}{distance}"
         lines += [f"{number} {view.name}: {view.verdict.upper()}. {view.reason}", f"    {place}"]
-    if meter.pairs:
+    if meter.pairs and not meter.trajectories:
         lines += ["", "Pairs (azimuth, elevation, distance, overlap):"]
         shown = meter.pairs
         if len(shown) > MOST_PAIRS_IN_TEXT:
@@ -42,7 +41,7 @@ def to_text(meter: Meter) -> str:
     lines.append("")
     if meter.best_reference:
         lines.append(f"Best reference: {views[meter.best_reference].name!r} instead of {views[0].name!r}.")
-    elif len(views) > 1:
+    elif len(views) > 1 and not meter.trajectories:
         lines.append(f"Best reference: {views[0].name!r}, as it is.")
     for bridge in meter.bridges:
         lines.append(
@@ -52,7 +51,7 @@ def to_text(meter: Meter) -> str:
     return "\n".join([*lines, *meter.notes]).strip()
 
 
-def to_document(meter: Meter) -> dict[str, Any]:
+def to_document(meter: Meter) -> dict[str, object]:
     """The findings as a JSON object; `bridges[i].camera` can stand in the cameras of a rig JSON as it is."""
     document = asdict(meter)
     document["verdict"] = meter.verdict

@@ -22,19 +22,23 @@ ROLL_INSIDE_DEG, ROLL_EDGE_DEG = 2.0, 10.0
 KNOWN_DISTANCES_M = (3.0, 9.0)  # of the parts of the training data whose distances are published
 
 
-def _grade(size: float, limit: float, edge: float) -> str:
+def grade(size: float, limit: float, edge: float) -> str:
     """inside strictly below the limit."""
     if size < limit - ROUNDING_DEG:
         return "inside"
     return "edge" if size <= edge + ROUNDING_DEG else "outside"
 
 
+def worst(verdicts: Sequence[str]) -> str:
+    return max(verdicts, key=VERDICTS.index, default="inside")
+
+
 def angle_verdict(azimuth_deg: float, elevation_deg: float) -> str:
     grades = (
-        _grade(abs(azimuth_deg), AZIMUTH_LIMIT_DEG, AZIMUTH_LIMIT_DEG * EDGE),
-        _grade(abs(elevation_deg), ELEVATION_LIMIT_DEG, ELEVATION_LIMIT_DEG * EDGE),
+        grade(abs(azimuth_deg), AZIMUTH_LIMIT_DEG, AZIMUTH_LIMIT_DEG * EDGE),
+        grade(abs(elevation_deg), ELEVATION_LIMIT_DEG, ELEVATION_LIMIT_DEG * EDGE),
     )
-    return max(grades, key=VERDICTS.index)
+    return worst(grades)
 
 
 def cost(azimuth_deg: float, elevation_deg: float) -> float:
@@ -48,7 +52,7 @@ def judged(view: ViewMeter, rig: Rig, to_reference: PairMeter | None, kind: str)
     problems = _problems(view, lens, rig.names[0], to_reference, kind)
     return replace(
         view,
-        verdict=max((problem.verdict for problem in problems), key=VERDICTS.index, default="inside"),
+        verdict=worst([problem.verdict for problem in problems]),
         reason=_reason(problems, to_reference, rig.names[0], [rig.names[other] for other in view.through]),
         problems=tuple(problems),
     )
@@ -64,24 +68,24 @@ def _problems(view: ViewMeter, lens: Lens, reference: str, pair: PairMeter | Non
     if pair:
         size, limit = abs(pair.azimuth_deg), AZIMUTH_LIMIT_DEG
         where = f"{degrees(size)} to the {side(pair.azimuth_deg)} of {quoted(reference)}"
-        add("azimuth", _grade(size, limit, limit * EDGE), f"{where} (trained: less than {degrees(limit)})")
+        add("azimuth", grade(size, limit, limit * EDGE), f"{where} (trained: less than {degrees(limit)})")
         size, limit = abs(pair.elevation_deg), ELEVATION_LIMIT_DEG
         where = f"{degrees(size)} {'above' if pair.elevation_deg >= 0 else 'below'} {quoted(reference)}"
-        add("elevation", _grade(size, limit, limit * EDGE), f"{where} (trained: less than {degrees(limit)})")
+        add("elevation", grade(size, limit, limit * EDGE), f"{where} (trained: less than {degrees(limit)})")
         if kind == "none":
             text = "looks at no point together with the others (trained: all at one)"
             add("no_common_point", "edge", text)
     if view.aim_off_deg is not None:
         text = f"looks {degrees(view.aim_off_deg)} past the common point (trained: at it)"
-        add("aim", _grade(view.aim_off_deg, AIM_INSIDE_DEG + 2 * ROUNDING_DEG, AIM_EDGE_DEG), text)
+        add("aim", grade(view.aim_off_deg, AIM_INSIDE_DEG + 2 * ROUNDING_DEG, AIM_EDGE_DEG), text)
     size = abs(view.roll_deg)
     text = f"rolled by {degrees(size)} (trained: level)"
-    add("roll", _grade(size, ROLL_INSIDE_DEG + 2 * ROUNDING_DEG, ROLL_EDGE_DEG), text)
+    add("roll", grade(size, ROLL_INSIDE_DEG + 2 * ROUNDING_DEG, ROLL_EDGE_DEG), text)
     trained = Lens()
     ratio = lens.focal_mm / lens.sensor_width_mm * trained.sensor_width_mm / trained.focal_mm
     text = f"sees {degrees(view.lens_deg)} across (trained: {degrees(lens_deg(trained))})"
     # by the larger number over the smaller, so that half and double count the same
-    add("lens", _grade(max(ratio, 1 / ratio) - 1, LENS_INSIDE + 2 * ROUNDING_DEG, LENS_EDGE), text)
+    add("lens", grade(max(ratio, 1 / ratio) - 1, LENS_INSIDE + 2 * ROUNDING_DEG, LENS_EDGE), text)
     add("motion", "outside" if view.moves else "inside", "moves (trained: standing still)")
     return problems
 

@@ -30,7 +30,7 @@ def warn(
             if problem:
                 return f"View {view}, latent frame {problem[0]}, {problem[1]}"
         rig = _rig_of_poses(c2w)
-    meter = measure(rig)
+    meter = measure(rig, as_views=True)
     if meter.verdict == "inside":
         return ""
     worst = next(view for view in meter.views if view.verdict == meter.verdict)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...errors import UserError
+from ..json_text import Json
 from .values import is_finite, number
 
 MAX_DEPTH = 100  # of metadata
 
 
-def check_metadata(metadata: dict[str, Any]) -> None:
+def check_metadata(metadata: dict[str, Json]) -> None:
     """Refuse numbers that JSON cannot hold, and a depth that other readers may not survive."""
-    pending: list[tuple[Any, tuple | None, int]] = [
+    pending: list[tuple[Json, tuple | None, int]] = [
         (metadata, None, 1)
     ]  # value, (its key, and so up to the top), depth
     while pending:

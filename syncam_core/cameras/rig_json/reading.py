@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
 from ...errors import UserError
-from ..json_text import parse_json
+from ..json_text import Json, parse_json
 from ..rig import MAX_VIEWS, PALETTE, Lens, Rig, name_problem
 from .metadata import check_metadata
 from .tracks import at_most, baked, length_of, most_frames, read_pose
@@ -28,7 +26,7 @@ def rig_from_json(text: str) -> Rig:
     return rig_from_document(parse_json(text, MAX_CHARACTERS))
 
 
-def rig_from_document(document: Any) -> Rig:
+def rig_from_document(document: Json) -> Rig:
     """The rig of a parsed rig JSON. Raises UserError with a sentence that names the place."""
     if not isinstance(document, dict):
         raise UserError(f'the rig JSON is {shown(document)}, but an object is needed: {{"cameras": [...]}}.')
@@ -53,7 +51,7 @@ def rig_from_document(document: Any) -> Rig:
     )
 
 
-def _check_header(document: dict[str, Any]) -> None:
+def _check_header(document: dict[str, Json]) -> None:
     given_format = document.get("format", FORMAT)
     if given_format != FORMAT:
         raise UserError(
@@ -79,7 +77,7 @@ def _check_header(document: dict[str, Any]) -> None:
     check_metadata(document.get("metadata", {}))
 
 
-def _read_frames(document: dict[str, Any], views: int) -> int | None:
+def _read_frames(document: dict[str, Json], views: int) -> int | None:
     if "frames" not in document:
         return None
     frames = whole_number(document["frames"])
@@ -95,7 +93,7 @@ def _read_frames(document: dict[str, Any], views: int) -> int | None:
     return frames
 
 
-def _read_names(cameras: list[dict[str, Any]]) -> tuple[str, ...]:
+def _read_names(cameras: list[dict[str, Json]]) -> tuple[str, ...]:
     given: dict[str, int] = {}
     for index, camera in enumerate(cameras):
         if "name" not in camera:
@@ -118,7 +116,7 @@ def _read_names(cameras: list[dict[str, Any]]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _read_color(camera: dict[str, Any], index: int) -> str:
+def _read_color(camera: dict[str, Json], index: int) -> str:
     default = PALETTE[index % len(PALETTE)]
     color = camera.get("color", default)
     digits = color[1:] if isinstance(color, str) and color.startswith("#") else ""
@@ -127,7 +125,7 @@ def _read_color(camera: dict[str, Any], index: int) -> str:
     return color
 
 
-def _read_lens(camera: dict[str, Any], path: str) -> Lens:
+def _read_lens(camera: dict[str, Json], path: str) -> Lens:
     lens = camera.get("lens", {})
     if not isinstance(lens, dict):
         raise UserError(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...errors import UserError
+from ..json_text import Json
 from ..keyframes import EASES, INTERPOLATIONS, bake_keyframes
 from ..orbit import orbit_c2w, orbit_matrices
 from ..rig import MAX_COORDINATE_M, camera_problem
@@ -34,7 +34,7 @@ class _Track:
     is_list: bool = False  # one matrix per frame, which sets the number of frames
 
 
-def read_pose(camera: Any, path: str, views: int) -> _Track:
+def read_pose(camera: Json, path: str, views: int) -> _Track:
     if not isinstance(camera, dict):
         raise UserError(f"{path} is {shown(camera)}, but an object is needed.", place=path)
     check_keys(camera, _CAMERA_KEYS, path)
@@ -57,7 +57,7 @@ def read_pose(camera: Any, path: str, views: int) -> _Track:
     return _Track(at=(0,), poses=c2w)
 
 
-def _has_matrix(given: dict[str, Any], path: str, possible: str) -> bool:
+def _has_matrix(given: dict[str, Json], path: str, possible: str) -> bool:
     """Whether a camera or a keyframe is given by c2w, and not by azimuth and distance."""
     orbit = [key for key in _ORBIT_KEYS if key in given]
     if "c2w" in given:
@@ -71,7 +71,7 @@ def _has_matrix(given: dict[str, Any], path: str, possible: str) -> bool:
     return False
 
 
-def _read_orbit(given: dict[str, Any], path: str) -> list[float]:  # azimuth, elevation, distance, roll, target x, y, z
+def _read_orbit(given: dict[str, Json], path: str) -> list[float]:  # azimuth, elevation, distance, roll, target x, y, z
     numbers = [number(given.get(key, 0.0), f"{path}.{key}") for key in _ORBIT_KEYS if key != "target"]
     target = given.get("target", [0.0, 0.0, 0.0])
     if not isinstance(target, list) or len(target) != 3:
@@ -88,7 +88,7 @@ def _read_orbit(given: dict[str, Any], path: str) -> list[float]:  # azimuth, el
     return [*numbers, *centre]
 
 
-def _read_c2w(given: Any, path: str, views: int) -> _Track:
+def _read_c2w(given: Json, path: str, views: int) -> _Track:
     if _depth(given) == 3:
         if len(given) > most_frames(views):
             raise UserError(f"{path} lists {len(given)} matrices, but {at_most(views)}; leave some out.", place=path)
@@ -103,7 +103,7 @@ def _read_c2w(given: Any, path: str, views: int) -> _Track:
     return _Track(at=range(len(matrices)), poses=matrices, is_list=len(matrices) > 1)
 
 
-def _depth(value: Any) -> int:
+def _depth(value: Json) -> int:
     depth = 0
     while isinstance(value, list) and depth < 4:
         depth += 1
@@ -111,7 +111,7 @@ def _depth(value: Any) -> int:
     return depth
 
 
-def _read_matrix(given: Any, path: str) -> list[list[float]]:  # 4 x 4
+def _read_matrix(given: Json, path: str) -> list[list[float]]:  # 4 x 4
     if not isinstance(given, list) or len(given) not in (3, 4):
         raise UserError(f"{path} is {shown(given)}, but 3 or 4 rows of 4 numbers are needed.", place=path)
     rows = []
@@ -130,7 +130,7 @@ def _read_matrix(given: Any, path: str) -> list[list[float]]:  # 4 x 4
 # ---- keyframes
 
 
-def _read_keyframes(given: Any, path: str, views: int, interpolation: str) -> _Track:
+def _read_keyframes(given: Json, path: str, views: int, interpolation: str) -> _Track:
     if not isinstance(given, list):
         raise UserError(f"{path} is {shown(given)}, but a list of keyframes is needed.", place=path)
     if not given:
@@ -165,7 +165,7 @@ def _read_keyframes(given: Any, path: str, views: int, interpolation: str) -> _T
     return _Track(at=at, poses=numbers, interpolation=interpolation, eases=eases)
 
 
-def _read_keyframe_number(keyframe: dict[str, Any], path: str, views: int, before: list[int]) -> int:
+def _read_keyframe_number(keyframe: dict[str, Json], path: str, views: int, before: list[int]) -> int:
     if "frame" not in keyframe:
         raise UserError(f"{path} has no frame; give its frame number, counted from 0.", place=path)
     frame = whole_number(keyframe["frame"])
@@ -186,7 +186,7 @@ def _read_keyframe_number(keyframe: dict[str, Any], path: str, views: int, befor
     return frame
 
 
-def _read_limited(keyframe: dict[str, Any], path: str) -> list[float]:
+def _read_limited(keyframe: dict[str, Json], path: str) -> list[float]:
     """The numbers of a camera given by its angles, in a range in which there are digits left between two of them."""
     orbit = _read_orbit(keyframe, path)
     azimuth, _, _, roll, *target = orbit

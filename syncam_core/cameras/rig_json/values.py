@@ -6,12 +6,12 @@ import difflib
 import json
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from ...errors import UserError
+from ..json_text import Json
 
 
-def check_keys(given: dict[str, Any], known: Iterable[str], path: str) -> None:
+def check_keys(given: dict[str, Json], known: Iterable[str], path: str) -> None:
     for key in given:
         if key not in known:
             guess = difflib.get_close_matches(key[:60].lower(), known, n=1)
@@ -19,14 +19,14 @@ def check_keys(given: dict[str, Any], known: Iterable[str], path: str) -> None:
             raise UserError(f"{path} has the unknown key {key[:60]!r}; {hint}", place=path)
 
 
-def read_choice(given: dict[str, Any], key: str, possible: Sequence[str], path: str) -> str:
+def read_choice(given: dict[str, Json], key: str, possible: Sequence[str], path: str) -> str:
     choice = given.get(key, possible[0])
     if choice not in possible:
         raise UserError(f"{path}.{key} is {shown(choice)}, but possible are {', '.join(possible)}.", place=path)
     return choice
 
 
-def number(value: Any, path: str, verb: str = "is") -> float:
+def number(value: Json, path: str, verb: str = "is") -> float:
     if isinstance(value, str):
         raise UserError(f"{path} {verb} {shown(value)}, but a number is needed; write it without quotes.", place=path)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -44,7 +44,7 @@ def number(value: Any, path: str, verb: str = "is") -> float:
     return number
 
 
-def whole_number(value: Any) -> int | None:
+def whole_number(value: Json) -> int | None:
     # 81.0 is a whole number in JSON, and programs in languages without integers write it so
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not is_finite(value):
         return None
@@ -58,7 +58,7 @@ def is_finite(number: int | float) -> bool:
         return False
 
 
-def shown(value: Any) -> str:
+def shown(value: Json) -> str:
     if isinstance(value, (list, dict)):
         kind, items = ("a list", "items") if isinstance(value, list) else ("an object", "keys")
         return f"{kind} of {len(value)} {items}" if value else f"an empty {kind.split()[1]}"

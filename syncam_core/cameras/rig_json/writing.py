@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from torch import Tensor
 
 from ...errors import UserError
+from ..json_text import Json
 from ..rig import Rig
 from .metadata import check_metadata
 from .reading import FORMAT, VERSION
 
 
-def rig_to_json(rig: Rig, metadata: dict[str, Any] | None = None) -> str:
+def rig_to_json(rig: Rig, metadata: dict[str, Json] | None = None) -> str:
     """The rig JSON of a rig; reading it gives the identical rig back, every number included.
 
     `metadata` is any JSON object that should travel with the cameras; readers carry it and do not interpret it.
@@ -51,7 +51,7 @@ def _matrices_text(c2w: Tensor) -> str:
     return "[\n" + ",\n".join("        " + _matrix_text(frame, " " * 9) for frame in c2w) + "\n      ]"
 
 
-def _metadata_text(metadata: dict[str, Any] | None) -> str:
+def _metadata_text(metadata: dict[str, Json] | None) -> str:
     if metadata is None:
         return ""
     if not isinstance(metadata, dict):

@@ -25,10 +25,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from torch import Tensor
 
+from ...cameras.json_text import Json
 from ...disk.names import natural
 from ...errors import UserError
 from ...formats import nerfstudio, realestate10k
@@ -218,7 +218,7 @@ def _nerfstudio_frames(place: Path, name: PurePosixPath, images: str, metres_per
     return [frames[file] for file in sorted(frames, key=natural)]
 
 
-def _file_of(entry: dict[str, Any], images: str) -> PurePosixPath:
+def _file_of(entry: dict[str, Json], images: str) -> PurePosixPath:
     if not isinstance(entry.get("file_path"), str):
         raise UserError("it has no 'file_path'.")
     file = entry_path(entry["file_path"])

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...cameras.builders import orbit_rig
+from ...cameras.motion import Move, move_cameras
 from ...cameras.rig import MAX_VIEWS, Rig
 from ...errors import UserError
 from ...synthetic import COLORS, FLOORS, MOTIONS, PLACE_RADIUS_M, SHAPES, SKIES, frame_times, render
@@ -22,12 +23,21 @@ from ..video_file import check_clip
 
 @dataclass(frozen=True)
 class CameraRanges:
-    """Where cameras stand. All look at the origin; the first is the reference and always stands in the same place."""
+    """Where cameras stand. All look at the origin; the first is the reference and always stands in the same place.
+
+    With `trajectories` the first is drawn like the others and stays; they begin where it stands, and each makes one or
+    two moves of its own: pairs to learn re-capture from.
+    """
 
     reference: tuple[float, float, float] = (0.0, 20.0, 5.0)  # azimuth and elevation in degrees, distance in metres
     azimuth_deg: tuple[float, float] = (-180.0, 180.0)  # of the others, drawn uniformly
     elevation_deg: tuple[float, float] = (8.0, 35.0)
     distance_m: tuple[float, float] = (4.5, 5.5)
+    trajectories: bool = False
+
+
+# How far a camera goes at most, in the unit of each move: the subject stays in the picture of most.
+MOST_OF_A_MOVE = {"pan": 20.0, "tilt": 10.0, "dolly": 1.6, "truck": 1.2, "crane": 1.0, "orbit": 35.0}
 
 
 def procedural_scenes(
@@ -57,7 +67,7 @@ def procedural_scenes(
     kind = Kind.MULTI_VIEW_VIDEO if length > 1 else Kind.MULTI_VIEW_IMAGES
     scenes = []
     for number in range(count):
-        scene, rig = procedural_world(seed, number, views, cameras, place_radius_m, world)
+        scene, rig = procedural_world(seed, number, views, cameras, place_radius_m, world, length)
         footage = []
         for view, name in enumerate(rig.names):
             read = _Film(scene, rig.select([view]), length, fps, size, supersample)
@@ -75,15 +85,32 @@ def procedural_world(
     cameras: CameraRanges = CameraRanges(),
     place_radius_m: float = PLACE_RADIUS_M,
     version: int = 1,  # of the world
+    length: int = 1,  # frames, of cameras that move
 ) -> tuple[World, Rig]:
     """What a scene of `procedural_scenes` shows, and its cameras; more views leave the first ones as they are."""
     draw = random.Random(f"procedural data {int(seed)} {int(number)}")  # text is hashed: neighbours are unrelated
     world = World.random(draw.getrandbits(62), place_radius_m, version)
+    ranges = (cameras.azimuth_deg, cameras.elevation_deg, cameras.distance_m)
+    if cameras.trajectories:
+        source = orbit_rig(*([low + (high - low) * draw.random()] for low, high in ranges))
+        return world, _filmed_along_trajectories(source, views, length, draw)
     angles = [cameras.reference]
     for _ in range(views - 1):
-        ranges = (cameras.azimuth_deg, cameras.elevation_deg, cameras.distance_m)
         angles.append(tuple(low + (high - low) * draw.random() for low, high in ranges))
     return world, orbit_rig(*(list(numbers) for numbers in zip(*angles, strict=True)))
+
+
+def _filmed_along_trajectories(source: Rig, views: int, length: int, draw: random.Random) -> Rig:
+    """The source's camera, which stays, and others that move away from it over `length` frames."""
+    ways = [source.c2w.expand(1, length, 4, 4)]
+    for _ in range(views - 1):
+        kinds = draw.sample(sorted(MOST_OF_A_MOVE), draw.choice((1, 2)))
+        moves = [
+            Move(kind, MOST_OF_A_MOVE[kind] * draw.uniform(-1, 1), ease=draw.choice(("none", "in_out")))
+            for kind in kinds
+        ]
+        ways.append(move_cameras(source, moves, length).c2w)
+    return Rig(names=("source", *(f"trajectory {i}" for i in range(1, views))), c2w=torch.cat(ways))
 
 
 @dataclass(frozen=True)

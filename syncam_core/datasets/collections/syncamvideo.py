@@ -15,11 +15,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
-from typing import Any
 
 from torch import Tensor
 
-from ...cameras.json_text import parse_json
+from ...cameras.json_text import Json, parse_json
 from ...disk.names import natural
 from ...errors import UserError
 from ...formats.syncamvideo import rig_from_syncamvideo
@@ -135,7 +134,7 @@ def scene_caption(
     return (caption, None) if caption else _caption_file(path, name or path.name)
 
 
-def _cameras(path: Path, name: str) -> tuple[dict[str, Any], str | None]:
+def _cameras(path: Path, name: str) -> tuple[dict[str, Json], str | None]:
     """The parsed camera file, or why there is none."""
     try:
         text = read_text(path / CAMERA_FILE, MAX_CAMERA_BYTES, f"{name}/{CAMERA_FILE}")
@@ -150,7 +149,7 @@ def _cameras(path: Path, name: str) -> tuple[dict[str, Any], str | None]:
         return {}, f"'{name}/{CAMERA_FILE}': {problem}"
 
 
-def _camera_names(document: dict[str, Any]) -> list[str]:
+def _camera_names(document: dict[str, Json]) -> list[str]:
     """All cameras of all frames: one that is missing in some frame is to be named as well."""
     names: dict[str, None] = {}
     for cameras in document.values():
@@ -159,7 +158,7 @@ def _camera_names(document: dict[str, Any]) -> list[str]:
     return list(names)
 
 
-def _pose(document: dict[str, Any], camera: str, shown: str) -> tuple[Tensor | None, str | None, int]:
+def _pose(document: dict[str, Json], camera: str, shown: str) -> tuple[Tensor | None, str | None, int]:
     """One camera's poses, or what is wrong with them, and how many frames the file has for it."""
     if camera not in document["frame0"]:
         return None, f"'{shown}' has no camera {camera[:60]!r} in its first frame.", 0

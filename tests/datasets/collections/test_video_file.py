@@ -13,6 +13,9 @@ from tiny_datasets import FPS, FRAMES, ORBIT, SIZE, film
 
 from syncam_core.datasets.footage import BrokenFootage
 from syncam_core.datasets.video_file import VideoFile
+from syncam_core.video.clip import BITS_8, in_depth
+from syncam_core.video.codecs import frame_dtype
+from syncam_core.video.read import video_frames
 from syncam_core.video.write import write_video
 
 
@@ -157,6 +160,16 @@ def test_frames_dropped_from_the_middle_are_noticed_though_the_number_is_right(t
 def test_a_video_filmed_upright_is_turned_upright(clip):
     straight = reader(clip)()
     assert torch.equal(reader(turn(clip))(), torch.rot90(straight, -1, (1, 2)))
+
+
+@pytest.mark.parametrize(("codec", "bits", "suffix"), [("h264", 8, "mp4"), ("h265", 10, "mp4"), ("prores_422_hq", 10, "mov"), ("ffv1", 16, "mkv")])  # fmt: skip
+def test_colours_and_depths_are_those_that_every_node_sees(tmp_path, pictures, codec, bits, suffix):
+    path, large = tmp_path / f"clip.{suffix}", np.repeat(np.repeat(pictures, 2, axis=1), 2, axis=2)
+    deep = large.astype(frame_dtype(bits)) * (1 if bits == 8 else 257)
+    write_video(path, deep, FPS, codec=codec, bits=bits)
+    seen = np.stack([in_depth(picture, BITS_8) for picture in video_frames(path)])
+    assert np.array_equal(np.stack([*reader(path).pictures()]), seen)
+    assert np.abs(seen.astype(int) - large).mean() < 4
 
 
 def test_frames_that_an_edit_list_leaves_out_do_not_count(clip):

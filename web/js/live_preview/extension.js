@@ -2,26 +2,19 @@
 
 import { app } from "../../../../scripts/app.js";
 import { api } from "../../../../scripts/api.js";
-import { addStyleSheet, whenGone } from "../shared/host.mjs";
+import { addStyleSheet, nodeOf, whenGone } from "../shared/host.mjs";
 
 const EVENT = "syncam.live_preview";
 const WIDGET = "syncam_live_preview";
 const STILL = "$$canvas-image-preview"; // the host's widget for the still of the same step
 const CLASS = "syncam-live-node";
 const MOMENT_MS = 140;
+const STILL_MS = 700;
 const HEIGHTS = { least: 120, most: 360 }; // of the preview
 const MARGINS = 30; // beside it
 const ENDS = ["execution_success", "execution_error", "execution_interrupted"];
 
 const shown = new Map(); // execution id of a node -> its Preview
-
-/** The node of an execution id; ids of nodes in subgraphs are "5:3". */
-function nodeOf(id) {
-  let graph = app.rootGraph ?? app.graph;
-  const path = String(id).split(":");
-  for (const part of path.slice(0, -1)) graph = graph?.getNodeById(part)?.subgraph;
-  return graph?.getNodeById(path.at(-1)) ?? null;
-}
 
 class Preview {
   constructor(node, { views, rows, aspect }) {
@@ -45,9 +38,7 @@ class Preview {
     // The host draws the still of the same moment; two of them would be one too many.
     this.drawBackground = Object.hasOwn(node, "onDrawBackground") ? node.onDrawBackground : null;
     node.onDrawBackground = () => {};
-    node.imgs = undefined;
-    const still = node.widgets.find(({ name }) => name === STILL);
-    if (still) node.removeWidget(still);
+    removeStill(node);
     node.graph?.setDirtyCanvas(true, true); // an idle graph gives a new widget no room until it is drawn again
     addStyleSheet(new URL("./style.css", import.meta.url).href);
     this.timer = setInterval(() => this.#tick(), MOMENT_MS);
@@ -92,9 +83,20 @@ class Preview {
     else delete node.onDrawBackground;
     this.canvas.closest("[data-node-id]")?.classList.remove(CLASS);
     if (node.widgets?.includes(this.widget)) node.removeWidget(this.widget);
-    node.setSize([node.size[0], Math.max(this.heightBefore, node.computeSize()[1])]);
-    node.graph?.setDirtyCanvas(true, true);
+    const fit = () => {
+      removeStill(node);
+      node.setSize([node.size[0], Math.max(this.heightBefore, node.computeSize()[1])]);
+      node.graph?.setDirtyCanvas(true, true);
+    };
+    fit();
+    setTimeout(fit, STILL_MS); // the host shows the last still when it has decoded it
   }
+}
+
+function removeStill(node) {
+  node.imgs = undefined;
+  const still = node.widgets?.find(({ name }) => name === STILL);
+  if (still) node.removeWidget(still);
 }
 
 /** One moment of all views, as large as the room allows, with their names and the step. */

@@ -2,7 +2,7 @@
 
 import { app } from "../../../../scripts/app.js";
 import { api } from "../../../../scripts/api.js";
-import { addStyleSheet, after, keepEvents, livesWith, noteChange, textsOf } from "../shared/host.mjs";
+import { addStyleSheet, after, editorBefore, keepEvents, livesWith, noteChange, textsOf, whenGone } from "../shared/host.mjs";
 
 const NODE = "SynCamPlayer";
 const WIDGET = "player";
@@ -33,21 +33,23 @@ function filmOf(said) {
   }
 }
 
-/** The rig editor that a node's rig comes from, through whatever stands between. */
-function editorBefore(node, steps = 20) {
-  const input = (node.inputs ?? []).find(({ type, link }) => type === "SYNCAM_RIG" && link != null);
-  const link = input && node.graph?.getLink?.(input.link);
-  const origin = link && node.graph.getNodeById(link.origin_id);
-  if (!origin || steps === 0) return null;
-  if (origin.comfyClass === "SynCamRigEditor") return origin.widgets?.find((widget) => widget.editor)?.editor ?? null;
-  return editorBefore(origin, steps - 1);
-}
-
 /** Choose a camera in the rig editor, without editing anything. */
 function chooseCamera(node, name) {
   const store = editorBefore(node)?.store;
   const index = store?.doc.cameras.findIndex((camera) => camera.name === name) ?? -1;
   if (index >= 0) store.select(index);
+}
+
+/** Nodes 2.0 shares a node's height among its large widgets; the list needs two lines, and the pictures the rest. */
+function giveRoom(element) {
+  let grid = element.parentElement;
+  while (grid && !grid.style.gridTemplateRows) grid = grid.dataset.nodeId ? null : grid.parentElement;
+  if (!grid?.style.gridTemplateRows.includes("auto")) return;
+  const rows = grid.style.gridTemplateRows.split(" ");
+  const last = rows.lastIndexOf("auto");
+  grid.style.gridTemplateRows = rows
+    .map((row, at) => (row !== "auto" ? row : at === last ? "1fr" : `${LIST_HEIGHT.most}px`))
+    .join(" ");
 }
 
 function addPlayer(node) {
@@ -56,6 +58,13 @@ function addPlayer(node) {
   element.addEventListener("pointerdown", () => {
     if (!element.contains(document.activeElement)) element.focus({ preventScroll: true });
   });
+  const room = new ResizeObserver(() => giveRoom(element));
+  room.observe(element);
+  whenGone(
+    node,
+    () => room.disconnect(),
+    () => room.observe(element),
+  );
   keepEvents(element, ["pointerdown", "pointermove", "pointerup", "dblclick", "contextmenu"]);
   const widget = node.addDOMWidget(WIDGET, "SYNCAM_PLAYER", element, {
     serialize: false, // not in the prompt: the node has no such input

@@ -84,13 +84,14 @@ const tidyAngles = (pose) => Object.fromEntries(Object.entries(pose).map(([key, 
 /**
  * The camera with another pose at a frame.
  *
- * A still camera changes as a whole. A moving one gets a keyframe at the frame if there is none.
+ * A still camera changes as a whole. A moving one gets a keyframe at the frame if there is none, and so does a still one
+ * whose first key has been set (`isKeyed`, the editor's own note, which is not written).
  *
  * @param {Partial<Pose>} change
  */
 export function withPose(camera, frame, change) {
   const pose = limited({ ...poseAt(camera, frame), ...change });
-  const still = !isMoving(camera);
+  const still = !isMoving(camera) && !(camera.isKeyed && frame !== camera.keyframes[0].frame);
   const index = still ? 0 : keyAt(camera, frame);
   const old = camera.keyframes[index];
   const at = still ? camera.keyframes[0].frame : frame;
@@ -100,6 +101,34 @@ export function withPose(camera, frame, change) {
   else Object.assign(key, pose);
   const others = camera.keyframes.filter((_, other) => other !== index);
   return { ...camera, keyframes: [...others, key].sort((a, b) => a.frame - b.frame) };
+}
+
+/**
+ * The cameras with another pose of one of them, and the same change for those that are chosen with it.
+ *
+ * @param {object[]} cameras
+ * @param {number} chosen
+ * @param {Set<number>} others
+ * @param {number} frame
+ * @param {Partial<Pose>} change
+ */
+export function movedTogether(cameras, chosen, others, frame, change) {
+  const before = poseAt(cameras[chosen], frame);
+  const moved = withPose(cameras[chosen], frame, change);
+  if (!others.size) return cameras.map((camera, index) => (index === chosen ? moved : camera));
+  const after = poseAt(moved, frame);
+  return cameras.map((camera, index) => {
+    if (index === chosen) return moved;
+    if (!others.has(index)) return camera;
+    const now = poseAt(camera, frame);
+    const shifted = Object.keys(change).map((key) => [
+      key,
+      key === "target"
+        ? now.target.map((value, axis) => value + after.target[axis] - before.target[axis])
+        : tidy(now[key] + after[key] - before[key], 6),
+    ]);
+    return withPose(camera, frame, Object.fromEntries(shifted));
+  });
 }
 
 /** The camera with a keyframe at the frame that holds what is seen there. */
@@ -150,12 +179,12 @@ export function freeColor(cameras) {
 
 export const hasRoom = (cameras, more = 1) => cameras.length + more <= MAX_VIEWS;
 
-/** Degrees across and down of a lens in a picture of the videos' shape. */
-export function fieldOfView(lens) {
+/** Degrees across and down of a lens in a picture of a shape, the videos' if no other is said. */
+export function fieldOfView(lens, aspect = PICTURE_ASPECT) {
   const half = lens.sensor_width_mm / 2 / lens.focal_mm;
   return {
     across: (2 * Math.atan(half) * 180) / Math.PI,
-    down: (2 * Math.atan(half / PICTURE_ASPECT) * 180) / Math.PI,
+    down: (2 * Math.atan(half / aspect) * 180) / Math.PI,
   };
 }
 

@@ -1,19 +1,11 @@
 // The editor: puts view, numbers, list and timeline around one store. Knows no host; extension.js does.
 
 import { measure } from "../../lib/meter.mjs";
-import { MAX_NAME_LENGTH, MAX_VIEWS, bake, parseRig, writeRig } from "../../lib/rig.mjs";
-import {
-  anchorOf,
-  anchored,
-  hasRoom,
-  freeColor,
-  freeName,
-  isMoving,
-  newCamera,
-  poseAt,
-  tidy,
-  usesMatrices,
-} from "./camera.mjs";
+import { bake, parseRig, writeRig } from "../../lib/rig.mjs";
+import { PICTURE_ASPECT, anchorOf, anchored, isMoving, poseAt, tidy, usesMatrices } from "./camera.mjs";
+import { acrossTheLine, shotOf } from "./shots.mjs";
+import { showTaken } from "./shots_taken.mjs";
+import { Commands } from "./commands.mjs";
 import { h, iconButton, ownHistory } from "../shared/dom.mjs";
 import { listenForRigs } from "./exchange.mjs";
 import { createInspector } from "./inspector.mjs";
@@ -22,8 +14,8 @@ import { pressed } from "./keys.mjs";
 import { createList } from "./list.mjs";
 import { Popover } from "./menu.mjs";
 import { Store } from "./store.mjs";
-import { createTimeline, keyedDocument, lengthOf, withoutKeyframe } from "./timeline.mjs";
-import { camerasOf, createToolbar } from "./toolbar.mjs";
+import { createTimeline } from "./timeline.mjs";
+import { createToolbar } from "./toolbar.mjs";
 import { View } from "./view.mjs";
 
 const MARK = "editor"; // metadata key of a state that nobody has edited
@@ -34,25 +26,29 @@ const METER_DELAY_MS = 120;
  * @property {string} standard the rig JSON of a fresh node
  * @property {(key: string, values?: Record<string, any>) => string} t words of locales/<language>/main.json
  * @property {(text: string) => void} onChange called with the rig JSON after every edit
+ * @property {string[]} suffixes of camera files, ".json" for one
  * @property {import("./exchange.mjs").ReadRig} readRig reads camera files, and judges the text of a rig JSON
  */
 
 /** @param {HTMLElement} element @param {EditorOptions} options */
 export const createEditor = (element, options) => new Editor(element, options);
 
-export class Editor {
+export class Editor extends Commands {
   /** @param {HTMLElement} element that the editor fills @param {EditorOptions} options */
   constructor(element, options) {
+    super();
     this.element = element;
     this.gone = new AbortController(); // for listeners on the element, which outlives the editor
     this.t = options.t;
     this.onChange = options.onChange;
     this.readRig = options.readRig;
+    this.suffixes = options.suffixes;
     this.standard = options.standard;
     this.options = { snap: false };
     this.mode = "free";
     this.meter = null;
     this.anchor = [0, 0, 0];
+    this.aspect = PICTURE_ASPECT;
     this.problem = "";
     this.seed = "";
     this.isLinked = false;
@@ -123,6 +119,7 @@ export class Editor {
       this.#showNote();
       return;
     }
+    this.view.aspect = this.aspect;
     this.view.thumbnails.canvasOf = (index) => this.list.canvasOf(index);
     this.interaction = new Interaction(this.view, this.store, this.options, () =>
       this.stage.focus({ preventScroll: true }),
@@ -229,6 +226,14 @@ export class Editor {
     }
   }
 
+  /** @param {number | null} aspect width by height of the pictures that the cameras take; null where nobody knows */
+  setAspect(aspect) {
+    this.aspect = aspect ?? PICTURE_ASPECT;
+    if (!this.view || this.view.aspect === this.aspect) return;
+    this.view.aspect = this.aspect;
+    this.view.draw();
+  }
+
   #takeOver() {
     this.store.commit(this.#read(this.seed), { select: 0 });
     this.view?.fit();
@@ -238,6 +243,7 @@ export class Editor {
     if (what.has("doc")) {
       if (this.store.doc !== this.lastDoc) {
         this.lastDoc = this.store.doc;
+        this.list.forgetTaken();
         this.problem = "";
         this.#measureSoon(METER_DELAY_MS);
       }
@@ -246,7 +252,7 @@ export class Editor {
         this.view?.keepInSight();
       }
     }
-    this.#refresh(what);
+    this.refresh(what);
   }
 
   /** Hand the rig JSON to the host: everything that the screen shows, and nothing else. */
@@ -264,7 +270,7 @@ export class Editor {
     this.onChange(text);
   }
 
-  #refresh(what) {
+  refresh(what) {
     this.toolbar.update();
     this.list.update(what);
     this.inspector.update();
@@ -286,7 +292,7 @@ export class Editor {
     clearTimeout(this.meterTimer);
     this.meterTimer = setTimeout(() => {
       this.meter = measured(this.store.doc);
-      this.#refresh(new Set());
+      this.refresh(new Set());
     }, delay);
   }
 
@@ -296,12 +302,15 @@ export class Editor {
   }
 
   #showHint() {
-    const { selected, camera } = this.store;
+    const { selected, camera, frame, doc } = this.store;
     const verdict = this.verdictOf(selected);
     this.hint.hidden = !verdict;
     if (!verdict) return;
     this.hint.firstChild.dataset.verdict = verdict;
-    this.hint.lastChild.textContent = `${camera.name} · ${this.t(verdict)}`;
+    const pose = poseAt(camera, frame);
+    const line = selected > 0 && acrossTheLine(poseAt(doc.cameras[0], frame), pose) ? this.t("acrossLine") : "";
+    const words = [camera.name, this.t(shotOf(pose, camera.lens, this.aspect)), this.t(verdict), line];
+    this.hint.lastChild.textContent = words.filter(Boolean).join(" · ");
   }
 
   /** What a screen reader says about a camera. */
@@ -378,148 +387,6 @@ export class Editor {
     this.#showNote();
   }
 
-  // -- what can be done ----------------------------------------------------------------------------------------------
-
-  get hasRoom() {
-    return hasRoom(this.store.doc.cameras);
-  }
-
-  setMode(mode) {
-    this.mode = mode;
-    this.view?.setMode(mode);
-    this.interaction?.modeChanged();
-    this.toolbar.update();
-  }
-
-  toggleSnap() {
-    this.options.snap = !this.options.snap;
-    this.toolbar.update();
-  }
-
-  toggleTimeline() {
-    this.timelineWish = !this.showsTimeline;
-    this.#refresh(new Set());
-  }
-
-  /** Put cameras after the chosen one. */
-  #insert(camera) {
-    const { doc, selected } = this.store;
-    if (!this.#checkRoom(1)) return;
-    this.store.commit({ ...doc, cameras: doc.cameras.toSpliced(selected + 1, 0, camera) }, { select: selected + 1 });
-  }
-
-  #checkRoom(more) {
-    if (hasRoom(this.store.doc.cameras, more)) return true;
-    this.complain(this.t("tooMany", { most: MAX_VIEWS }));
-    return false;
-  }
-
-  /** One more camera, beside the chosen one. */
-  addCamera() {
-    const { cameras } = this.store.doc;
-    const pose = poseAt(this.store.camera, this.store.frame);
-    const taken = (azimuth) =>
-      cameras.some((camera) => {
-        const other = poseAt(camera, this.store.frame);
-        return Math.abs(other.azimuth - azimuth) < 5 && Math.abs(other.elevation - pose.elevation) < 5;
-      });
-    let azimuth = pose.azimuth + 15;
-    for (let tries = 0; taken(azimuth) && tries < 24; tries += 1) azimuth += 15;
-    this.#insert(newCamera(cameras, { ...pose, azimuth: tidy(azimuth), roll: 0 }, "", this.store.camera.lens));
-  }
-
-  duplicate() {
-    const { camera, doc } = this.store;
-    this.#insert({ ...camera, name: freeName(doc.cameras, camera.name), color: freeColor(doc.cameras) });
-  }
-
-  /** Left becomes right. @param {boolean} copy whether the camera stays and gets a partner */
-  mirror(copy) {
-    const { camera, doc, selected } = this.store;
-    const keyframes = camera.keyframes.map(mirrored);
-    if (!copy) this.store.change(selected, { ...camera, keyframes });
-    else
-      this.#insert({ ...camera, keyframes, name: freeName(doc.cameras, camera.name), color: freeColor(doc.cameras) });
-  }
-
-  remove() {
-    const { doc, selected } = this.store;
-    if (doc.cameras.length < 2) return;
-    this.store.commit({ ...doc, cameras: doc.cameras.filter((_, index) => index !== selected) }, { select: selected });
-  }
-
-  /** Give the chosen camera another place in the order. */
-  move(by) {
-    const { doc, selected, camera } = this.store;
-    const to = Math.min(Math.max(selected + by, 0), doc.cameras.length - 1);
-    if (to === selected) return;
-    const cameras = doc.cameras.toSpliced(selected, 1).toSpliced(to, 0, camera);
-    this.store.commit({ ...doc, cameras }, { select: to });
-  }
-
-  /** Make a camera view 0, which all others are seen from. */
-  chooseReference(index) {
-    this.store.select(index);
-    this.move(-index);
-  }
-
-  /** @param {import("./generators.mjs").NamedPose[]} poses of the cameras to have instead */
-  replaceCameras(poses) {
-    const { doc, camera } = this.store;
-    this.store.commit({ ...doc, frames: null, cameras: camerasOf([], poses, camera.lens) }, { select: 0 });
-    this.view?.fit();
-  }
-
-  /** @param {import("./generators.mjs").NamedPose[]} poses of cameras to put beside those that are there */
-  addCameras(poses) {
-    const { doc, camera } = this.store;
-    if (!this.#checkRoom(poses.length)) return;
-    this.store.commit({ ...doc, cameras: camerasOf(doc.cameras, poses, camera.lens) }, { select: doc.cameras.length });
-    this.view?.fit();
-  }
-
-  /** @returns {boolean} whether the chosen camera has the name now */
-  rename(text) {
-    const { doc, selected, camera } = this.store;
-    const plain = text.replace(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu, " ").trim();
-    const name = [...plain].slice(0, MAX_NAME_LENGTH).join("").trim();
-    if (!name) return false;
-    if (doc.cameras.some((other, index) => index !== selected && other.name === name)) {
-      this.complain(this.t("nameTaken", { name }));
-      return false;
-    }
-    this.store.change(selected, { ...camera, name });
-    return true;
-  }
-
-  seek(frame) {
-    this.store.seek(Math.min(frame, lengthOf(this.store.doc) - 1));
-  }
-
-  addKeyframe() {
-    this.store.commit(keyedDocument(this.store.doc, this.store.selected, this.store.frame));
-  }
-
-  deleteKeyframe() {
-    this.store.change(this.store.selected, withoutKeyframe(this.store.camera, this.store.frame));
-  }
-
-  /** Another length; keyframes beyond it go. */
-  setFrames(frames) {
-    const { doc } = this.store;
-    let cut = false;
-    const cameras = doc.cameras.map((camera) => {
-      const keyframes = camera.keyframes.filter((key) => key.frame < frames);
-      cut ||= keyframes.length < camera.keyframes.length;
-      if (keyframes.length === camera.keyframes.length) return camera;
-      return keyframes.length > 1
-        ? { ...camera, keyframes }
-        : { ...camera, keyframes: [{ ...camera.keyframes[0], frame: 0, ease: "none" }] };
-    });
-    this.store.commit({ ...doc, frames, cameras: cut ? cameras : doc.cameras });
-    this.seek(this.store.frame);
-  }
-
   // -- files and the clipboard ---------------------------------------------------------------------------------------
 
   get text() {
@@ -539,6 +406,11 @@ export class Editor {
     if (error) this.complain(this.t("notARig", { problem: error }));
     else this.take(text);
     return !error;
+  }
+
+  /** Show on the cards what was generated. @param {string[]} urls of the videos, in the order of the cameras */
+  showTaken(urls) {
+    return showTaken(this, urls);
   }
 
   /** Have the cameras of a rig JSON that the pack has judged. */
@@ -565,17 +437,4 @@ function measured({ cameras, ...rest }) {
   } catch {
     return null;
   }
-}
-
-/** A keyframe seen in a mirror that stands upright in front of azimuth 0. */
-function mirrored(key) {
-  if (!key.c2w)
-    return {
-      ...key,
-      azimuth: 0 - key.azimuth,
-      roll: 0 - key.roll,
-      target: [0 - key.target[0], key.target[1], key.target[2]],
-    };
-  // M c2w M with M = diag(-1, 1, 1): what was a rotation stays one
-  return { ...key, c2w: key.c2w.map((value, index) => ((index % 4 === 0) !== index < 4 ? 0 - value : value)) };
 }

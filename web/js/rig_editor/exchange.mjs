@@ -6,7 +6,6 @@ import { isText } from "./keys.mjs";
 
 const MEGABYTE = 2 ** 20;
 const FILE_LIMIT = 64 * MEGABYTE; // of all files together; the server's, too
-const SUFFIXES = [".json", ".txt", ".chan", ".bin"];
 const VIDEO_SUFFIXES = [".mp4", ".mov", ".m4v", ".mkv", ".webm"]; // a rig may stand in their tags
 const VIDEO_HEAD = 16 * MEGABYTE; // of a video: the tags come first
 const MOST_ENTRIES = 2000; // of a dropped folder
@@ -82,11 +81,11 @@ async function filesBelow(entries) {
 }
 
 /** Those of several files that may hold cameras: pictures, points and notes lie beside them. */
-function cameraFiles(files) {
+function cameraFiles(files, suffixes) {
   const names = files.map((file) => file.name.toLowerCase());
   const isModel = [".txt", ".bin"].some((kind) => names.includes(`cameras${kind}`) && names.includes(`images${kind}`));
   const wanted = (name) =>
-    isModel ? /^(cameras|images)\.(txt|bin)$/.test(name) : SUFFIXES.some((suffix) => name.endsWith(suffix));
+    isModel ? /^(cameras|images)\.(txt|bin)$/.test(name) : suffixes.some((suffix) => name.endsWith(suffix));
   const chosen = files.filter((_, index) => wanted(names[index]));
   const transforms = chosen.filter((file) => file.name === "transforms.json");
   if (transforms.length === 1) return transforms;
@@ -105,7 +104,7 @@ async function openThose(editor, given) {
   const mine = (editor.opening = Symbol("the last one that is opened counts"));
   const stale = () => editor.opening !== mine;
   try {
-    const files = cameraFiles(await given).map(withoutPictures);
+    const files = cameraFiles(await given, editor.suffixes).map(withoutPictures);
     if (!stale()) await openFiles(editor, files, stale);
   } catch (problem) {
     if (!stale()) editor.complain(editor.t("cannotRead", { problem: problem.message }));
@@ -194,7 +193,7 @@ function questionForm(editor, files, said, { error, asks }, stale) {
 }
 
 export function chooseFile(editor) {
-  const input = h("input", { type: "file", multiple: true, accept: [...SUFFIXES, ...VIDEO_SUFFIXES].join() });
+  const input = h("input", { type: "file", multiple: true, accept: [...editor.suffixes, ...VIDEO_SUFFIXES].join() });
   input.addEventListener("change", () => input.files.length && openThose(editor, Promise.resolve([...input.files])));
   input.click();
 }

@@ -2,12 +2,13 @@
 
 import { app } from "../../../../scripts/app.js";
 import { api } from "../../../../scripts/api.js";
-import { addStyleSheet, after, keepEvents, livesWith, noteChange, textsOf } from "../shared/host.mjs";
+import { addStyleSheet, after, editorBefore, keepEvents, livesWith, nodeOf, noteChange, textsOf } from "../shared/host.mjs";
 
 const TYPE = "SYNCAM_RIG_STATE";
 const NODE = "SynCamRigEditor";
 const SEED = "syncam_connected_rig"; // property that keeps the connected rig of the last run, to show it after a reload
-const MINIMUM = { width: 420, height: 430 };
+const MINIMUM = { width: 360, height: 430 };
+const FRESH = { width: 580, height: 600 }; // shows seven thumbnails, and the menus whole
 
 /** The text of a rig JSON for whatever the host hands over as the widget's value. */
 function textOf(value) {
@@ -51,11 +52,31 @@ async function readRig({ files = [], text = "", unit_m = "", cameras = "" }) {
   }
 }
 
+/** Width by height of the videos that the cameras of a node film, from the latent behind it; null where there is none. */
+function aspectBehind(node, type = "SYNCAM_RIG", steps = 20) {
+  for (const output of (node.outputs ?? []).filter((one) => one.type === type)) {
+    for (const id of output.links ?? []) {
+      const link = node.graph?.getLink?.(id);
+      const next = link && node.graph.getNodeById(link.target_id);
+      if (!next || steps === 0) continue;
+      if (next.comfyClass === "SynCamEmptyLatent") {
+        const [width, height] = ["width", "height"].map((side) => next.widgets.find(({ name }) => name === side)?.value);
+        return width > 0 && height > 0 ? width / height : null;
+      }
+      const found =
+        aspectBehind(next, "SYNCAM_CAMERAS", steps - 1) ?? (type === "SYNCAM_RIG" ? aspectBehind(next, type, steps - 1) : null);
+      if (found) return found;
+    }
+  }
+  return null;
+}
+
 function rigStateWidget(node, name, spec) {
   const standard = textOf(spec[1]?.default);
   const element = document.createElement("div");
   element.style.minHeight = "0";
   keepEvents(element, ["wheel", "pointerdown", "pointermove", "pointerup", "dblclick", "contextmenu"]);
+  keepEvents(element, ["touchstart", "touchmove", "touchend", "touchcancel"]); // the host would zoom the graph as well
   let text = standard;
 
   const widget = node.addDOMWidget(name, TYPE, element, {
@@ -85,7 +106,7 @@ function rigStateWidget(node, name, spec) {
       addStyleSheet(new URL("./style.css", import.meta.url).href),
     ]);
     const editor = createEditor(element, {
-      ...{ text, standard, t, readRig },
+      ...{ text, standard, t, readRig, suffixes: spec[1]?.suffixes ?? [] },
       onChange(changed) {
         text = changed;
         node.graph?.setDirtyCanvas(true, true);
@@ -93,8 +114,10 @@ function rigStateWidget(node, name, spec) {
       },
     });
     connect(editor);
+    editor.setAspect(aspectBehind(node));
     return editor;
   });
+  element.addEventListener("pointerenter", () => widget.editor?.setAspect(aspectBehind(node)));
   after(node, "onExecuted", (output) => {
     const seed = output?.syncam_rig?.[0];
     if (!seed) return;
@@ -108,11 +131,30 @@ function rigStateWidget(node, name, spec) {
   return { widget, minWidth: MINIMUM.width, minHeight: MINIMUM.height };
 }
 
+/** The videos of single views among what a node says of its run. */
+function viewsIn(output) {
+  const played = output?.syncam_player?.[0]?.views?.map(({ file }) => file);
+  return played ?? (output?.animated?.[0] ? output.images.filter(({ filename }) => !/_grid\.\w+$/.test(filename)) : []);
+}
+
+const urlOf = ({ filename, subfolder = "", type }) =>
+  api.apiURL(`/view?${new URLSearchParams({ filename, subfolder, type })}`);
+
 app.registerExtension({
   name: "syncam.RigEditor",
+  setup() {
+    api.addEventListener("executed", ({ detail }) => {
+      const node = nodeOf(detail?.display_node ?? detail?.node ?? "");
+      const files = node?.comfyClass?.startsWith("SynCam") ? viewsIn(detail.output) : [];
+      if (files.length) editorBefore(node)?.showTaken(files.map(urlOf));
+    });
+  },
   getCustomWidgets: () => ({ [TYPE]: rigStateWidget }),
   nodeCreated(node) {
     if (node.comfyClass !== NODE) return;
-    node.setSize([Math.max(node.size[0], MINIMUM.width), Math.max(node.size[1], 520)]);
+    node.setSize([Math.max(node.size[0], FRESH.width), Math.max(node.size[1], FRESH.height)]);
+    after(node, "onResize", (size) => {
+      if (size[0] < MINIMUM.width) size[0] = MINIMUM.width; // below it, buttons would be cut off
+    });
   },
 });

@@ -6,10 +6,42 @@ import { h, ownHistory } from "../shared/dom.mjs";
 let made = 0;
 
 /**
+ * What a person has typed into a number field: a number, with a comma or a point, or a sum of some.
+ *
+ * @param {string} text
+ * @returns {number} NaN for anything else
+ */
+export function numberOf(text) {
+  const parts = text.replaceAll(",", ".").match(/\d+\.?\d*(?:e[+-]?\d+)?|\.\d+|[-+*/()]|\S/gi) ?? [];
+  let at = 0;
+  const factor = () => {
+    const part = parts[at++];
+    if (part === "-") return -factor();
+    if (part === "+") return factor();
+    if (part !== "(") return /^[\d.]/.test(part ?? "") ? Number(part) : NaN;
+    const value = sum();
+    return parts[at++] === ")" ? value : NaN;
+  };
+  const product = () => {
+    let value = factor();
+    while ("*/".includes(parts[at] ?? " ")) value = parts[at++] === "*" ? value * factor() : value / factor();
+    return value;
+  };
+  const sum = () => {
+    let value = product();
+    while ("+-".includes(parts[at] ?? " ")) value += parts[at++] === "+" ? product() : -product();
+    return value;
+  };
+  const value = parts.length ? sum() : NaN;
+  return at === parts.length && Number.isFinite(value) ? value : NaN;
+}
+
+/**
  * A number with a label and a unit.
  *
  * @param {{label: string, name: string, unit?: string, least?: number, most?: number, step?: number, digits?: number,
- *   onchange: (value: number, how: "typed" | "stepped") => void, begin?: () => void, end?: () => void, title?: string}} options
+ *   onchange: (value: number, how: "typed" | "stepped") => void, begin?: () => void, end?: () => void, title?: string,
+ *   refuse?: (text: string, least: number, most: number) => void}} options `refuse` says what cannot be typed
  * @returns {{element: HTMLElement, input: HTMLInputElement, show: (value: number | null) => void}}
  */
 export function numberField({
@@ -24,6 +56,7 @@ export function numberField({
   begin,
   end,
   title,
+  refuse,
 }) {
   const id = `syncam-field-${(made += 1)}`;
   let current = 0;
@@ -65,11 +98,12 @@ export function numberField({
   };
   const accept = () => {
     if (!dirty) return;
-    const value = Number(input.value.trim().replace(",", "."));
-    const valid = input.value.trim() !== "" && Number.isFinite(value);
-    if (!valid || value < least || value > most) {
+    const text = input.value.trim();
+    const value = tidy(numberOf(text), 9);
+    if (!(value >= least && value <= most)) {
       // nothing is guessed: what was there comes back
       write();
+      if (text) refuse?.(text, least, most);
       return;
     }
     dirty = false;
@@ -84,8 +118,8 @@ export function numberField({
   input.addEventListener("input", () => {
     dirty = true;
     input.dataset.typing = "true";
-    const value = Number(input.value.trim().replace(",", "."));
-    if (input.value.trim() && value >= least && value <= most) input.removeAttribute("aria-invalid");
+    const value = numberOf(input.value);
+    if (value >= least && value <= most) input.removeAttribute("aria-invalid");
     else input.setAttribute("aria-invalid", "true");
   });
   input.addEventListener("change", accept);

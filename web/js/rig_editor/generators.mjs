@@ -2,6 +2,7 @@
 
 import { PALETTE, orbitC2w, orbitOf } from "../../lib/rig.mjs";
 import { tidy } from "./camera.mjs";
+import { trajectories } from "./trajectories.mjs";
 
 const GOLDEN_ANGLE = Math.PI * (3 - Math.sqrt(5));
 const RADIANS = Math.PI / 180;
@@ -83,6 +84,7 @@ export const GENERATORS = {
       ];
     },
   },
+  trajectories,
 };
 
 /** Numbers that make no rig; the message is the key of a text. */
@@ -109,6 +111,9 @@ export const PRESETS = [
   ["presetEl45", [level("level", 0, 3), ["high", 0, 45, 3]]],
   ["presetClose", [level("close", 0, 1.5), level("wide", 0, 4)]],
   ["presetBoth", [level("front", 0, 3), ["high side", 60, 30, 3]]],
+  // of two people who face each other across azimuth 0: all cameras stay on one side of the line between them
+  ["presetInterview", [level("wide", 0, 4), level("A", 25, 2), level("B", -25, 2)]],
+  ["presetShoulder", [level("master", 0, 4), ["over A", 65, 8, 2.4], ["over B", -65, 8, 2.4]]],
 ];
 
 /** @returns {NamedPose[]} of a preset */

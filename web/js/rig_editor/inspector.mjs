@@ -1,13 +1,15 @@
 // The numbers of the chosen camera.
 
-import { SHORTEST_M, poseAt, withPose } from "./camera.mjs";
+import { SHORTEST_M, poseAt } from "./camera.mjs";
 import { h } from "../shared/dom.mjs";
-import { numberField, textField } from "./fields.mjs";
+import { numberField, numberOf, textField } from "./fields.mjs";
 
 /** @param {import("./editor.mjs").Editor} editor */
 export function createInspector(editor) {
   const { store, t } = editor;
-  const gesture = { begin: () => store.begin(), end: () => store.end() };
+  const refuse = (text, least, most) =>
+    editor.say(t(Number.isNaN(numberOf(text)) ? "noNumber" : "outOfReach", { text, least, most }), 6000);
+  const gesture = { begin: () => store.begin(), end: () => store.end(), refuse };
   const pose = (key, label, unit, limits, axis) =>
     numberField({
       ...{ label, name: axis === undefined ? key : `target${axis}`, unit, ...limits, ...gesture },
@@ -17,7 +19,7 @@ export function createInspector(editor) {
         const change =
           axis === undefined ? { [key]: value } : { target: now.target.map((old, at) => (at === axis ? value : old)) };
         const kind = how === "stepped" ? `field ${key} ${axis}` : "";
-        store.change(store.selected, withPose(store.camera, store.frame, change), { kind });
+        store.pose(change, { kind });
       },
     });
   const degrees = { least: -100000, most: 100000 };

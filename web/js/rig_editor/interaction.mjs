@@ -2,7 +2,7 @@
 
 import * as THREE from "../../vendor/three/three.mjs";
 import { OrbitControls } from "../../vendor/three/three.mjs";
-import { c2wAt, poseAt, tidy, unwrap, withPose } from "./camera.mjs";
+import { c2wAt, poseAt, tidy, unwrap } from "./camera.mjs";
 import { toRig, toThree } from "./scene.mjs";
 
 const REACH = { mouse: 18, pen: 20, touch: 30 }; // pixels within which something is hit
@@ -82,7 +82,7 @@ export class Interaction {
     };
   }
 
-  /** @returns {{what: "camera" | "handle", index: number} | null} */
+  /** @returns {{what: "camera" | "handle" | "target", index: number} | null} */
   #hit(event) {
     const { x, y } = this.#at(event);
     const { doc, frame, selected } = this.store;
@@ -100,6 +100,9 @@ export class Interaction {
       if (distance < least) [best, least] = [{ what: "camera", index }, distance];
     });
     if (near(this.view.axisPoint()) < Math.min(least, reach * 0.7)) best = { what: "handle", index: selected };
+    // Elsewhere a press on the figure turns the view, so that what is looked at asks for a key.
+    const { target } = poseAt(this.store.camera, frame);
+    if (event.altKey && near(target) < least) best = { what: "target", index: selected };
     return best;
   }
 
@@ -117,6 +120,11 @@ export class Interaction {
     }
     const hit = this.#hit(event);
     if (!hit) return;
+    if (event.ctrlKey && event.shiftKey && hit.what === "camera") {
+      event.stopImmediatePropagation();
+      this.store.toggle(hit.index);
+      return;
+    }
     this.store.select(hit.index);
     this.#begin(event, { ...hit, x, y });
   }
@@ -156,13 +164,12 @@ export class Interaction {
     const { x, y } = this.#at(event);
     if (!drag.moved && Math.hypot(x - drag.x, y - drag.y) < 3) return;
     drag.moved = true;
-    const change = drag.along
+    const change = drag.what === "target" ? this.#aimed(x, y) : drag.along
       ? this.#alongAxis(x, y)
       : drag.what === "look"
         ? this.#around(x, y, event)
         : this.#onSphere(x, y);
-    const camera = this.store.doc.cameras[drag.index];
-    this.store.change(drag.index, withPose(camera, this.store.frame, this.#rounded(change, event)));
+    this.store.pose(drag.what === "target" ? change : this.#rounded(change, event));
   }
 
   /** Where the pointer's ray meets the sphere about the target. */
@@ -218,6 +225,22 @@ export class Interaction {
     return { distance: drag.pose.distance + (place(x, y) - drag.from) / share };
   }
 
+  /** Look at the point under the pointer, as far away as the target was: the camera stays where it is. */
+  #aimed(x, y) {
+    const { drag } = this;
+    const ray = this.view.ray(x, y);
+    const towards = this.view.eyeOfMode.getWorldDirection(new THREE.Vector3());
+    const away = toThree(drag.pose.target).sub(ray.origin).dot(towards) / ray.direction.dot(towards);
+    const target = toRig(ray.origin.clone().addScaledVector(ray.direction, away)).map((value) => tidy(value, 2));
+    const c2w = c2wAt(this.store.doc.cameras[drag.index], this.store.frame);
+    const [dx, dy, dz] = [0, 1, 2].map((axis) => c2w[4 * axis + 3] - target[axis]);
+    const distance = Math.hypot(dx, dy, dz);
+    if (distance < 0.1) return {};
+    const elevation = tidy((Math.asin(-dy / distance) * 180) / Math.PI, 6);
+    const azimuth = tidy(unwrap((Math.atan2(dx, -dz) * 180) / Math.PI, drag.pose.azimuth), 6);
+    return { target, distance: tidy(distance, 6), azimuth, elevation };
+  }
+
   /** In camera-view mode: walk around what is seen. */
   #around(x, y) {
     const { drag } = this;
@@ -270,9 +293,7 @@ export class Interaction {
     event.stopPropagation();
     const pose = poseAt(this.store.camera, this.store.frame);
     const distance = tidy(pose.distance * (event.deltaY > 0 ? 1.05 : 1 / 1.05), 2);
-    this.store.change(this.store.selected, withPose(this.store.camera, this.store.frame, { distance }), {
-      kind: "wheel",
-    });
+    this.store.pose({ distance }, { kind: "wheel" });
   }
 
   #look(event) {

@@ -1,6 +1,6 @@
 // The keyboard. What the editor understands stays in it; what it does not is the host's, single letters excepted.
 
-import { SHORTEST_M, poseAt, tidy, withPose } from "./camera.mjs";
+import { SHORTEST_M, poseAt, tidy } from "./camera.mjs";
 import { SNAP } from "./interaction.mjs";
 
 const STEPS = { azimuth: 1, elevation: 1, roll: 1, distance: 0.1 };
@@ -77,6 +77,6 @@ function nudge(editor, key, direction, event) {
   const step = (snap ? SNAP_STEPS : STEPS)[key] * (large ? 10 : 1);
   const value = snap ? (Math.round(now / step) + direction) * step : now + direction * step;
   const change = { [key]: tidy(key === "distance" ? Math.max(SHORTEST_M, value) : value, 6) };
-  store.change(store.selected, withPose(store.camera, store.frame, change), { kind: `nudge ${key}` });
+  store.pose(change, { kind: `nudge ${key}` });
   editor.live.textContent = editor.describe(store.selected);
 }

@@ -12,6 +12,7 @@ export function createList(editor) {
     tabIndex: 0,
     "aria-label": t("cameras"),
     "aria-orientation": "horizontal",
+    "aria-multiselectable": "true",
   });
   ownHistory(list);
   const id = `syncam-cameras-${Math.random().toString(36).slice(2, 8)}`;
@@ -58,6 +59,7 @@ export function createList(editor) {
       h("b", { class: "sc-number", "aria-hidden": "true", text: String(index + 1) }),
       h("span", { class: "sc-badge", "aria-hidden": "true" }),
       h("div", { class: "sc-card-name", "aria-hidden": "true" }, h("i", { class: "sc-dot" }), h("span")),
+      h("canvas", { class: "sc-taken", width: 208, height: 120, hidden: true, "aria-hidden": "true" }),
     );
     element.addEventListener("dblclick", () => editor.setMode("look"));
     reorder(element, index);
@@ -69,6 +71,10 @@ export function createList(editor) {
     let drag = null;
     element.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
+      if (event.ctrlKey || event.metaKey || event.shiftKey) {
+        store.toggle(index);
+        return;
+      }
       store.select(index);
       if (event.pointerType !== "touch") drag = { x: event.clientX, id: event.pointerId };
     });
@@ -101,14 +107,21 @@ export function createList(editor) {
     }
   };
 
+  let later = 0;
   const update = (what) => {
+    clearTimeout(later);
+    if (what?.size === 1 && what.has("frame")) {
+      later = setTimeout(update, 200); // while time runs, only the pictures change
+      return;
+    }
     const { cameras } = store.doc;
     while (cards.length > cameras.length) cards.pop().remove();
     while (cards.length < cameras.length) cards.push(list.appendChild(card(cards.length)));
     cameras.forEach((camera, index) => {
       const element = cards[index];
       const verdict = editor.verdictOf(index);
-      element.setAttribute("aria-selected", String(index === store.selected));
+      element.setAttribute("aria-selected", String(index === store.selected || store.others.has(index)));
+      element.classList.toggle("sc-off", editor.leftOut.includes(camera.name));
       element.setAttribute("aria-label", editor.describe(index));
       element.title = camera.name;
       element.style.setProperty("--color", camera.color);
@@ -151,5 +164,18 @@ export function createList(editor) {
     return left + element.offsetWidth > -40 && left < list.clientWidth + 40 ? element.firstChild : null;
   };
 
-  return { element, list, update, canvasOf };
+  /** Lay a picture over what the card shows, until `forgetTaken`. @param {HTMLVideoElement} video */
+  const showTaken = (index, video) => {
+    const over = cards[index]?.querySelector(".sc-taken");
+    if (!over) return;
+    const scale = Math.min(over.width / video.videoWidth, over.height / video.videoHeight);
+    const [width, height] = [video.videoWidth * scale, video.videoHeight * scale];
+    const context = over.getContext("2d");
+    context.fillRect(0, 0, over.width, over.height);
+    context.drawImage(video, (over.width - width) / 2, (over.height - height) / 2, width, height);
+    over.hidden = false;
+  };
+  const forgetTaken = () => cards.forEach((card) => (card.querySelector(".sc-taken").hidden = true));
+
+  return { element, list, update, canvasOf, showTaken, forgetTaken };
 }

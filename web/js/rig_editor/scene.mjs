@@ -1,7 +1,7 @@
 // The 3D scene: the filmed world, and over it what the editor draws about the cameras.
 
 import * as THREE from "../../vendor/three/three.mjs";
-import { PICTURE_ASPECT, c2wAt, fieldOfView, isMoving, poseAt, trackOf } from "./camera.mjs";
+import { c2wAt, fieldOfView, isMoving, poseAt, trackOf } from "./camera.mjs";
 import { DRAWN, FILMED, FLOOR_Y, disposeAll, figure, floor, grid, lines, onLayer } from "./world.mjs";
 
 export const TRAINED_AZIMUTH = 30; // degrees from the reference view that pairs in training differed by at most
@@ -69,16 +69,17 @@ export class RigScene {
    * Show the cameras of a document at a frame.
    *
    * @param {{cameras: object[]}} doc
-   * @param {{frame: number, selected: number, size: number, anchor: number[]}} state size of a drawn camera in metres,
-   *   and where the figure stands
+   * @param {{frame: number, selected: number, size: number, anchor: number[], aspect: number}} state size of a drawn
+   *   camera in metres, where the figure stands, and the shape of the pictures
    */
-  update(doc, { frame, selected, size, anchor }) {
+  update(doc, { frame, selected, size, anchor, aspect }) {
     this.stage.position.set(...anchor);
     this.floorY = anchor[1] + FLOOR_Y;
     while (this.items.length > doc.cameras.length) this.#remove(this.items.pop());
+    this.chosenTarget = poseAt(doc.cameras[selected], frame).target.join();
     doc.cameras.forEach((camera, index) => {
       this.items[index] ??= this.#create();
-      this.#place(this.items[index], camera, { frame, chosen: index === selected, size });
+      this.#place(this.items[index], camera, { frame, chosen: index === selected, size, aspect });
     });
     this.#showRange(doc.cameras[0], frame);
   }
@@ -122,21 +123,22 @@ export class RigScene {
     }
   }
 
-  #place(item, camera, { frame, chosen, size }) {
+  #place(item, camera, { frame, chosen, size, aspect }) {
     const c2w = c2wAt(camera, frame);
     const pose = poseAt(camera, frame);
     const color = new THREE.Color(camera.color);
     const centre = [c2w[3], c2w[7], c2w[11]];
-    const lens = `${camera.lens.focal_mm}/${camera.lens.sensor_width_mm}/${size}`;
+    const lens = `${camera.lens.focal_mm}/${camera.lens.sensor_width_mm}/${size}/${aspect}`;
     if (item.lens !== lens) {
       item.lens = lens;
-      frustum(item, camera.lens, size);
+      frustum(item, camera.lens, size, aspect);
     }
     item.body.matrix.set(...c2w);
     item.pane.matrix.set(...c2w).multiply(item.paneShape);
     set(item.axis.geometry, [...centre, ...pose.target]);
     set(item.drop.geometry, [...centre, centre[0], this.floorY, centre[2]]);
     item.target.position.set(...pose.target);
+    item.target.visible = chosen || this.chosenTarget !== pose.target.join(); // one cross for all who look at it
     if (item.camera !== camera) {
       item.camera = camera;
       this.#path(item.path, camera);
@@ -214,11 +216,11 @@ export class RigScene {
   }
 }
 
-function frustum(item, lens, size) {
-  const { across } = fieldOfView(lens);
+function frustum(item, lens, size, aspect) {
+  const { across } = fieldOfView(lens, aspect);
   const depth = size;
   const x = Math.min(Math.tan((across * Math.PI) / 360) * depth, size * 1.6);
-  const y = x / PICTURE_ASPECT;
+  const y = x / aspect;
   const corners = [
     [-x, -y],
     [x, -y],

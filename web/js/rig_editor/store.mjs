@@ -1,5 +1,7 @@
 // What is being edited: the document, which camera is chosen, the frame, and the way back.
 
+import { movedTogether } from "./camera.mjs";
+
 const MOST_STEPS = 200;
 
 /**
@@ -17,6 +19,8 @@ export class Store {
   constructor(doc) {
     this.doc = doc;
     this.selected = 0;
+    this.others = new Set(); // chosen with it: they move together
+    this.count = doc.cameras.length;
     this.frame = 0;
   }
 
@@ -63,6 +67,8 @@ export class Store {
 
   #show(doc, select = this.selected) {
     this.doc = doc;
+    if (select !== this.selected || doc.cameras.length !== this.count) this.others = new Set();
+    this.count = doc.cameras.length;
     this.selected = Math.min(Math.max(select, 0), doc.cameras.length - 1);
     this.emit("doc", "selected");
   }
@@ -118,10 +124,27 @@ export class Store {
 
   select(index) {
     const wanted = Math.min(Math.max(index, 0), this.doc.cameras.length - 1);
-    if (wanted === this.selected) return;
+    if (wanted === this.selected && !this.others.size) return;
+    if (!this.others.has(wanted)) this.others = new Set();
+    else this.others = new Set([...this.others, this.selected].filter((other) => other !== wanted));
     this.selected = wanted;
     this.#lastKind = "";
     this.emit("selected");
+  }
+
+  /** Choose another camera beside the chosen one, or no longer. */
+  toggle(index) {
+    if (index === this.selected) return;
+    const others = new Set(this.others);
+    if (!others.delete(index)) others.add(index);
+    this.others = others;
+    this.emit("selected");
+  }
+
+  /** Give the chosen camera another pose, and those that are chosen with it the same change. */
+  pose(change, options) {
+    const cameras = movedTogether(this.doc.cameras, this.selected, this.others, this.frame, change);
+    this.commit({ ...this.doc, cameras }, options);
   }
 
   seek(frame) {

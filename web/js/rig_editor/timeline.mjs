@@ -227,7 +227,8 @@ export function createTimeline(editor) {
     frames.show(lengthOf(store.doc));
     const moving = isMoving(camera);
     // the baked list of a file has a keyframe everywhere: a line says it better than a thousand diamonds
-    const shown = moving && camera.keyframes.length <= 64 ? camera.keyframes : [];
+    const keyed = moving || Boolean(camera.isKeyed);
+    const shown = keyed && camera.keyframes.length <= 64 ? camera.keyframes : [];
     while (keys.length > shown.length) keys.pop().remove();
     while (keys.length < shown.length) keys.push(rail.appendChild(diamond()));
     shown.forEach((key, index) => {
@@ -239,8 +240,8 @@ export function createTimeline(editor) {
       button.setAttribute("aria-label", t("keyframe", { frame: key.frame }));
     });
     const here = keyAt(camera, store.frame) >= 0;
-    addKey.disabled = here;
-    deleteKey.disabled = !moving || !here;
+    addKey.disabled = here && keyed;
+    deleteKey.disabled = !keyed || !here;
     ease.input.disabled = interpolation.input.disabled = !moving;
     ease.show(moving ? (camera.keyframes[segment()].ease ?? "none") : "none");
     interpolation.show(camera.interpolation ?? "smooth");

@@ -7,10 +7,11 @@ import { chooseFile, copyJson, saveFile } from "./exchange.mjs";
 import { choiceField, numberField } from "./fields.mjs";
 import { GENERATORS, GeneratorError, PRESETS, presetPoses } from "./generators.mjs";
 import { menu } from "./menu.mjs";
+import { SHOTS } from "./shots.mjs";
 import { MODES } from "./view.mjs";
 
 const MODE_LABELS = { free: "viewFree", top: "viewTop", side: "viewSide", front: "viewFront", look: "viewLook" };
-const WHOLE = ["count", "columns", "rows"];
+const WHOLE = ["count", "columns", "rows", "length"];
 
 /** @param {import("./editor.mjs").Editor} editor */
 export function createToolbar(editor) {
@@ -69,7 +70,7 @@ function addMenu(editor, opener) {
   return menu(
     t("add"),
     [
-      [t("addCamera"), () => editor.addCamera(), full],
+      [`${t("addCamera")} (N)`, () => editor.addCamera(), full],
       [t("duplicate"), () => editor.duplicate(), full],
       [t("mirrorCopy"), () => editor.mirror(true), full],
       ...(bridges.length
@@ -103,7 +104,10 @@ function fileMenu(editor, opener) {
       [t("pasteJson"), () => popover.open(pasteForm(editor), opener)],
       [t("openFile"), () => chooseFile(editor)],
       [t("saveFile"), () => saveFile(editor)],
+      t("shotSizes"),
+      ...Object.keys(SHOTS).map((size) => [t(size), () => editor.frameAs(size)]),
       t("cameras"),
+      [t(editor.isLeftOut ? "takeIn" : "leaveOut"), () => editor.toggleLeftOut(), !editor.canLeaveOut],
       [t("mirror"), () => editor.mirror(false)],
       [t("makeReference"), () => editor.move(-editor.store.selected), editor.store.selected === 0],
       ...(best > 0
@@ -155,7 +159,7 @@ function generatorForm(editor, rule) {
       return;
     }
     // Numbers that are possible one by one may not be so together; what is wrong then says the reader of rigs.
-    if (poses.some(({ elevation, distance, c2w }) => !c2w && !(Math.abs(elevation) <= 90 && distance > 0))) {
+    if (poses.some(({ elevation, distance, c2w, keyframes }) => !c2w && !keyframes && !(Math.abs(elevation) <= 90 && distance > 0))) {
       const cameras = camerasOf([], poses, store.camera.lens);
       problem.textContent = (await editor.judge(writeRig({ frames: null, cameras, metadata: null }))).error ?? "";
       problem.hidden = !problem.textContent;
@@ -220,8 +224,9 @@ function pasteForm(editor) {
  */
 export function camerasOf(others, poses, lens) {
   const cameras = [...others];
-  for (const { name = "", color, ...pose } of poses.slice(0, MAX_VIEWS - others.length)) {
+  for (const { name = "", color, keyframes, interpolation, ...pose } of poses.slice(0, MAX_VIEWS - others.length)) {
     const camera = newCamera(cameras, pose, name, lens);
+    if (keyframes) Object.assign(camera, { keyframes, interpolation });
     if (!others.length) camera.color = color ?? PALETTE[cameras.length % PALETTE.length];
     camera.name = freeName(cameras, name);
     cameras.push(camera);

@@ -9,6 +9,7 @@ import { DRAWN, FILMED } from "./world.mjs";
 
 export const MODES = ["free", "top", "side", "front", "look"];
 const MOST_PIXELS_PER_PIXEL = 2;
+const SPECK = 8; // times as far away as would do
 const DIRECTIONS = { top: [0, 1, 0], side: [1, 0, 0], front: [0, 0, 1] };
 
 export class View {
@@ -24,6 +25,7 @@ export class View {
     this.verdictOf = verdictOf;
     this.mode = "free";
     this.anchor = anchor;
+    this.aspect = PICTURE_ASPECT; // of the pictures that the cameras take
     this.canvas = h("canvas", { class: "sc-canvas", "aria-hidden": "true" });
     this.overlay = h("div", { class: "sc-overlay", "aria-hidden": "true" });
     this.handle = h("div", { class: "sc-handle" });
@@ -71,7 +73,8 @@ export class View {
     const distances = this.store.doc.cameras.map((camera) => poseAt(camera, this.store.frame).distance);
     distances.sort((a, b) => a - b);
     const crowd = this.store.doc.cameras.length > 16 ? 0.6 : 1;
-    return Math.min(Math.max(distances[distances.length >> 1] * 0.13, 0.03), 20) * crowd;
+    const size = Math.min(Math.max(distances[distances.length >> 1] * 0.13, 0.03), 20) * crowd;
+    return Number(size.toPrecision(2)); // a hair of a difference is no reason to shape all cameras anew
   }
 
   setMode(mode) {
@@ -80,8 +83,8 @@ export class View {
     this.draw();
   }
 
-  /** Bring all cameras and what they look at into the picture. */
-  fit() {
+  /** All that there is to see, its middle, and how far it reaches from there. */
+  #extent() {
     const points = [-0.7, 0.7].map((y) => toThree(this.anchor).add(new THREE.Vector3(0, y, 0)));
     for (const camera of this.store.doc.cameras) {
       const c2w = c2wAt(camera, this.store.frame);
@@ -92,7 +95,12 @@ export class View {
       }
     }
     const middle = points.reduce((sum, point) => sum.add(point), new THREE.Vector3()).divideScalar(points.length);
-    const reach = Math.max(...points.map((point) => point.distanceTo(middle)), 0.5);
+    return { points, middle, reach: Math.max(...points.map((point) => point.distanceTo(middle)), 0.5) };
+  }
+
+  /** Bring all cameras and what they look at into the picture. */
+  fit() {
+    const { points, middle, reach } = this.#extent();
     this.centre = middle;
     this.reach = reach;
     if (this.mode === "free" || this.mode === "look") {
@@ -122,7 +130,15 @@ export class View {
     eye.updateMatrixWorld();
     const { x, y, behind } = this.project([c2w[3], c2w[7], c2w[11]]);
     const air = 10;
-    if (this.mode !== "look" && (behind || x < air || y < air || x > width - air || y > height - air)) this.fit();
+    const isOut = behind || x < air || y < air || x > width - air || y > height - air;
+    if (this.mode !== "look" && (isOut || this.#isLost())) this.fit();
+  }
+
+  /** Whether the rig is a speck: it has shrunk since the view was fitted to it. */
+  #isLost() {
+    const { points, middle, reach } = this.#extent();
+    if (this.mode !== "free") return this.span / this.flat.zoom > SPECK * reach;
+    return this.free.position.distanceTo(middle) > SPECK * this.#farEnough(points, middle);
   }
 
   /** How far from the middle the free camera sees all points, and some air around them. */
@@ -162,7 +178,7 @@ export class View {
       Object.assign(this, { width, height });
     }
     const { doc, frame, selected } = this.store;
-    this.world.update(doc, { frame, selected, size: this.gizmo, anchor: this.anchor });
+    this.world.update(doc, { frame, selected, size: this.gizmo, anchor: this.anchor, aspect: this.aspect });
     this.thumbnails.draw();
     this.#aim();
     this.#drawMain();
@@ -183,8 +199,8 @@ export class View {
     this.flat.updateProjectionMatrix();
     this.flat.updateMatrixWorld();
     const camera = this.store.camera;
-    this.eye.aspect = PICTURE_ASPECT;
-    this.eye.fov = fieldOfView(camera.lens).down;
+    this.eye.aspect = this.aspect;
+    this.eye.fov = fieldOfView(camera.lens, this.aspect).down;
     placeCamera(this.eye, c2wAt(camera, this.store.frame));
     this.eye.updateProjectionMatrix();
     placeCamera(this.eye, c2wAt(camera, this.store.frame));
@@ -193,12 +209,12 @@ export class View {
   /** @returns {{left: number, top: number, width: number, height: number}} the picture's place in camera-view mode */
   get gateBox() {
     const { width, height } = this.size;
-    const wide = Math.min(width - 16, (height - 16) * PICTURE_ASPECT);
+    const wide = Math.min(width - 16, (height - 16) * this.aspect);
     return {
       left: (width - wide) / 2,
-      top: (height - wide / PICTURE_ASPECT) / 2,
+      top: (height - wide / this.aspect) / 2,
       width: wide,
-      height: wide / PICTURE_ASPECT,
+      height: wide / this.aspect,
     };
   }
 
@@ -257,11 +273,15 @@ export class View {
       label.hidden = looking || behind;
       if (label.hidden) return;
       label.style.transform = `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`;
-      label.style.setProperty("--color", camera.color);
-      label.dataset.verdict = this.verdictOf(index);
-      label.classList.toggle("sc-chosen", chosen);
-      label.firstChild.textContent = String(index + 1);
-      label.lastChild.textContent = crowded && !chosen ? "" : camera.name;
+      const look = `${camera.color} ${this.verdictOf(index)}`;
+      if (label.look !== look) {
+        label.look = look;
+        label.style.setProperty("--color", camera.color);
+        label.dataset.verdict = this.verdictOf(index);
+      }
+      label.classList.toggle("sc-chosen", chosen || this.store.others.has(index));
+      write(label.firstChild, String(index + 1));
+      write(label.lastChild, crowded && !chosen ? "" : camera.name);
     });
     const middle = this.axisPoint();
     const { x, y, behind } = this.project(middle);
@@ -297,4 +317,9 @@ export class View {
     this.canvas.remove();
     this.overlay.remove();
   }
+}
+
+/** Set a text where it is another one: setting the same again would cost a layout. */
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
 }

@@ -52,12 +52,51 @@ export function addStyleSheet(url) {
 /** Let the host's history and drafts see a change that did not come from its own widgets. */
 export const noteChange = () => app.extensionManager?.workflow?.activeWorkflow?.changeTracker?.captureCanvasState?.();
 
+// -- files --------------------------------------------------------------------------------------------------------
+
+/** Upload a file into the input folder, or into a folder below it. @returns {Promise<string>} the name it has there */
+export async function upload(file, subfolder = "") {
+  const form = new FormData();
+  form.append("image", file, file.name); // the host's route takes any file under this name
+  form.append("subfolder", subfolder);
+  const answer = await api.fetchApi("/upload/image", { method: "POST", body: form });
+  if (!answer.ok) throw new Error(`${answer.status} ${answer.statusText}`.trim());
+  const { name, subfolder: below } = await answer.json();
+  return below ? `${below}/${name}` : name;
+}
+
+/** Have new files offered by the nodes that choose among files. */
+export const offerNewFiles = () => (app.reloadNodeDefs ?? app.refreshComboInNodes).call(app);
+
+// -- where a node is --------------------------------------------------------------------------------------------------
+
+/** The node of an execution id; ids of nodes in subgraphs are "5:3". */
+export function nodeOf(id) {
+  let graph = app.rootGraph ?? app.graph;
+  const path = String(id).split(":");
+  for (const part of path.slice(0, -1)) graph = graph?.getNodeById(part)?.subgraph;
+  return graph?.getNodeById(path.at(-1)) ?? null;
+}
+
+/** The node of the outermost graph that holds the one with an execution id, or is it. */
+export const outermostOf = (id) => (app.rootGraph ?? app.graph).getNodeById(String(id).split(":")[0]) ?? null;
+
+/** The rig editor that a node's rig comes from, through whatever stands between. */
+export function editorBefore(node, steps = 20) {
+  const input = (node.inputs ?? []).find(({ type, link }) => type === "SYNCAM_RIG" && link != null);
+  const link = input && node.graph?.getLink?.(input.link);
+  const origin = link && node.graph.getNodeById(link.origin_id);
+  if (!origin || steps === 0) return null;
+  if (origin.comfyClass === "SynCamRigEditor") return origin.widgets?.find((widget) => widget.editor)?.editor ?? null;
+  return editorBefore(origin, steps - 1);
+}
+
 // -- the life of a node ----------------------------------------------------------------------------------------------
 
 const living = new Set(); // our nodes that were put into a graph and were not told that they left it
 
 /**
- * Let something happen when a node leaves its graph, and when it is put back.
+ * Let something happen when a node leaves its graph, and when it is put into one, for the first time or again.
  *
  * The host calls `onRemoved`, but up to frontend 1.53 not for nodes inside subgraphs when another workflow is opened.
  * What is left of those is looked for after every such change, and their `onRemoved` is called here, so that the host's
@@ -65,19 +104,19 @@ const living = new Set(); // our nodes that were put into a graph and were not t
  *
  * @param {object} node that has just been created
  * @param {() => void} leaves
- * @param {() => void} [returns]
+ * @param {() => void} [comes]
  */
-export function whenGone(node, leaves, returns) {
-  let gone = false;
+export function whenGone(node, leaves, comes) {
+  let there = false;
   after(node, "onAdded", () => {
     living.add(node);
-    if (gone) returns?.();
-    gone = false;
+    if (!there) comes?.();
+    there = true;
   });
   after(node, "onRemoved", () => {
     living.delete(node);
-    if (!gone) leaves();
-    gone = true;
+    if (there) leaves();
+    there = false;
   });
 }
 
@@ -104,10 +143,11 @@ app.registerExtension({
  * @param {object} node that has just been created
  * @param {object} widget whose element the part fills
  * @param {string} name
- * @param {() => Promise<{dispose: () => void}>} make called again when the node comes back
+ * @param {() => Promise<{dispose: () => void}>} make called when the node comes; one that the host makes to copy from it
+ *   never does
  */
 export function livesWith(node, widget, name, make) {
-  let there = true;
+  let there = false;
   widget[name] = null;
   const open = async () => {
     try {
@@ -119,7 +159,6 @@ export function livesWith(node, widget, name, make) {
       console.error(`SynCam ${name}`, error);
     }
   };
-  open();
   whenGone(
     node,
     () => {

@@ -2,6 +2,10 @@
 
 import { app } from "../../../../scripts/app.js";
 
+const LEAST_WIDTH_PX = 300;
+const CHARACTER_PX = 7;
+const LINE_PX = 20;
+
 export function textOn(node, name) {
   return node.widgets?.find((widget) => widget.name === name);
 }
@@ -18,4 +22,23 @@ export function addText(node, name, label, role) {
     if (role) widget.element.setAttribute("role", role);
   }
   return widget;
+}
+
+/** Shows words on a node, which grows for them as far as it has no room, or takes them away where there are none. */
+export function showWords(node, name, label, words, role = "status") {
+  const there = textOn(node, name);
+  const [width, height] = node.size;
+  if (words) {
+    const least = node.computeSize()[1];
+    const widget = there ?? addText(node, name, label, role);
+    widget.value = words;
+    if (there) return;
+    widget.heightBefore = height;
+    const wide = Math.max(width, LEAST_WIDTH_PX);
+    const lines = words.split("\n").reduce((sum, line) => sum + Math.ceil((line.length * CHARACTER_PX) / wide), 1);
+    node.setSize([wide, Math.max(height, least + lines * LINE_PX)]);
+  } else if (there) {
+    node.removeWidget(there);
+    node.setSize([width, Math.min(height, there.heightBefore)]);
+  }
 }

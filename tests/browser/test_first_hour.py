@@ -1,0 +1,236 @@
+"""What a newcomer sees: templates in order and readable, sentences on the nodes, examples and uploads, colours."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from docs_scripts import template
+from frontend import RENDERERS, in_app, picture, renderer
+
+PACK = Path(__file__).resolve().parents[2]
+WORKFLOWS = sorted((PACK / "example_workflows").glob("*.json"))
+LEAST_SCALE = 8 / 14  # below it classic nodes draw no text: its 14 pixels would be less than 8
+RUN = """
+    const { api } = window.comfyAPI.api;
+    const over = new Promise((resolve) => {
+        for (const end of ['execution_success', 'execution_error'])
+            api.addEventListener(end, ({ detail }) => resolve([end, detail.exception_message ?? '']), { once: true });
+    });
+    await app.queuePrompt(0, 1);
+    return await over;
+"""
+# The rectangles of nodes as they are drawn: [name, left, top, width, height], titles included.
+BOXES = """
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    return app.graph._nodes.map((node) => {
+        const element = document.querySelector(`[data-node-id="${node.id}"]`);
+        const size = element ? [element.offsetWidth, element.offsetHeight] : [node.size[0], node.size[1] + 30];
+        return [`${node.id} ${node.type}`, node.pos[0], node.pos[1] - 30, ...size];
+    });
+"""
+
+
+def overlapping(boxes: list) -> list[tuple[str, str]]:
+    return [
+        (a[0], b[0])
+        for i, a in enumerate(boxes)
+        for b in boxes[i + 1 :]
+        if min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1]) > 1 and min(a[2] + a[4], b[2] + b[4]) - max(a[2], b[2]) > 1
+    ]
+
+
+@pytest.fixture(params=RENDERERS["argvalues"], ids=RENDERERS["ids"])
+def page(request, open_page):
+    return open_page(request.param, size=(1600, 900))
+
+
+def opened(page, path: Path) -> None:
+    """As the template browser opens it."""
+    workflow = json.loads(path.read_text(encoding="utf-8"))
+    in_app(page, "await app.loadGraphData(argument, true, true, null, { openSource: 'template' })", workflow)
+
+
+def words_on(page, kind: str, name: str) -> str | None:
+    return in_app(
+        page,
+        "const node = app.graph._nodes.find(n => n.type == argument[0]);"
+        "return node.widgets.find(w => w.name == argument[1])?.value ?? null",
+        [kind, name],
+    )
+
+
+def test_every_template_is_readable_when_it_is_opened_with_no_node_on_another_and_none_red(
+    page, request, tmp_path_factory
+):
+    for path in WORKFLOWS:
+        opened(page, path)
+        boxes = in_app(page, BOXES)
+        assert overlapping(boxes) == [], path.stem
+        scale, groups, red = in_app(
+            page,
+            "return [app.canvas.ds.scale, app.graph._groups.length,"
+            " app.graph._nodes.filter(n => n.has_errors && !n.properties?.models).map(n => n.type)]",
+        )
+        assert scale >= LEAST_SCALE, path.stem
+        assert groups >= 2, path.stem
+        assert red == [], path.stem
+        picture(page, tmp_path_factory, f"template_{path.stem[:2]}_{renderer(request)}")
+    assert page.ours == []
+
+
+def test_the_demo_overlaps_nothing_after_its_run_scolds_nobody_and_shows_its_preview_while_it_works(page):
+    opened(page, template("syncam_demo"))
+    in_app(
+        page,
+        "const { api } = window.comfyAPI.api; window.heard = 0;"
+        "api.addEventListener('syncam.live_preview', () => window.heard++);"
+        "app.graph._nodes.find(n => n.type == 'SynCamSampler').widgets.find(w => w.name == 'steps').value = 4",
+    )
+    assert in_app(page, RUN) == ["execution_success", ""]
+    page.wait_for_timeout(1500)
+    assert overlapping(in_app(page, BOXES)) == []
+    assert page.evaluate("window.heard") == 4, "without any setting of the host's"
+    assert words_on(page, "SynCamEncodeCameras", "warning") is None
+
+
+def test_the_templates_stand_in_the_order_of_their_numbers(page):
+    in_app(page, "await app.extensionManager.command.execute('Comfy.BrowseTemplates')")
+    page.get_by_text("ComfyUI-SynCam").first.click()
+    page.get_by_text("01 Demo - four cameras, no download", exact=True).wait_for()
+    shown = page.evaluate(
+        "[...document.querySelectorAll('img')].filter(i => i.naturalWidth == 640)"
+        ".map(i => decodeURIComponent(i.src).split('/').pop().slice(0, 2))"
+    )
+    assert len(shown) >= 8
+    assert shown == sorted(shown)
+    assert shown[:2] == ["01", "02"]
+
+
+def test_a_template_brings_the_file_that_it_reads(page, server):
+    name = "syncam_transforms.json"
+    (server.folder / "input" / name).unlink(missing_ok=True)
+    opened(page, template("rig_file"))
+    assert (server.folder / "input" / name).read_bytes() == (PACK / "example_workflows" / "input" / name).read_bytes()
+    assert in_app(page, "return app.graph._nodes.filter(n => n.has_errors).length") == 0
+    assert in_app(page, RUN) == ["execution_success", ""]
+
+
+def test_an_upload_button_brings_a_camera_file_and_several_become_a_folder(page, server, tmp_path):
+    in_app(page, "app.graph.clear(); app.graph.add(LiteGraph.createNode('SynCamLoadRig'))")
+    one = {"name": "my_cameras.json", "mimeType": "application/json"}
+    content = (PACK / "example_workflows" / "input" / "syncam_demo_cameras.json").read_bytes()
+    press = "app.graph._nodes[0].widgets.find(w => w.name == 'upload').callback()"
+    for files in (
+        [{**one, "buffer": content}],
+        [{"name": f"{n}.txt", "mimeType": "text/plain", "buffer": b"x"} for n in "ab"],
+    ):
+        with page.expect_file_chooser() as chooser:
+            in_app(page, press)
+        chooser.value.set_files(files)
+        page.wait_for_timeout(3000)
+        chosen = in_app(page, "return app.graph._nodes[0].widgets.find(w => w.name == 'file').value")
+        if len(files) == 1:
+            assert chosen == "my_cameras.json"
+            assert (server.folder / "input" / chosen).read_bytes() == content
+        else:
+            assert sorted(path.name for path in (server.folder / "input" / chosen).iterdir()) == ["a.txt", "b.txt"]
+
+
+def test_what_is_refused_when_queued_stands_on_the_node_and_goes_with_the_next_run(page, request, tmp_path_factory):
+    in_app(
+        page,
+        """
+        app.graph.clear();
+        const types = ['SynCamRigOrbit', 'SynCamRigMeter'];
+        const [rig, meter] = types.map((type, i) => {
+            const node = LiteGraph.createNode(type); node.pos = [100 + 500 * i, 150]; app.graph.add(node); return node; });
+        rig.connect(0, meter, 0);
+        app.canvas.ds.reset();
+        rig.widgets.find(w => w.name == 'elevations').value = '95';
+        await app.queuePrompt(0, 1);
+        """,
+    )
+    page.wait_for_timeout(500)
+    told = words_on(page, "SynCamRigOrbit", "problem")
+    assert told.startswith("'elevations' holds 95")
+    shown = "words => [...document.querySelectorAll('textarea')].some(b => b.value == words && b.clientHeight > 20)"
+    page.wait_for_function(shown, arg=told, timeout=20_000)
+    picture(page, tmp_path_factory, f"refused_{renderer(request)}")
+    in_app(page, "app.graph._nodes[0].widgets.find(w => w.name == 'elevations').value = '9'")
+    assert in_app(page, RUN)[0] == "execution_success"
+    assert words_on(page, "SynCamRigOrbit", "problem") is None
+    inputs = in_app(page, "return Object.keys((await app.graphToPrompt()).output[app.graph._nodes[0].id].inputs)")
+    assert sorted(inputs) == ["azimuths", "distances", "elevations"]
+
+
+def test_what_stops_a_run_stands_on_the_node_and_apply_forgotten_is_one_of_it(page, request, tmp_path_factory):
+    opened(page, template("syncam_demo"))
+    in_app(page, "app.graph._nodes.find(n => n.type == 'SynCamApply').mode = 4")  # bypassed
+    end, message = in_app(page, RUN)
+    assert end == "execution_error"
+    assert "4 unrelated scenes" in message
+    page.wait_for_timeout(500)
+    told = words_on(page, "SynCamSampler", "problem")
+    assert told.startswith("'model' does not come from SynCam Apply")
+    picture(page, tmp_path_factory, f"apply_forgotten_{renderer(request)}")
+
+
+def test_each_of_our_types_has_a_colour_that_outlives_a_change_of_the_palette(page):
+    colours = in_app(
+        page,
+        """
+        const types = ['RIG', 'CAMERAS', 'WEIGHTS', 'CONTROL', 'LAYOUT', 'FILES', 'EDIT', 'TRAJECTORIES'].map(t => `SYNCAM_${t}`);
+        await app.extensionManager.setting.set('Comfy.ColorPalette', 'light');
+        await new Promise(resolve => setTimeout(resolve, 800));
+        const style = getComputedStyle(document.documentElement);
+        const seen = types.map(t => [app.canvas.default_connection_color_byType[t],
+            style.getPropertyValue(`--color-datatype-${t}`).trim()]);
+        await app.extensionManager.setting.set('Comfy.ColorPalette', 'dark');
+        return seen;
+        """,
+    )
+    assert all(one == other for one, other in colours)
+    assert len({one for one, _ in colours}) == len(colours)
+
+
+def test_the_blueprint_is_one_node_from_a_prompt_to_the_views(page):
+    name = "SynCam text to views"
+    found = in_app(
+        page,
+        """
+        const { api } = window.comfyAPI.api;
+        const all = await (await api.fetchApi('/global_subgraphs')).json();
+        const [id] = Object.entries(all).find(([, one]) => one.name == argument);
+        const { data } = await (await api.fetchApi(`/global_subgraphs/${id}`)).json();
+        await app.loadGraphData(JSON.parse(data));
+        const [node] = app.graph._nodes;
+        return [node.inputs.map(i => i.name), node.outputs.map(o => o.name), Object.values((await app.graphToPrompt()).output)];
+        """,
+        name,
+    )
+    inputs, outputs, nodes = found
+    assert {"text", "azimuths", "length", "seed"} <= set(inputs)
+    assert outputs == ["views", "rig", "latent"]
+    kinds = {node["class_type"]: node["inputs"] for node in nodes}
+    assert {"UNETLoader", "SynCamLoadWeights", "SynCamApply", "SynCamSampler", "SynCamDecodeViews"} <= set(kinds)
+    assert kinds["SynCamEmptyLatent"]["width"] == 832
+    assert kinds["SynCamRigOrbit"]["azimuths"] == "0, 30"
+
+
+@pytest.mark.parametrize("nodes_2", RENDERERS["argvalues"], ids=RENDERERS["ids"])
+def test_from_an_empty_profile_to_the_four_videos_of_the_demo_are_three_clicks(open_page, server, nodes_2):
+    """The host opens its templates by itself where nobody has been before."""
+    page = open_page(nodes_2, size=(1600, 900), settings={"Comfy.TutorialCompleted": False})
+    before = set((server.folder / "output").rglob("*.mp4"))
+    page.get_by_text("ComfyUI-SynCam").first.click()
+    page.get_by_text(template("syncam_demo").stem, exact=True).first.click()
+    page.wait_for_function("window.comfyAPI.app.app.graph._nodes.some(n => n.type == 'SynCamSaveViews')")
+    page.get_by_text("Run", exact=True).first.click()
+    page.wait_for_function(
+        "Object.values(window.comfyAPI.app.app.nodeOutputs).some(o => o.images?.length == 5 && o.animated?.[0])",
+        timeout=240_000,
+    )
+    written = [path.stem for path in set((server.folder / "output").rglob("*.mp4")) - before]
+    assert len([name for name in written if not name.endswith("_grid")]) == 4

@@ -1,0 +1,85 @@
+"""The pose of one camera to another from correspondences, against the pose that made them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.transform import Rotation
+
+from syncam_core.metrics.relative_pose import relative_pose
+
+FOCAL = 840.4
+
+
+def correspondences(
+    angle_deg: float, count: int = 300, noise_px: float = 0.0, outliers: float = 0.0, flat: bool = False, seed: int = 1
+):
+    """Points before two cameras that look at one place, `angle_deg` apart: plane coordinates, rotation, translation."""
+    draw = np.random.default_rng(seed)
+    points = draw.uniform((-1, -0.6, -1), (1, 0.6, 1), (count, 3))
+    if flat:
+        points[:, 2] = 0.3 * points[:, 0]
+    rotation = Rotation.from_euler("yxz", (angle_deg, 0.2 * angle_deg, 3), degrees=True).as_matrix()
+    middle = np.array([0, 0, 4.0])
+    first = points + middle
+    second = points @ rotation.T + middle
+    translation = middle - rotation @ middle
+    planes = [p[:, :2] / p[:, 2:] + draw.normal(0, noise_px / FOCAL, (count, 2)) for p in (first, second)]
+    wrong = int(outliers * count)
+    planes[1][:wrong] = draw.uniform(-0.45, 0.45, (wrong, 2))
+    return *(torch.from_numpy(p) for p in planes), rotation, translation / np.linalg.norm(translation)
+
+
+def errors(found, rotation, translation):
+    angle = np.degrees(np.linalg.norm(Rotation.from_matrix(found.rotation.numpy() @ rotation.T).as_rotvec()))
+    return angle, np.linalg.norm(found.translation.numpy() - translation)
+
+
+@pytest.mark.parametrize("angle", [2, 15, 60, 120])
+def test_exact_correspondences_give_the_exact_pose(angle):
+    first, second, rotation, translation = correspondences(angle)
+    found = relative_pose(first, second, torch.ones(300), 1 / FOCAL)
+    rot, trans = errors(found, rotation, translation)
+    assert (rot < 1e-4, trans < 1e-5, bool(found.is_inlier.all())) == (True, True, True)
+
+
+@pytest.mark.parametrize("angle", [15, 60])
+def test_half_wrong_matches_and_a_pixel_of_noise_leave_a_small_error(angle):
+    first, second, rotation, translation = correspondences(angle, 400, 0.5, 0.5)
+    found = relative_pose(first, second, torch.ones(400), 1 / FOCAL)
+    rot, trans = errors(found, rotation, translation)
+    assert rot < 0.5
+    assert trans < 0.01
+    assert 170 <= found.is_inlier.sum() <= 206  # of 200 right ones; some wrong ones lie on their line by chance
+
+
+def test_the_two_solutions_of_a_plane_are_told_apart_by_the_few_points_off_it():
+    first, second, rotation, translation = correspondences(30, 300, 0.3, flat=True)
+    more = correspondences(30, 25, 0.3, seed=2)
+    together = [torch.cat(pair) for pair in zip((first, second), more[:2], strict=True)]
+    rot, trans = errors(relative_pose(*together, torch.ones(325), 1 / FOCAL), rotation, translation)
+    assert rot < 0.5
+    assert trans < 0.02
+
+
+def test_the_same_matches_give_the_same_pose_bit_for_bit():
+    first, second, *_ = correspondences(40, 200, 0.5, 0.4)
+    one, two = (relative_pose(first, second, torch.ones(200), 1 / FOCAL) for _ in range(2))
+    assert torch.equal(one.rotation, two.rotation)
+    assert torch.equal(one.translation, two.translation)
+
+
+def test_too_few_correspondences_and_repeated_ones_have_no_pose():
+    first, second, *_ = correspondences(15)
+    assert relative_pose(first[:7], second[:7], torch.ones(7), 1 / FOCAL) is None
+    same = torch.zeros(20, 2)
+    found = relative_pose(same, same, torch.ones(20), 1 / FOCAL)
+    assert found is None or torch.isfinite(found.rotation).all()
+
+
+def test_random_pairs_find_few_that_agree():
+    draw = torch.Generator().manual_seed(0)
+    first, second = (torch.rand(300, 2, generator=draw) - 0.5 for _ in range(2))
+    found = relative_pose(first, second, torch.ones(300), 1 / FOCAL)
+    assert found is None or found.is_inlier.sum() < 30

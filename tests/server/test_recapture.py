@@ -1,0 +1,77 @@
+"""Re-capture over HTTP: the example workflows from the shipped clip to their files, on the toy weights."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import av
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "example_workflows"
+
+
+def prompt(server, name: str, steps: int = 2) -> dict:
+    """An example with fewer steps, its files in a folder of its own."""
+    shutil.copy(EXAMPLES / "input" / "syncam_demo_clip.mp4", server.folder / "input")
+    nodes = json.loads((EXAMPLES / "api" / f"{name}.json").read_text(encoding="utf-8"))
+    for node in nodes.values():
+        if node["class_type"] == "SynCamSampler":
+            node["inputs"]["steps"] = steps
+        if "filename_prefix" in node["inputs"]:
+            node["inputs"]["filename_prefix"] = f"{name}/film"
+    return nodes
+
+
+def films(server, name: str) -> dict[str, tuple[int, int, int, float]]:
+    """Of every video file its frames, width, height and frame rate."""
+    told = {}
+    for path in sorted((server.folder / "output" / name).rglob("*.mp4")):
+        with av.open(str(path)) as video:
+            stream = video.streams.video[0]
+            frames = sum(1 for _ in video.decode(stream))
+            told[path.name] = (frames, stream.width, stream.height, float(stream.average_rate))
+    return told
+
+
+def test_one_move_saves_the_source_and_its_re_capture(server):
+    outcome = server.run(prompt(server, "recapture_one"), seconds=600)
+    assert outcome.status == "success", outcome.message
+    made = films(server, "recapture_one")
+    assert len([name for name in made if "grid" not in name]) >= 2
+    assert all(film[0] == 17 and film[3] == 8 for film in made.values())
+
+
+def test_four_moves_are_one_batch_in_the_player_and_one_grid(server):
+    outcome = server.run(prompt(server, "recapture_many"), seconds=600)
+    assert outcome.status == "success", outcome.message
+    ((frames, width, height, fps),) = films(server, "recapture_many").values()
+    assert (frames, fps) == (17, 8)
+    assert width > height  # three columns, two rows
+    (shown,) = (output["syncam_player"][0] for output in outcome.outputs.values() if "syncam_player" in output)
+    assert len(shown["views"]) == 5
+
+
+def test_source_and_re_captures_are_cut_into_one_film(server):
+    outcome = server.run(prompt(server, "recapture_edit"), seconds=600)
+    assert outcome.status == "success", outcome.message
+    assert list(films(server, "recapture_edit").values()) == [(17, 256, 256, 8)]
+
+
+@pytest.mark.parametrize(
+    ("node", "changed", "sentence"),
+    [
+        ("SynCamReCamApply", {"weights": ["1", 3]}, "'weights' are the view-sync weights of SynCamMaster"),
+        ("SynCamSourceVideo", {"length": 21}, "'videos.video0' has 17 frames"),
+        ("SynCamRigReCam", {"moves": "11"}, "'moves' asks for '11'"),
+        ("SynCamEncodeTrajectories", {"length": 13}, "'trajectories' were encoded for 13 frames"),
+    ],
+)
+def test_a_mistake_is_one_sentence_over_http_too(server, node, changed, sentence):
+    nodes = prompt(server, "recapture_one")
+    number = next(key for key, one in nodes.items() if one["class_type"] == node)
+    nodes[number]["inputs"].update(changed)
+    outcome = server.run(nodes)
+    assert outcome.status != "success"
+    assert sentence in str(outcome.message)
