@@ -12,7 +12,7 @@ import time
 
 import pytest
 import torch
-from add_ons import WORKS, lora
+from add_ons import ROUNDING, WORKS, lora
 from host_recam import TinyReCam
 from host_wan import TEXTS, TinyWan, empty, poses, random, relative_error, sampled, text
 
@@ -87,15 +87,23 @@ def test_conditionings_are_parted_where_that_leaves_each_device_less(comfy, tiny
 @pytest.mark.parametrize("order", ["add-on last", "SynCamViewParallel last"])
 @pytest.mark.parametrize("add_on", WORKS)
 def test_add_ons_do_on_every_device_what_they_do_on_one(comfy, tiny, devices, add_on, order):
+    from comfy import model_management
+
+    def sample_of(model):
+        return sample(comfy, model, node_id="KSampler", steps=4, denoise=1.0)
+
     model = tiny.patched(poses(3, FRAMES))
-    alone = sample(comfy, WORKS[add_on](comfy, model), steps=4)
+    plain, alone = sample_of(model), sample_of(WORKS[add_on](comfy, model))
+    model_management.unload_all_models()  # or an add-on that wraps a part of the model would wrap itself
     devices(2)
     if order == "add-on last":
         together = WORKS[add_on](comfy, parted(comfy, model))
     else:
         together = parted(comfy, WORKS[add_on](comfy, model))
-    assert relative_error(sample(comfy, together, steps=4), alone.double()) <= EQUAL
-    assert relative_error(sample(comfy, model, steps=4), alone.double()) > 1e-3, "the add-on's effect"
+    # The stand-in of SageAttention rounds queries to 8 bits, so a last bit may become one of those.
+    assert relative_error(sample_of(together), alone.double()) <= (5e-4 if add_on == "SageAttention" else EQUAL)
+    if add_on not in ROUNDING:
+        assert relative_error(plain, alone.double()) > 1e-3, "the add-on's effect"
 
 
 def test_it_may_stand_before_synchronization_and_a_lora_too(comfy, tiny, devices):
@@ -293,9 +301,12 @@ def test_nothing_of_a_sampling_stays(comfy, tiny, devices):
     devices(2)
     together = parted(comfy, tiny.patched(poses(3, FRAMES)))
     sample(comfy, together)
-    gc.collect()
-    before = sum(isinstance(each, torch.Tensor) for each in gc.get_objects())
+
+    def tensors() -> int:
+        gc.collect()
+        return sum(issubclass(type(each), torch.Tensor) for each in gc.get_objects())
+
+    before = tensors()
     for _ in range(3):
         sample(comfy, together)
-    gc.collect()
-    assert sum(isinstance(each, torch.Tensor) for each in gc.get_objects()) <= before + 8
+    assert tensors() <= before + 8
