@@ -87,9 +87,9 @@ class Parted:
     def forward(self, inputs, options: dict, split: str = "views"):
         from models import new_once
 
-        step = options[self.pair.patch.KEY]
+        step = options[self.pair.step]
         self.devices.keeps = [step.once, *(self.devices.keeps[1:] or [new_once() for _ in self.devices.models[1:]])]
-        own = {**options, self.pair.patch.KEY: step._replace(blocks_run=[])}
+        own = {**options, self.pair.step: step._replace(blocks_run=[])}
         plan = self.module.planned(1, len(inputs.x), len(self.devices.models), split)
         args = [inputs.x.to(self.pair.dtype), inputs.timestep, inputs.text, None, None, own]
         return self.module.Forward(plan, self.devices, self.pair.base.model.diffusion_model._forward, args, {}).result()

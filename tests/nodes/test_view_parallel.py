@@ -101,9 +101,9 @@ def test_add_ons_do_on_every_device_what_they_do_on_one(comfy, tiny, devices, ad
     else:
         together = parted(comfy, WORKS[add_on](comfy, model))
     # The stand-in of SageAttention rounds queries to 8 bits, so a last bit may become one of those.
-    assert relative_error(sample_of(together), alone.double()) <= (5e-4 if add_on == "SageAttention" else EQUAL)
+    assert relative_error(sample_of(together), alone.double()) <= (2e-4 if add_on == "SageAttention" else EQUAL)
     if add_on not in ROUNDING:
-        assert relative_error(plain, alone.double()) > 1e-3, "the add-on's effect"
+        assert relative_error(plain, alone.double()) > 4e-4, "the add-on's effect"
 
 
 def test_it_may_stand_before_synchronization_and_a_lora_too(comfy, tiny, devices):
