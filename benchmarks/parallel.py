@@ -11,6 +11,7 @@ benchmarks/PARALLEL.md.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import statistics
 import sys
@@ -104,7 +105,7 @@ def speed(options: argparse.Namespace) -> Iterator[str]:
     inputs = parted.pair.inputs(shape)
     once = new_once()
     settings = parted.pair.options(inputs, once)
-    waits = Waits()
+    clock = Clock(parted.module)
     forwards = {
         "one": lambda: parted.pair.ours(inputs, settings),
         "two": lambda: parted.forward(inputs, settings),
@@ -112,7 +113,7 @@ def speed(options: argparse.Namespace) -> Iterator[str]:
     results = {name: forward() for name, forward in forwards.items()}
     error = ((results["two"] - results["one"]).norm() / results["one"].norm()).item()
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in forwards}
-    parted.devices.sent, waits.seconds = [0, 0], 0.0
+    parted.devices.sent, clock.waits, clock.busy = [0, 0], 0.0, [0.0, 0.0]
     for turn in range(options.repeats):
         for name in list(forwards)[:: 1 if turn % 2 else -1]:
             started = time.perf_counter(), time.process_time()
@@ -130,28 +131,36 @@ def speed(options: argparse.Namespace) -> Iterator[str]:
     yield "|---|---|---|---|"
     yield f"| wall, s | {middle(one, 0):.2f} | {middle(two, 0):.2f} | {spread(wall)} times as fast |"
     yield f"| processor time of all threads, s | {middle(one, 1):.2f} | {middle(two, 1):.2f} | {spread(work)} of one |"
+    busiest = max(clock.busy) / options.repeats
+    yield f"| of the busier thread, s | {middle(one, 1):.2f} | {busiest:.2f} | {middle(one, 1) / busiest:.2f} times as fast, if nothing waits |"
     own = [sent / options.repeats for sent in parted.devices.sent]
     counted = counted_bytes(parted.module, shape, options.blocks, parted.pair.widths.dim, 4, 2)
     yield ""
     yield f"Relative difference of the results {error:.1e}. In each forward each device sends {told(own, 1e6)} MB, by "
-    yield f"formula {told(counted, 1e6)} MB, and is in exchanges for {waits.seconds / options.repeats / 2:.2f} s, waiting included."
+    yield f"formula {told(counted, 1e6)} MB, and is in exchanges for {clock.waits / options.repeats / 2:.2f} s, waiting included."
     yield f"Load of the machine: {os.getloadavg()[0]:.1f}."
 
 
-class Waits:
-    """Seconds that all threads spend in exchanges."""
+class Clock:
+    """Seconds that all threads spend in exchanges, and processor time of each device's thread."""
 
-    def __init__(self):
-        self.seconds = 0.0
+    def __init__(self, module: ModuleType):
+        self.waits, self.busy = 0.0, [0.0, 0.0]
         exchange = sys.modules["syncam_pack.syncam_core.parallel.exchange"].ThreadExchange
-        original = exchange.swap
+        swap, on = exchange.swap, module.Forward.on
 
         def timed(member, *arguments):
             started = time.perf_counter()
-            original(member, *arguments)
-            self.seconds += time.perf_counter() - started
+            swap(member, *arguments)
+            self.waits += time.perf_counter() - started
 
-        exchange.swap = timed
+        def watched(forward, device, meetings):
+            started = time.thread_time()
+            result = on(forward, device, meetings)
+            self.busy[device] += time.thread_time() - started
+            return result
+
+        exchange.swap, module.Forward.on = timed, watched
 
 
 def counted(options: argparse.Namespace) -> Iterator[str]:
@@ -181,26 +190,33 @@ def counted(options: argparse.Namespace) -> Iterator[str]:
             sent = max(counted_bytes(module, whole, widths.depth, widths.dim, 2, devices)) if devices > 1 else 0
             work, exchange = flops / CARD_FLOPS, sent / LINK_BYTES
             alone = alone or work
-            peak = max(peaks(Widths(depth=1), whole, devices, torch.bfloat16))
+            peak = max(peaks(Widths(depth=1), whole, devices, torch.bfloat16, "auto"))
             memory = memory or peak
             yield (
                 f"| {views} | {devices} | {flops / 1e12:.0f} | {sent / 1e9:.1f} | {work:.1f} + {exchange:.2f} | "
                 f"{alone / (work + exchange):.2f} | {peak / 1e9:.1f} GB, {peak / memory:.2f} |"
             )
+    yield ""
+    yield "Work memory of the fuller of two devices at 4 views, of one device's, by `memory` of SynCam Apply:"
+    for memory_choice in ("auto", "low", "whole"):
+        one, two = (max(peaks(Widths(depth=1), Shape(4, 21, 30, 52), n, torch.bfloat16, memory_choice)) for n in (1, 2))
+        yield f"{memory_choice} {two / 1e9:.2f} of {one / 1e9:.2f} GB, {two / one:.2f};"
 
 
 def joint(views: int):
     return sys.modules["syncam_pack.syncam_core.view_sync.coupling"].joint(views)
 
 
-def peaks(widths, shape, devices: int, dtype) -> list[int]:
+def peaks(widths, shape, devices: int, dtype, memory: str) -> list[int]:
     """Bytes of tensors that each device holds at once in a forward, beside the weights."""
     from live_bytes import LiveBytes
     from measure import nothing_kept
 
     parted = Parted(widths, dtype, devices, "meta")
     inputs = parted.pair.inputs(shape)
-    settings = parted.pair.options(inputs, memory="low")
+    settings = parted.pair.options(inputs, memory="whole")
+    most = sys.modules["syncam_pack.syncam_core.view_sync.memory"].tokens_at_once(memory, widths.dim, 2, math.inf)
+    settings[parted.pair.step] = settings[parted.pair.step]._replace(most_tokens=most)
     settings["optimized_attention_override"] = nothing_kept
     found = [0] * devices
     forward = parted.module.Forward
