@@ -254,7 +254,7 @@ def to_wan_camera_example() -> np.ndarray:
     path = orbit_rig([10.0 * step for step in range(9)], [10], [3]).c2w[:, 0]
     rig = Rig(("arc",), path[None])
     rays = wan_camera_embedding(rig, 0, 152, 88, 9)[0]
-    words = words_picture(["rays of latent frames 0, 1 and 2: direction x, and below it moment y"], 46)
+    words = words_picture(["its rays over time: direction x, moment y"], 46)
     wide = np.full((2 * 88 + 6, words.shape[1], 3), PANEL, np.uint8)
     for row, channel in enumerate((12, 7)):  # four frames of each of six coordinates, the moments first
         frames = rays[channel]

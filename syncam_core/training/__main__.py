@@ -100,6 +100,12 @@ def parser() -> argparse.ArgumentParser:
         "--classifier", metavar="FILE", help="of the command classifier: also say how often subjects are recognized"
     )
     held_out.add_argument("--scenes", type=int, help="default: 64; of re-capture 32, with a trajectory each")
+    held_out.add_argument(
+        "--least-move",
+        type=float,
+        default=0.5,
+        help="of re-capture: how far cameras go at least, as a share of the most",
+    )
     held_out.add_argument("--views", type=int, nargs="+", default=[4], help="like 2 4: one after the other")
     held_out.add_argument("--modes", nargs="+", default=["full", "masked", "off"], choices=["full", "masked", "off"])
     held_out.add_argument("--steps", type=int, default=20, help="of the sampler")
@@ -220,7 +226,10 @@ def run_gate(options: argparse.Namespace) -> None:
 
 def gate_of_recapture(options: argparse.Namespace, trainee: ReCaptureTrainee, vae: WanVAE, folder: Path) -> None:
     settings = recapture_gate.ReCaptureGateConfig(
-        scenes=options.scenes or recapture_gate.SCENES, steps=options.steps, seed=options.seed
+        scenes=options.scenes or recapture_gate.SCENES,
+        steps=options.steps,
+        seed=options.seed,
+        least_of_a_move=options.least_move,
     )
     folder.mkdir(parents=True, exist_ok=True)
     with Bars(False) as bars:

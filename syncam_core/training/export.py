@@ -8,8 +8,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from ..disk.module_file import ModuleWeights
-from ..recapture.weights import RECAPTURE_FILE, SELF_ATTENTION
+from ..recapture.weights import SELF_ATTENTION, ReCaptureWeights, write_recapture_weights
 from ..synthetic.text import word_vectors
 from ..view_sync.weights import ViewSyncWeights, write_weights
 from .trainee import ReCaptureTrainee, Trainee
@@ -30,8 +29,8 @@ def export_recapture(trainee: ReCaptureTrainee, path: Path, dtype: torch.dtype, 
     """The small file of re-capture that SynCamLoadWeights reads, self-attention in it."""
     own = {key: value for key, value in trainee.base.state_dict().items() if SELF_ATTENTION in key}
     tensors = {key: value.detach().cpu() for key, value in {**trainee.recapture.state_dict(), **own}.items()}
-    weights = ModuleWeights(tensors, trainee.recapture.dim, len(trainee.recapture.blocks), {})
-    return RECAPTURE_FILE.write(weights, path, source=source, dtype=dtype, overwrite=True, license_note=LICENSE_NOTE)
+    weights = ReCaptureWeights(tensors, trainee.recapture.dim, len(trainee.recapture.blocks), {})
+    return write_recapture_weights(weights, path, source=source, dtype=dtype, overwrite=True, license_note=LICENSE_NOTE)
 
 
 def export_base(trainee: Trainee | ReCaptureTrainee, path: Path, dtype: torch.dtype) -> Path:

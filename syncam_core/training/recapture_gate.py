@@ -42,6 +42,7 @@ class ReCaptureGateConfig:
     scenes_at_once: int = 8
     seed: int = 0
     place_radius_m: float = 0.8
+    least_of_a_move: float = 0.5  # where a camera hardly moves, the copied source is hardly wrong and tells nothing
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class ReCaptureScore:
 
 def held_out_trajectory(number: int, config: ReCaptureGateConfig) -> tuple[Scene, Rig]:
     """A scene that is never trained on, the camera of its source, which stands, and one that moves away from it."""
-    ranges = CameraRanges(trajectories=True)
+    ranges = CameraRanges(trajectories=True, least_of_a_move=config.least_of_a_move)
     seed = HELD_OUT + config.seed
     return procedural_world(seed, number, 2, ranges, config.place_radius_m, length=config.length)
 

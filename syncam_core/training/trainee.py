@@ -15,7 +15,7 @@ from ..disk.checkpoint import open_state_dict
 from ..disk.module_file import ModuleWeights
 from ..errors import UserError
 from ..recapture.module import ReCapture
-from ..recapture.weights import RECAPTURE_FILE, SELF_ATTENTION
+from ..recapture.weights import read_recapture_weights
 from ..view_sync.module import ViewSync, within_each_view
 from ..view_sync.weights import MODULE_KEY, read_weights
 from ..wan import layers
@@ -132,11 +132,10 @@ def build_recapture(config: ModelConfig, base: Wan) -> ReCapture:
     for block in base.blocks:
         block.self_attn.float().requires_grad_()
     if config.recapture:
-        weights = RECAPTURE_FILE.read(config.recapture)
+        weights = read_recapture_weights(config.recapture)
         check_sizes("model.recapture", weights, base)
-        own = {key: tensor.float() for key, tensor in weights.tensors.items() if SELF_ATTENTION in key}
-        base.load_state_dict(own, strict=False)
-        recapture.load_state_dict({key: tensor for key, tensor in weights.tensors.items() if key not in own})
+        base.load_state_dict({key: tensor.float() for key, tensor in weights.self_attention.items()}, strict=False)
+        recapture.load_state_dict(weights.module)
     return recapture
 
 

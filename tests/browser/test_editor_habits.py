@@ -125,18 +125,28 @@ def test_cameras_that_are_chosen_together_move_together_and_a_click_lets_go(page
     assert [camera["azimuth"] for camera in state(page)["cameras"]] == [10, 50]
 
 
-def test_a_camera_that_is_left_out_stays_in_the_editor_and_is_not_filmed(page, server):
+def test_a_camera_that_is_left_out_stays_in_the_editor_and_is_not_filmed(page):
     page.locator(".sc-card").nth(1).click()
     page.click("[data-action=more]")
     page.get_by_role("menuitem", name="Do not film this camera").click()
     document = state(page)
     assert len(document["cameras"]) == 2
-    prompt = {
-        "1": {"class_type": "SynCamRigEditor", "inputs": {"state": document}},
-        "2": {"class_type": "SynCamRigMeter", "inputs": {"rig": ["1", 0]}},
-    }
-    (text,) = server.run(prompt).outputs["2"]["text"]
-    assert "'right'" not in text
+    text = in_app(
+        page,
+        """
+        const [editor] = app.graph._nodes;
+        const meter = LiteGraph.createNode('SynCamRigMeter'); meter.pos = [1500, 0]; app.graph.add(meter);
+        editor.connect(0, meter, 0);
+        const { api } = window.comfyAPI.api;
+        const over = new Promise(resolve => api.addEventListener('execution_success', resolve, { once: true }));
+        await app.queuePrompt(0, 1);
+        await over;
+        await new Promise(resolve => setTimeout(resolve, 300));
+        return meter.widgets.find(w => w.name == 'findings').value;
+        """,
+    )
+    assert text.startswith("1 camera: ")
+    assert "right" not in text
     type_into(page, "name", "side")
     assert state(page)["metadata"]["left_out"] == ["side"]
     page.locator(".sc-card").nth(0).click()

@@ -80,7 +80,9 @@ def test_every_template_is_readable_when_it_is_opened_with_no_node_on_another_an
     assert page.ours == []
 
 
-def test_the_demo_overlaps_nothing_after_its_run_scolds_nobody_and_shows_its_preview_while_it_works(page):
+def test_the_demo_overlaps_nothing_after_its_run_scolds_nobody_and_shows_its_preview_while_it_works(
+    page, request, tmp_path_factory
+):
     opened(page, template("syncam_demo"))
     in_app(
         page,
@@ -91,6 +93,7 @@ def test_the_demo_overlaps_nothing_after_its_run_scolds_nobody_and_shows_its_pre
     assert in_app(page, RUN) == ["execution_success", ""]
     page.wait_for_timeout(1500)
     assert overlapping(in_app(page, BOXES)) == []
+    picture(page, tmp_path_factory, f"demo_after_its_run_{renderer(request)}")
     assert page.evaluate("window.heard") == 4, "without any setting of the host's"
     assert words_on(page, "SynCamEncodeCameras", "warning") is None
 
@@ -148,17 +151,17 @@ def test_what_is_refused_when_queued_stands_on_the_node_and_goes_with_the_next_r
             const node = LiteGraph.createNode(type); node.pos = [100 + 500 * i, 150]; app.graph.add(node); return node; });
         rig.connect(0, meter, 0);
         app.canvas.ds.reset();
-        rig.widgets.find(w => w.name == 'elevations').value = '95';
+        rig.widgets.find(w => w.name == 'azimuths').value = 'front';
         await app.queuePrompt(0, 1);
         """,
     )
     page.wait_for_timeout(500)
     told = words_on(page, "SynCamRigOrbit", "problem")
-    assert told.startswith("'elevations' holds 95")
+    assert told.startswith("'azimuths' holds 'front'")
     shown = "words => [...document.querySelectorAll('textarea')].some(b => b.value == words && b.clientHeight > 20)"
     page.wait_for_function(shown, arg=told, timeout=20_000)
     picture(page, tmp_path_factory, f"refused_{renderer(request)}")
-    in_app(page, "app.graph._nodes[0].widgets.find(w => w.name == 'elevations').value = '9'")
+    in_app(page, "app.graph._nodes[0].widgets.find(w => w.name == 'azimuths').value = '0, 9'")
     assert in_app(page, RUN)[0] == "execution_success"
     assert words_on(page, "SynCamRigOrbit", "problem") is None
     inputs = in_app(page, "return Object.keys((await app.graphToPrompt()).output[app.graph._nodes[0].id].inputs)")

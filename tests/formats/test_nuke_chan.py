@@ -175,3 +175,10 @@ def test_the_lens_is_that_of_the_first_frame(tmp_path):
     lens = read(path, unit_m=1.0).lenses[0]
     across = lens.sensor_width_mm * 480 / 832 / 2 / lens.focal_mm
     assert 2 * math.degrees(math.atan(across)) == pytest.approx(40)
+
+
+@pytest.mark.parametrize("names", [("01_a", "b"), ("01_", "02_b"), ("01_a", "03_b"), ("01_a", "02_a")])
+def test_numbers_before_names_are_kept_unless_all_files_are_numbered_as_ours_are(tmp_path, names):
+    for name in names:
+        (tmp_path / f"{name}.chan").write_text("1 0 1 4 0 0 0 31\n2 0 1 5 0 0 0 31\n")
+    assert read(tmp_path, unit_m=1.0).names == names

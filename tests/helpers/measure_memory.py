@@ -20,7 +20,7 @@ def main() -> None:
     load_host("--cpu")
     import torch
     from measure import counted_peak, resident_peak
-    from models import Pair, Shape, Widths
+    from models import Pair, ReCapturePair, Shape, Widths
 
     torch.set_num_threads(1)
     with torch.inference_mode():
@@ -30,7 +30,10 @@ def main() -> None:
         meta = Pair(Widths(depth=1), torch.bfloat16, "meta")
         cases = [("joint", "auto", 2), ("joint", "auto", 4), ("joint", "low", 1), ("nearest", "auto", 3)]
         counted = [[*case, counted_peak(meta, Shape(case[2], 21, 30, 52), case[0], case[1])] for case in cases]
-    print(json.dumps({"real": real, "meta": counted}))
+        pair = ReCapturePair(Widths(depth=1), torch.bfloat16, "meta")
+        shapes = [(memory, count) for memory in ("auto", "low") for count in (1, 4)]
+        filmed = [[*one, counted_peak(pair, Shape(one[1], 21, 30, 52), "", one[0])] for one in shapes]
+    print(json.dumps({"real": real, "meta": counted, "recapture": filmed}))
 
 
 if __name__ == "__main__":

@@ -38,3 +38,9 @@ def test_the_estimate_is_within_3_percent_of_the_tensors_alive_at_the_real_size(
             memory,
             views,
         )
+
+
+def test_so_it_is_for_re_captures_whose_stream_holds_the_source_too(measured):
+    for memory, count, taken in measured["recapture"]:
+        job = Job(count, 81, 832, 480, memory=memory, recapture=True)
+        assert peak_bytes(job, Transformer(), math.inf, fused=True) == pytest.approx(taken, rel=0.03), (memory, count)

@@ -61,7 +61,7 @@ def test_every_node_of_the_pack_is_offered_with_the_contracted_inputs_and_output
         ),
         "SynCamDecodeViews": ("latent vae", "views"),
         "SynCamViewGrid": ("views columns labels rig layout fps", "images video"),
-        "SynCamSaveViews": ("views filename_prefix fps rig contact_sheet layout", "files"),
+        "SynCamSaveViews": ("views filename_prefix fps rig contact_sheet layout scores", "files"),
         "SynCamRenderViews": (
             "latent vae filename_prefix fps codec films contact_sheet tiled rig layout interpolation multiplier",
             "files videos grid",

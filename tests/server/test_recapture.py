@@ -53,6 +53,34 @@ def test_four_moves_are_one_batch_in_the_player_and_one_grid(server):
     assert len(shown["views"]) == 5
 
 
+def test_all_that_follows_sampling_takes_re_captures_with_the_source_as_one_more_camera(server):
+    """Live preview of all, files from the latent, a dataset whose first camera is the source's, and back from it."""
+    nodes = prompt(server, "recapture_many")
+    number = {node["class_type"]: key for key, node in nodes.items()}
+    rig, latent, joined = (number[kind] for kind in ("SynCamRigReCam", "SynCamSampler", "SynCamJoinViews"))
+    for kind in ("SynCamPlayer", "SynCamViewGrid", "SaveVideo"):
+        del nodes[number[kind]]
+    render = {"latent": [latent, 0], "vae": ["1", 2], "filename_prefix": "recapture_rendered/film", "fps": 8.0}
+    render |= {"codec": "h264", "codec.bit_depth": "8", "codec.crf": 18.0, "films": "views and grid", "rig": [rig, 0]}
+    place = {"azimuths": "0", "elevations": "0", "distances": "5"}  # where ReCam's moves begin
+    dataset = {"dataset": "recapture_dataset", "layout": "nerfstudio", "fps": 8, "split": "", "scene": "one", "crf": 12}
+    dataset |= {"caption": "a red ball", "name_in_use": "refuse", "views": [joined, 0], "rig": ["merged", 0]}
+    back = {"dataset": ["set", 0], "below": "output", "scene": 1, "cameras": "", "first_frame": 0, "frames": 0}
+    nodes |= {
+        "render": {"class_type": "SynCamRenderViews", "inputs": {**render, "contact_sheet": True, "tiled": False}},
+        "source": {"class_type": "SynCamRigOrbit", "inputs": place},
+        "merged": {"class_type": "SynCamRigMerge", "inputs": {"rigs.rig0": ["source", 0], "rigs.rig1": [rig, 0]}},
+        "set": {"class_type": "SynCamExportDataset", "inputs": dataset},
+        "back": {"class_type": "SynCamLoadDataset", "inputs": {**back, "layout": "auto", "unit_m": 0}},
+        "meter": {"class_type": "SynCamRigMeter", "inputs": {"rig": ["back", 1]}},
+    }
+    outcome = server.run(nodes, previews=True, seconds=600)
+    assert outcome.status == "success", outcome.message
+    assert outcome.previews
+    assert len([name for name in films(server, "recapture_rendered") if "grid" not in name]) == 4
+    assert outcome.outputs["meter"]["text"][0].startswith("5 cameras")
+
+
 def test_source_and_re_captures_are_cut_into_one_film(server):
     outcome = server.run(prompt(server, "recapture_edit"), seconds=600)
     assert outcome.status == "success", outcome.message

@@ -301,7 +301,7 @@ def test_what_a_checkpoint_holds_is_on_the_disk_before_it_gets_its_name(tmp_path
     monkeypatch.setattr(os, "replace", noted)
     train(tiny_config(tmp_path / "run", steps=2, checkpoint_every=1), scenes(), text_of)
     assert named == [set(), set()]
-    assert {"progress.json", "ema.safetensors"} <= {file.name for file in flushed}
+    assert {"progress.json", "model.safetensors"} <= {file.name for file in flushed}
 
 
 def test_compiled_blocks_learn_the_same(tmp_path):

@@ -26,6 +26,13 @@ def test_the_weights_are_those_of_the_published_models_with_the_module_folded():
     assert with_module - weight_bytes(Transformer(**sizes, weight_bytes=1, module_weight_bytes=0)) == 4 * numbers
 
 
+def test_a_re_capture_has_weights_and_words_of_its_own():
+    # 71,424,000 new numbers in the authors' checkpoint; its self-attention stands in the base's place.
+    assert weight_bytes(REAL, recapture=True) == 2 * (1418996800 + 71424000)
+    said = memory_sentence(Job(4, 81, 832, 480, recapture=True), REAL, 40e9)
+    assert said.startswith("4 re-captures of 81 frames at 832 x 480 need about ")
+
+
 def test_beyond_a_constant_it_grows_with_the_streams_of_the_views_and_no_faster():
     def working(views: int, **choices) -> float:
         return memory_need(Job(views, 81, 832, 480, **choices), REAL).working

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,6 +35,7 @@ class CameraRanges:
     elevation_deg: tuple[float, float] = (8.0, 35.0)
     distance_m: tuple[float, float] = (4.5, 5.5)
     trajectories: bool = False
+    least_of_a_move: float = 0.0  # of trajectories: a share of MOST_OF_A_MOVE
 
 
 # How far a camera goes at most, in the unit of each move: the subject stays in the picture of most.
@@ -93,22 +95,23 @@ def procedural_world(
     ranges = (cameras.azimuth_deg, cameras.elevation_deg, cameras.distance_m)
     if cameras.trajectories:
         source = orbit_rig(*([low + (high - low) * draw.random()] for low, high in ranges))
-        return world, _filmed_along_trajectories(source, views, length, draw)
+        return world, _filmed_along_trajectories(source, views, length, draw, cameras.least_of_a_move)
     angles = [cameras.reference]
     for _ in range(views - 1):
         angles.append(tuple(low + (high - low) * draw.random() for low, high in ranges))
     return world, orbit_rig(*(list(numbers) for numbers in zip(*angles, strict=True)))
 
 
-def _filmed_along_trajectories(source: Rig, views: int, length: int, draw: random.Random) -> Rig:
+def _filmed_along_trajectories(source: Rig, views: int, length: int, draw: random.Random, least: float) -> Rig:
     """The source's camera, which stays, and others that move away from it over `length` frames."""
     ways = [source.c2w.expand(1, length, 4, 4)]
     for _ in range(views - 1):
         kinds = draw.sample(sorted(MOST_OF_A_MOVE), draw.choice((1, 2)))
-        moves = [
-            Move(kind, MOST_OF_A_MOVE[kind] * draw.uniform(-1, 1), ease=draw.choice(("none", "in_out")))
-            for kind in kinds
-        ]
+        moves = []
+        for kind in kinds:
+            share = draw.uniform(-1, 1)
+            share = math.copysign(least + (1 - least) * abs(share), share)
+            moves.append(Move(kind, MOST_OF_A_MOVE[kind] * share, ease=draw.choice(("none", "in_out"))))
         ways.append(move_cameras(source, moves, length).c2w)
     return Rig(names=("source", *(f"trajectory {i}" for i in range(1, views))), c2w=torch.cat(ways))
 
