@@ -40,21 +40,12 @@ LOOK_AGAIN_S = 7 * 86400
 NUMBERS = "SYNCAM_NUMBERS"  # names the file in which tests/conftest.py counts the results
 # What the core computes with, in the newest versions; and what it only needs to be there.
 LIBRARIES = ("numpy", "scipy", "pillow", "av")
-ALSO_NEEDED = (
-    "kornia_rs",
-    "transformers",
-    "einops",
-    "safetensors",
-    "tqdm",
-    "pyyaml",
-    "psutil",
-    "packaging",
-    "huggingface_hub",
-)
+ALSO_NEEDED = ("einops", "safetensors", "tqdm", "pyyaml", "psutil", "packaging", "huggingface_hub")
 TORCH_NEEDS = ("filelock", "typing-extensions", "sympy", "networkx", "jinja2", "fsspec", "setuptools")
+# Not the metrics: their networks come with libraries of the host (kornia, transformers, torchvision).
 CORE_TESTS = tuple(
     f"tests/{folder}"
-    for folder in ("cameras", "formats", "datasets", "disk", "metrics", "preview", "synthetic", "video", "view_sync")
+    for folder in ("cameras", "formats", "datasets", "disk", "preview", "synthetic", "video", "view_sync")
 )
 TOLD = ("torch", *LIBRARIES, FRONTEND)  # the packages whose versions a result is told with
 VERSIONS = """
@@ -224,8 +215,8 @@ def install_libraries(place: Place, comfy: Comfy, base: str, look: bool) -> Path
         return python
     drop_half_installed(place.venv)
     add_torch(place, comfy, python)
-    # these name torch, whose own requirements are the gigabytes that both environments share
-    alone = [TORCH[1], "kornia", *(line for line in lines if line.startswith("accelerate"))]
+    # accelerate names torch, whose own requirements are the gigabytes that both environments share
+    alone = [line for line in lines if line.startswith("accelerate")]
     wanted = [*LIBRARIES, *ALSO_NEEDED, *(line for line in lines if line and line not in alone)]
     pip(place, python, "libraries", "the newest libraries", "install", "--upgrade", *wanted)
     if alone:
