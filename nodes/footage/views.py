@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import comfy.model_management
 import comfy.utils
 from comfy.cli_args import args
 from comfy.sd import VAE
@@ -14,14 +13,16 @@ from torch import Tensor
 
 from ...syncam_core.cameras import Rig
 from ...syncam_core.cameras.json_text import parse_json
+from ...syncam_core.cameras.rig import MAX_VIEWS
 from ...syncam_core.errors import UserError
 from ...syncam_core.video import frame_rate
 from ...syncam_core.video.clip import BITS_8, in_order
 from ...syncam_core.video.layout import MAX_COLUMNS, Layout, grid_shape
 from ...syncam_core.video.layout_film import laid_out
 from ...syncam_core.video.view_files import ViewFiles, captions
-from ..host.latents import decode_view, view_latents
+from ..host.latents import view_latents
 from ..host.output_files import normal_prefix, own_place, ticking, view_files_shown, workflow_tags
+from ..host.parallel_decode import decode_views
 from ..host.video import clips_of, film_out
 from ..shared.checks import names_and_colors
 from ..shared.errors import refusal
@@ -49,6 +50,15 @@ class SynCamDecodeViews(SynCamNode):
                     "latent", tooltip="One batch item per view, as SynCam Sampler or any KSampler gives it."
                 ),
                 io.Vae.Input("vae", tooltip="The video VAE of the model; for Wan2.1: wan_2.1_vae.safetensors."),
+                # Optional, so that jobs from before it was there still run.
+                io.Int.Input(
+                    "devices",
+                    default=1,
+                    min=0,
+                    max=MAX_VIEWS,
+                    optional=True,
+                    tooltip="How many GPUs decode, each a view at a time on a copy of the VAE; 0 is all of this machine.",
+                ),
             ],
             outputs=[
                 io.Image.Output(
@@ -60,15 +70,10 @@ class SynCamDecodeViews(SynCamNode):
         )
 
     @classmethod
-    def execute(cls, latent: Input.Latent, vae: VAE) -> io.NodeOutput:
+    def execute(cls, latent: Input.Latent, vae: VAE, devices: int = 1) -> io.NodeOutput:
         samples = view_latents(latent)
-        views = []
         progress = comfy.utils.ProgressBar(len(samples))
-        for index in range(len(samples)):
-            comfy.model_management.throw_exception_if_processing_interrupted()
-            views.append(decode_view(vae, samples[index : index + 1]))
-            progress.update(1)
-        return io.NodeOutput(views)
+        return io.NodeOutput(decode_views(vae, samples, devices, lambda: progress.update(1)))
 
 
 class SynCamViewGrid(SynCamNode):

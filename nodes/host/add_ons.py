@@ -38,7 +38,7 @@ def refuse_strangers(
     if views > 1 and getattr(wan, "_true_parallel_active", False):
         raise UserError(
             f"{node}: ParallelAnything sends the views to different devices, where they cannot see each other; "
-            "remove it, or use MultiGPU CFG Split."
+            "remove it, or use SynCamViewParallel or MultiGPU CFG Split."
         )
     if model_options is None or is_ours is None:
         return

@@ -61,6 +61,7 @@ class ViewSyncInsert(Insert):
     rope: Rope
     heads: int
     cameras: Groups | None  # names the cameras in the step's `once`; None: they are not kept
+    frames: slice | None = None  # which of the poses' frames the stream has; None: all
 
     def acts_on(self, index: int) -> bool:
         return self.only_blocks is None or index in self.only_blocks
@@ -71,6 +72,7 @@ class ViewSyncInsert(Insert):
         name = ("cameras", index, self.cameras, x.device, x.dtype)
         seen = see() if self.cameras is None else step.once.get(name, see)
         attention = functools.partial(view_attention, options)
+        seen = seen if self.frames is None else seen.at(self.frames)
         block.add_to(x, time, seen, step.grid, self.rope, self.heads, attention, self.strength, step.most_tokens)
 
 

@@ -6,6 +6,7 @@ from . import (
     demo_model,
     dual_guider,
     given_views,
+    parallel,
     recapture,
     sampler,
     scout,
@@ -13,5 +14,17 @@ from . import (
     weights,
 )
 
-MODULES = (cameras, weights, apply, view_control, given_views, sampler, scout, dual_guider, recapture, demo_model)
+MODULES = (
+    cameras,
+    weights,
+    apply,
+    view_control,
+    parallel,
+    given_views,
+    sampler,
+    scout,
+    dual_guider,
+    recapture,
+    demo_model,
+)
 NODES = [node for module in MODULES for node in module.NODES]

@@ -298,6 +298,40 @@ def control_example() -> np.ndarray:
     return stacked([words_picture(lines), canvas.finish()])
 
 
+def parallel_example() -> np.ndarray:
+    """Two GPUs of two views each: views by themselves, frames while views look at each other, and views again."""
+    canvas = Canvas(WIDE, 420, PANEL)
+    colors, frames, side, gap = orbit_rig([0, 30, 60, 90], [0], [3]).colors, 4, 24, 7
+    step = side + gap
+    grids = ((26, "self-attention"), (222, "between views"), (418, "text, feed-forward"))
+    for column, (left, words) in enumerate(grids):
+        canvas.text((left + 2 * step - gap / 2, 64), words, SMALL, TEXT, "mm", halo=False)
+        for view, frame in np.ndindex(4, frames):
+            second = frame > 1 if column == 1 else view > 1
+            x, y = left + step * frame + (8 if column == 1 and second else 0), 96 + step * view
+            y += 54 if column != 1 and second else 27 if column == 1 else 0
+            inks = standing_out(colors[view], PANEL)
+            canvas.polygon([(x, y), (x + side, y), (x + side, y + side), (x, y + side)], inks, 0.85)
+        if column != 1:
+            for first, name in ((0, "GPU 0"), (2, "GPU 1")):
+                top = 96 + step * first + 27 * first
+                outline(canvas, left - 8, top - 8, left + 4 * step - gap + 8, top + 2 * step - gap + 8, MUTED)
+                canvas.text((left + 2 * step - gap / 2, top + 2 * step + 14), name, SMALL, MUTED, "mm", halo=False)
+        else:
+            for half in (0, 1):
+                x = left + (2 * step + 8) * half
+                outline(canvas, x - 6, 115, x + 2 * step - gap + 6, 123 + 4 * step + 4, MUTED)
+                canvas.text((x + step - gap / 2, 116 + 4 * step + 32), f"GPU {half}", SMALL, MUTED, "mm", halo=False)
+        if column:
+            y = 96 + 2 * step + 24
+            canvas.line(np.array([(left - 66, y), (left - 22, y)]), AZIMUTH, 3, 0.95)
+            draw_arrow_head(canvas, np.array([(left - 66, y), (left - 22, y)]), AZIMUTH, 9)
+    canvas.text((22, 28), "rows are views, columns are moments:", NORMAL, TEXT, "lm", halo=False)
+    canvas.text((22, 352), "each GPU has its own views, all moments;", SMALL, MUTED, "lm", halo=False)
+    canvas.text((22, 382), "only between views it has all views, its own moments", SMALL, AZIMUTH, "lm", halo=False)
+    return canvas.finish()
+
+
 def guider_example() -> np.ndarray:
     """The three predictions as points, and the two steps, lengthened by the scales that the paper recommends."""
     canvas = Canvas(WIDE, 400, PANEL)

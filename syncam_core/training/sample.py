@@ -34,6 +34,8 @@ def sample(
     shift: float = 5.0,
     mode: str = "full",  # "masked": every view attends to itself alone; "off": the base alone
     mixed_precision: bool = True,
+    model: Callable[..., Tensor] | None = None,  # in place of the base: called as it is
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Tensor:  # (scenes, views, channels, frames, height, width)
     """Euler steps of the flow with classifier-free guidance, all scenes in one batch. The noise of a scene depends on
     its seed and shape alone, so the modes can be compared."""
@@ -49,7 +51,7 @@ def sample(
     attention = attention_for(device)
 
     def forward(both: Tensor, timestep: Tensor) -> Tensor:
-        return trainee.base(
+        return (model or trainee.base)(
             both,
             timestep,
             context,
@@ -59,7 +61,7 @@ def sample(
             within_each_view(attention, views) if mode == "masked" else None,
         )
 
-    x = _euler(trainee, forward, x, sigmas(steps, shift), guidance, mixed_precision)
+    x = _euler(trainee, forward, x, sigmas(steps, shift), guidance, mixed_precision, progress)
     return x.unflatten(0, (scenes, views)).cpu()
 
 
@@ -100,13 +102,15 @@ def _euler(
     levels: Sequence[float],
     guidance: float,
     mixed_precision: bool,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Tensor:
     was_training = trainee.training
     trainee.eval()
-    for sigma, following in pairwise(levels):
+    for done, (sigma, following) in enumerate(pairwise(levels)):
         with torch.autocast(x.device.type, torch.bfloat16, enabled=mixed_precision):
             both = forward(torch.cat([x, x]), torch.full((2 * len(x),), 1000 * sigma, device=x.device))
         positive, negative_velocity = both.float().chunk(2)
         x = x + (following - sigma) * torch.lerp(negative_velocity, positive, guidance)
+        progress(done + 1, len(levels) - 1)
     trainee.train(was_training)
     return x

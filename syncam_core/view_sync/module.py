@@ -76,6 +76,14 @@ class Seen(NamedTuple):
     def is_joint(self) -> bool:
         return len(self.groups) == 1
 
+    def at(self, frames: slice) -> Seen:
+        """At some of the frames."""
+        camera = None if self.camera is None else self.camera[..., frames, :]
+        if self.own is None:
+            return self._replace(camera=camera)
+        q, k, v = (part[:, frames] for part in self.own)
+        return self._replace(camera=camera, own=(q, k, v))
+
 
 def alike(groups: Groups, most_views: int) -> Iterator[list[tuple[int, Group]]]:
     """Groups of one shape together, with their numbers, at most ``most_views`` members in all (one group at least)."""
@@ -136,6 +144,19 @@ class ViewSyncBlock(nn.Module):
         """
         camera = self.cam_encoder(poses.to(device=x.device, dtype=x.dtype))
         seen = Seen(poses.shape[-3], joint(poses.shape[-3]), camera)
+        return self.to_add(x, time_modulation, seen, grid, rope, heads, attention)
+
+    def to_add(
+        self,
+        x: Tensor,
+        time_modulation: Tensor,
+        seen: Seen,
+        grid: tuple[int, int, int],
+        rope: Rope,
+        heads: int,
+        attention: AttentionFunction = scaled_dot_product,
+    ) -> Tensor:
+        """As :meth:`forward`, for any coupling."""
         shift, scale, gate = self.modulation(x, time_modulation, grid)
         views = rearrange(x, "b (f s) d -> b f s d", f=grid[0])
         y = self.synchronized(views, shift, scale, seen, slice(None), rope, heads, attention)

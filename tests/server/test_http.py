@@ -48,6 +48,7 @@ def test_every_node_of_the_pack_is_offered_with_the_contracted_inputs_and_output
             "model weights cameras strength start_percent end_percent coupling group_size memory control",
             "model",
         ),
+        "SynCamViewParallel": ("model devices split", "model"),
         "SynCamViewControl": ("strengths starts ends blocks", "control"),
         "SynCamViewPrompts": ("clip text suffixes cameras", "conditioning"),
         "SynCamGivenViews": ("latent views given vae", "latent"),
