@@ -16,6 +16,7 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]  # public, but not marked so
 
 from ..errors import UserError
 from .exchange import Exchange, PeerLost
@@ -70,19 +71,17 @@ def joined() -> Iterator[torch.device]:
         torch.cuda.set_device(device)
     serves = rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
     try:
-        store = dist.TCPStore(host, port, size, serves, timedelta(seconds=JOIN_S), wait_for_workers=False)
+        store = TCPStore(host, port, size, serves, timedelta(seconds=JOIN_S), wait_for_workers=False)
         dist.init_process_group(
             "nccl" if on_gpu else "gloo",
-            store=dist.PrefixStore("syncam", store),
+            store=PrefixStore("syncam", store),
             rank=rank,
             world_size=size,
             timeout=timedelta(hours=12),  # a step of a large job; who is gone is told by the beat
         )
     except (RuntimeError, ValueError) as problem:
         raise UserError(f"not all {size} processes came together at {host}:{port} ({problem}).") from problem
-    beat = Beat(
-        dist.TCPStore(host, port, size, False, timedelta(seconds=SILENCE_S), wait_for_workers=False), rank, size
-    )
+    beat = Beat(TCPStore(host, port, size, False, timedelta(seconds=SILENCE_S), wait_for_workers=False), rank, size)
     beat.start()
     try:
         yield device
@@ -95,7 +94,7 @@ def joined() -> Iterator[torch.device]:
 class Beat:
     """Says every second that this process lives, and ends it where another has been silent too long."""
 
-    def __init__(self, store: dist.Store, rank: int, size: int, lost: Callable[[str], None] | None = None):
+    def __init__(self, store: Store, rank: int, size: int, lost: Callable[[str], None] | None = None):
         self.store, self.rank, self.size = store, rank, size
         self.lost = lost or end
         self._ended = threading.Event()
