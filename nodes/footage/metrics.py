@@ -28,7 +28,7 @@ from ..host.model_folder import metrics_folders
 from ..host.video import clips_of
 from ..shared.checks import names_and_colors
 from ..shared.errors import refusal
-from ..shared.inputs import footage_input, in_order, members_input, rig_input
+from ..shared.inputs import NULL_TEXT, footage_input, in_order, members_input, rig_input
 from ..shared.node import SynCamNode
 
 MOST_REPORTS = 32
@@ -229,7 +229,8 @@ class SynCamMetricsTable(SynCamNode):
     @classmethod
     def execute(cls, reports: Mapping[str, str | None], layout: str, names: str = "") -> io.NodeOutput:
         texts = in_order(reports)
-        given = [line.strip() for line in names.splitlines() if line.strip()]
+        lines = "" if names == NULL_TEXT else names
+        given = [line.strip() for line in lines.splitlines() if line.strip()]
         if len(given) > len(texts):
             raise UserError(f"'names' has {len(given)} lines, but there are {len(texts)} reports.", field="names")
         called = [*given, *(f"report {number + 1}" for number in range(len(given), len(texts)))]

@@ -26,7 +26,7 @@ from ..host.parallel_decode import decode_views
 from ..host.video import clips_of, film_out
 from ..shared.checks import names_and_colors
 from ..shared.errors import refusal
-from ..shared.inputs import film_outputs, footage_input, fps_input, layout_input, prefix_input, rig_input
+from ..shared.inputs import NULL_TEXT, film_outputs, footage_input, fps_input, layout_input, prefix_input, rig_input
 from ..shared.node import SynCamNode
 from ..shared.socket_types import FilesType
 
@@ -206,6 +206,7 @@ class SynCamSaveViews(SynCamNode):
         scores: Sequence[str] = (),
     ) -> io.NodeOutput:
         prefix, rate = normal_prefix(filename_prefix[0]), frame_rate(fps[0])
+        scores = [text for text in scores if text != NULL_TEXT]
         if scores and not rig:
             raise UserError("'scores' are kept in the rig's file; connect 'rig', too.", field="scores")
         names, colors = names_and_colors(rig, len(views))

@@ -68,7 +68,7 @@ def main(wanted: Sequence[str] = ()) -> None:
             continue
         path, image = ROOT / name, Image.fromarray(draw())
         path.parent.mkdir(exist_ok=True)
-        image.save(path, **SAVED[path.suffix])
+        image.save(path, **(CARD if path.parent.name == "example_workflows" else SAVED[path.suffix]))
         print(f"{path.stat().st_size / 1000:6.0f} kB  {name}")
 
 
@@ -95,7 +95,7 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     f"{HELP}DemoModel.avif": demo_example,
     f"{HELP}DecodeViews.avif": decode_example,
     f"{HELP}SamplerStill.avif": sampler_example,
-    f"{HELP}ScoutSeeds.jpg": scout_example,
+    f"{HELP}ScoutSeeds.avif": scout_example,
     f"{HELP}GivenViews.avif": given_example,
     f"{HELP}ViewParallel.avif": parallel_example,
     f"{HELP}DualGuider.avif": guider_example,
@@ -104,20 +104,21 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
     f"{HELP}ViewGridStill.avif": grid_example,
     f"{HELP}SaveViews.avif": save_views_example,
     f"{HELP}SyncScore.avif": score_example,
-    f"{HELP}RigToWanCamera.png": to_wan_camera_example,
-    f"{HELP}CameraAccuracy.jpg": accuracy_example,
-    f"{HELP}Metrics.png": metrics_example,
-    f"{HELP}MetricsTable.png": table_example,
-    f"{HELP}RenderWorld.jpg": world_example,
+    f"{HELP}RigToWanCamera.avif": to_wan_camera_example,
+    f"{HELP}CameraAccuracy.avif": accuracy_example,
+    f"{HELP}Metrics.avif": metrics_example,
+    f"{HELP}MetricsTable.avif": table_example,
+    f"{HELP}RenderWorld.avif": world_example,
     **{f"example_workflows/{template(name).stem}.jpg": partial(thumbnail, *card) for name, card in WORKFLOWS.items()},
 }
 # As small as they can be without being seen to be: all pictures go into the node pack's archive. The template browser
 # asks for its cards as JPEG.
 SAVED: dict[str, dict[str, int | bool | str]] = {
-    ".avif": {"quality": 60, "speed": 6, "range": "limited"},
+    ".avif": {"quality": 45, "speed": 4, "range": "limited"},
     ".jpg": {"quality": 72, "progressive": True, "optimize": True},
     ".png": {"optimize": True},
 }
+CARD: dict[str, int | bool | str] = {"quality": 48, "progressive": True, "optimize": True}  # 40 of them, shown small
 
 
 if __name__ == "__main__":

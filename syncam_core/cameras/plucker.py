@@ -10,6 +10,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
+from ..errors import UserError
 from ..wan.geometry import WAN21
 from .rig import Lens, Rig, inverse
 
@@ -26,6 +27,10 @@ def wan_camera_embedding(
     Raises UserError for a length that is not 4n+1, and for a rig that moves over fewer frames.
     """
     WAN21.check_length(length)
+    if 1 < rig.frames < length:
+        raise UserError(
+            f"'length' is {length}, but the cameras of 'rig' move over {rig.frames} frames.", field="length"
+        )
     c2w = rig.cut(0, length).c2w[view].expand(length, 4, 4)
     rays = plucker(inverse(c2w[0]) @ c2w, rig.lenses[view], width, height)
     every_fourth = torch.cat([rays[:1].expand(WAN21.frames - 1, -1, -1, -1), rays])

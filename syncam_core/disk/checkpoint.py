@@ -46,6 +46,9 @@ class _SafetensorsState(Mapping[str, Tensor]):
     def __getitem__(self, key: str) -> Tensor:
         return self._file.get_tensor(key)
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys  # the file's own error for a missing tensor is no KeyError
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._keys)
 

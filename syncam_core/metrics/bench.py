@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from .networks import clip, files, i3d, inception
 from .networks.files import Networks
 from .score import SyncScore, demo_reference_c2w, score_scene
 from .takes import Take, rig_at
+from .weights_files import WeightsFile
 
 DEFAULT_EVERY = 8  # frames: Wan's 81 have 11 such moments
 CLIP_FRAMES = 16  # of FVD
@@ -167,7 +168,7 @@ class Bench:
     # ---- features that are there already
 
     def _features(
-        self, take: Take, kind: str, file: files.WeightsFile, what: str, make: Callable[[], np.ndarray]
+        self, take: Take, kind: str, file: WeightsFile, what: str, make: Callable[[], np.ndarray]
     ) -> np.ndarray:
         self._look_at(take)
         key = f"{kind}/{self.networks.digest(file, what)}/every {self.every}/{take.frames}"
@@ -194,7 +195,7 @@ class _Clips(Sequence[list[np.ndarray]]):
     def __len__(self) -> int:
         return len(self.of)
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def, override]  # slices are not needed
+    def __getitem__(self, index):  # type: ignore[no-untyped-def]  # slices are not needed
         source, at = self.of[index]
         if isinstance(at, range):
             return [in_depth(source[frame], BITS_8) for frame in at]
@@ -249,6 +250,7 @@ def _store(take: Take, features: dict[str, np.ndarray]) -> None:
         return
     try:
         with staged_file(file) as hidden, open(hidden, "wb") as opened:
-            np.savez(opened, videos=np.array(_identity(take)), **features)
+            arrays: dict[str, Any] = {"videos": np.array(_identity(take)), **features}
+            np.savez(opened, **arrays)
     except OSError:
         pass  # a folder that cannot be written to costs the time again, nothing else

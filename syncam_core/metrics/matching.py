@@ -52,7 +52,9 @@ class Matches:
 class Matcher(Protocol[Features]):
     """Finds correspondences in two steps, so that a picture of many pairs is looked at once."""
 
-    name: str  # for the report: the detector, and what matches its descriptors
+    @property
+    def name(self) -> str:  # for the report: the detector, and what matches its descriptors
+        ...
 
     def features(self, picture: Tensor) -> Features:  # picture (height, width, 3) in 0..1
         ...

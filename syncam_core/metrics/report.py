@@ -32,9 +32,9 @@ def run(
     """Measure takes one after another. Raises UserError for no take at all; what cannot be measured says why."""
     single = [name for name in names if name not in SET_METRICS]
     sets = [name for name in names if name in SET_METRICS]
-    told, features = [], _Features(bench, sets if reference is not None else ())
+    given, told, features = bench.truth, [], _Features(bench, sets if reference is not None else ())
     for place, take in enumerate(takes):
-        bench.truth = truth_of(place) if truth_of is not None else bench.truth
+        bench.truth = truth_of(place) if truth_of is not None else given
         measured: dict[str, Measured | str] = {}
         for name in single:
             show(take.name, METRICS[name].title)
@@ -42,6 +42,7 @@ def run(
         show(take.name, "features")
         features.add(take)
         told.append({**_facts(take), "metrics": {name: _told(one, name) for name, one in measured.items()}})
+    bench.truth = given
     if not told:
         raise UserError("there is no take; give a folder that SynCam Save Views wrote into.")
     theirs = _Features(bench, sets if reference is not None else ())
@@ -170,10 +171,11 @@ def _cells(told: Mapping[str, Any], name: str) -> list[str]:
 def read_report(text: str, name: str) -> Report:
     """A report's JSON. Raises UserError, calling it by its name, for anything else."""
     try:
-        report = json.loads(text) if len(text) <= LARGEST_REPORT else None
+        report = json.loads(text) if len(text) <= LARGEST_REPORT else {}
     except (ValueError, RecursionError):
-        report = None
-    is_one = isinstance(report, dict) and report.get("format") == FORMAT and isinstance(report.get("metrics"), dict)
-    if not is_one or not all(isinstance(one, dict) for one in report["metrics"].values()):
+        report = {}
+    metrics = report.get("metrics") if isinstance(report, dict) and report.get("format") == FORMAT else None
+    if not isinstance(metrics, dict) or not all(isinstance(one, dict) for one in metrics.values()):
         raise UserError(f"'{name}' is no report of SynCam's metrics; give the JSON that they write.", field="reports")
-    return report
+    checked: Report = report
+    return checked

@@ -78,7 +78,7 @@ class Metric:
         return value >= self.good if self.higher_is_better else value <= self.good
 
     def to_text(self, value: float) -> str:
-        return "∞" if math.isinf(value) else f"{value:.{self.decimals}f}"
+        return "\N{INFINITY}" if math.isinf(value) else f"{value:.{self.decimals}f}"
 
 
 def why_not(metric: Metric, take: Take, bench: Bench, reference: bool = False) -> str | None:

@@ -197,7 +197,7 @@ def _number(cell: str) -> float | None:
     if cell == NONE:
         return None
     first = cell.split(" ")[0]
-    return math.inf if first == "∞" else float(first)
+    return math.inf if first == "\N{INFINITY}" else float(first)
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -211,4 +211,4 @@ def _plain(name: str) -> str:
 def _tex(text: str) -> str:
     for sign in "&%$#_{}":
         text = text.replace(sign, f"\\{sign}")
-    return text.replace("∞", "$\\infty$")
+    return text.replace("\N{INFINITY}", "$\\infty$")

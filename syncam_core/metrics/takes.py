@@ -10,7 +10,7 @@ import json
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -76,11 +76,13 @@ class Take:
             known = "does not say its frames per second" if self.fps is None else f"has {self.fps:g} frames per second"
             raise UserError(f"the take '{self.name}' {known}, so it has no frames at {fps:g} per second.")
         kept = [frame for k in range(self.frames) if (frame := round(k * self.fps / fps)) < self.frames]
-        clips = tuple(
-            MadeClip(len(kept), clip.height, clip.width, clip.dtype, lambda index, clip=clip: clip[kept[index]])
-            for clip in self.clips
-        )
+        clips = tuple(frames_of(clip, kept) for clip in self.clips)
         return replace(self, clips=clips, rig=self.rig and rig_at(self.rig, kept), fps=fps)
+
+
+def frames_of(clip: Clip, frames: Sequence[int]) -> Clip:
+    """Some frames of a clip, in this order."""
+    return MadeClip(len(frames), clip.height, clip.width, clip.dtype, lambda index: clip[frames[index]])
 
 
 def rig_at(rig: Rig, frames: Sequence[int]) -> Rig:
@@ -149,7 +151,8 @@ def video_files(rig_file: Path) -> tuple[Rig, list[Path], float | None]:
         rig = rig_from_json(text)
     except UserError as problem:
         raise problem.told(f"in '{rig_file.name}', {problem}") from problem
-    metadata = parse_json(text, MAX_CHARACTERS).get("metadata")
+    document = parse_json(text, MAX_CHARACTERS)
+    metadata = document.get("metadata") if isinstance(document, dict) else None
     facts: Mapping[str, Any] = metadata if isinstance(metadata, dict) else {}
     views, fps = facts.get("views"), facts.get("fps")
     if isinstance(views, list):
@@ -201,12 +204,11 @@ def _read(
 def _clip(spool: Spool, video: Path, tick: Callable[[], None]) -> Clip:
     clip = None
     try:
-        with closing(video_frames(video)) as frames:
-            for frame in frames:
-                if clip is None:
-                    clip = spool.new_clip(*frame.shape[:2], BITS_8)
-                clip.append(in_depth(frame, BITS_8))
-                tick()
+        for frame in video_frames(video):
+            if clip is None:
+                clip = spool.new_clip(frame.shape[0], frame.shape[1], BITS_8)
+            clip.append(in_depth(frame, BITS_8))
+            tick()
     except UserError as problem:
         raise problem.told(f"'{video.name}' {problem}.") from problem
     except OSError as problem:

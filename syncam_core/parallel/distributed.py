@@ -16,7 +16,7 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]  # public, but not marked so
+from torch._C._distributed_c10d import PrefixStore, Store, TCPStore
 
 from ..errors import UserError
 from .exchange import Exchange, PeerLost

@@ -88,7 +88,7 @@ def run_ablation(options: argparse.Namespace) -> None:
         assert isinstance(trainee, Trainee)
         for label, film in films_of(name, trainee, vae, config, mode, options):
             with tqdm(desc=label, mininterval=1, unit="clip") as bar:
-                films = film(lambda done, total, bar=bar: bar.update(done - bar.n))
+                films = film(partial(moved, bar))
             reports.append((label, films.report(names, bench)))
     for label, report in reports:
         gate.save_json(options.to / f"{file_slugs([label])[0]}.json", report)
@@ -96,6 +96,11 @@ def run_ablation(options: argparse.Namespace) -> None:
     table = table_of(f"table{options.table}", reports).to_text()
     (options.to / f"table{options.table}.md").write_text(table + "\n", encoding="utf-8")
     print(f"\n{table}")
+
+
+def moved(bar: tqdm, done: int, total: int) -> None:
+    bar.total = total
+    bar.update(done - bar.n)
 
 
 def films_of(

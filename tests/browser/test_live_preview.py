@@ -131,7 +131,7 @@ def test_all_views_move_on_the_sampler_while_it_works_and_leave_when_it_is_done_
     saved = in_app(
         page, "return app.graph.serialize().nodes.find(n => n.type == 'SynCamSampler').widgets_values.length"
     )
-    assert saved == 11  # the values of the inputs, and what comes after the seed: nothing of the preview
+    assert saved == 12  # the values of the inputs, and what comes after the seed: nothing of the preview
     in_app(page, "await window.comfyAPI.api.api.interrupt(null)")
     page.wait_for_function(f"!{HAS_PREVIEW}", timeout=60_000)
     page.wait_for_timeout(500)

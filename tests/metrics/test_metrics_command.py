@@ -230,7 +230,7 @@ PAPER = {  # arXiv 2412.07760, Tables 1 to 4
 @pytest.mark.parametrize("layout", PAPER)
 def test_the_papers_tables_are_printed_as_they_are(layout, capsys):
     assert main(["table", "--layout", layout, "--with-paper", "--csv"]) == 0
-    rows = [row for row in csv.reader(io.StringIO(capsys.readouterr().out)) if not row[0].startswith("#")]
+    rows = [row for row in csv.reader(io.StringIO(capsys.readouterr().out)) if row and not row[0].startswith("#")]
     assert [cell for row in rows[1:] for cell in row[1:]] == PAPER[layout].split()
     assert len({len(row) for row in rows}) == 1
 

@@ -10,7 +10,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from footage import ramp
+from footage import named_rig, ramp
 from host_runs import listed_inputs, optional_inputs, run_as_the_host_does
 from host_wan import TEXTS, TinyWan, conditioning, empty, noise
 from host_wan import poses as random_poses
@@ -134,6 +134,13 @@ OTHERS = {
     "SynCamStereo": lambda *_: {"views": views()},
     "SynCamQuilt": lambda *_: {"views": views()},
     "SynCamPickViews": lambda *_: {"views": views(), "cameras": "2"},
+    "SynCamCameraAccuracy": lambda *_: {
+        "views": views(), "rig": named_rig(*"abcd"[: len(views())]), "matcher": "sift", "lens": "training data", "every": 8
+    },
+    "SynCamMetrics": lambda *_: {
+        "views": views(), "prompt": "", "metrics": "clip_v, psnr", "matcher": "sift", "lens": "rig", "every": 8
+    },
+    "SynCamMetricsTable": lambda *_: {"reports": {"report0": '{"format": "syncam-metrics", "metrics": {}}'}, "layout": "table 3"},
     "SynCamReplaceView": lambda *_: {"views": views(), "view": [ramp(3)]},
 }  # fmt: skip
 KEPT = {"SynCamEmptyLatent": "cameras", "SynCamPlayer": "views"}  # one of several optional inputs is needed

@@ -31,7 +31,7 @@ def test_the_archive_holds_all_that_a_running_pack_needs(packed):
     needed = below("nodes", "syncam_core", "web", "locales", "example_workflows", "subgraphs", "training_configs")
     needed |= {path.relative_to(ROOT).as_posix() for path in (ROOT / "demo_model").glob("*.safetensors")}
     needed |= {"__init__.py", "pyproject.toml", "requirements.txt", "LICENSE", "README.md", "demo_model/README.md"}
-    assert len([name for name in needed if name.endswith(".safetensors")]) == 4
+    assert len([name for name in needed if name.endswith(".safetensors")]) == 6
     assert needed - packed == set()
 
 

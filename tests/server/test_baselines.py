@@ -71,7 +71,8 @@ def small(name: str, moving: bool = False) -> dict:
         prompt["26"]["inputs"].update(size)
     prompt["27"]["inputs"].update(steps=2)
     if moving:
-        move = {"rig": ["5", 0], "move": "dolly", "amount": 2.0, "length": 5}
+        move = {"rig": ["5", 0], "move": "dolly", "amount": 2.0, "ease": "none", "length": 5, "cameras": ""}
+        move |= {"start_frame": 0, "end_frame": -1, "together": False, "target": "0, 0, 0"}
         prompt["51"] = {"class_type": "SynCamRigMove", "inputs": move, "_meta": {"title": "moving"}}
         prompt["25"]["inputs"]["rig"] = ["51", 0]
     return prompt

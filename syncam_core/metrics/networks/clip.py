@@ -87,10 +87,16 @@ def picture_vectors(
 ) -> Tensor:  # (pictures, dim) of length 1
     """The shorter side is scaled to the network's (bicubic), and the middle is cut out, as OpenAI's code does it: of a
     wide picture both ends are not seen."""
-    side = model.config.vision_config.image_size
+    side = image_side(model)
     pixels = torch.stack([_cropped(picture, side) for picture in pictures]).to(model.device)
     pooled = model.vision_model(pixel_values=pixels).pooler_output
     return _of_length_1(model.visual_projection(pooled))
+
+
+def image_side(model: CLIPModel) -> int:
+    """Pixels of the network's square pictures."""
+    towers: Any = model.config.vision_config
+    return int(towers.image_size)
 
 
 @torch.no_grad()
@@ -113,7 +119,7 @@ def load_tokenizer(networks: Networks) -> CLIPTokenizer:
     """From the first folder that has its two files. Raises UserError where none has."""
     from transformers import CLIPTokenizer
 
-    for folder in (*networks.tokenizers, *networks.folders):
+    for folder in (*networks.folders, *networks.tokenizers):  # the words beside the network are its own
         if all((Path(folder) / name).is_file() for name in VOCABULARY_FILES):
             return CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
     raise UserError(

@@ -52,7 +52,8 @@ class _Pooled(nn.Module):
 
     def __init__(self, layer: nn.Module, pool: Callable[[Tensor], Tensor]):
         super().__init__()
-        self.conv, self.bn, self.pool = layer.conv, layer.bn, pool
+        self.conv, self.bn = layer.get_submodule("conv"), layer.get_submodule("bn")
+        self.pool = pool
         self.seen: Tensor | None = None
 
     def forward(self, _: Tensor) -> Tensor:
@@ -62,7 +63,7 @@ class _Pooled(nn.Module):
 
 
 def _pool_before(block: nn.Module, pool: Callable[[Tensor], Tensor]) -> None:
-    branch = _Pooled(block.branch_pool, pool)
+    branch = _Pooled(block.get_submodule("branch_pool"), pool)
     block.branch_pool = branch
     block.register_forward_pre_hook(lambda _, inputs: setattr(branch, "seen", inputs[0]))
 

@@ -25,7 +25,10 @@ EPSILON = 1e-10
 class Lpips(nn.Module):
     """Two pictures -> their distance, 0 for equal ones."""
 
-    def __init__(self, features: nn.Module, heads: State):
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, features: nn.Sequential, heads: State):
         super().__init__()
         self.features = features
         self.heads = nn.ParameterList([heads[f"lin{number}.model.1.weight"] for number in range(len(TAPS))])
@@ -37,7 +40,7 @@ class Lpips(nn.Module):
     ) -> Tensor:  # both (pairs, 3, height, width) in -1..1 -> (pairs,)
         x = (torch.cat([pictures, others]) - self.mean) / self.std
         distance = torch.zeros(len(pictures), device=x.device)
-        for index, layer in enumerate(self.features):
+        for index, layer in enumerate(self.features.children()):
             x = layer(x)
             if index in TAPS:
                 unit = x / (x.square().sum(1, keepdim=True).sqrt() + EPSILON)

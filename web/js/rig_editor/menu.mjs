@@ -74,7 +74,7 @@ export class Popover {
  * A menu of headings (text) and items ([text, action, disabled]).
  *
  * @param {string} label
- * @param {(string | [string, () => void, boolean?])[]} entries
+ * @param {(string | [string, () => void, boolean?, string?])[]} entries headings, and items: text, action, disabled, key
  * @param {() => void} close
  */
 export function menu(label, entries, close) {
@@ -83,7 +83,7 @@ export function menu(label, entries, close) {
     { role: "menu", "aria-label": label },
     ...entries.map((entry) => {
       if (typeof entry === "string") return h("h4", { text: entry });
-      const [text, action, disabled] = entry;
+      const [text, action, disabled, key] = entry;
       const run = () => {
         close();
         action();
@@ -91,7 +91,9 @@ export function menu(label, entries, close) {
       return h("button", {
         class: "sc-button sc-item",
         role: "menuitem",
-        text,
+        text: key ? `${text} (${key})` : text,
+        "aria-label": text, // the key is told apart
+        "aria-keyshortcuts": key,
         disabled: Boolean(disabled),
         onclick: run,
       });

@@ -70,7 +70,7 @@ function addMenu(editor, opener) {
   return menu(
     t("add"),
     [
-      [`${t("addCamera")} (N)`, () => editor.addCamera(), full],
+      [t("addCamera"), () => editor.addCamera(), full, "N"],
       [t("duplicate"), () => editor.duplicate(), full],
       [t("mirrorCopy"), () => editor.mirror(true), full],
       ...(bridges.length
