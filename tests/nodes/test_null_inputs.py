@@ -104,6 +104,10 @@ def render_inputs(comfy, tiny):
     }
 
 
+def decode_inputs(comfy, tiny):
+    return {"latent": {"samples": torch.zeros(2, 16, 2, 4, 6)}, "vae": comfy.run("SynCamDemoModel")[2]}
+
+
 def trajectories_inputs(comfy, tiny):
     return {
         "rig": comfy.run("SynCamRigReCam", moves="9", amount=1, distance_m=3, arc="true orbit", length=5)[0],
@@ -125,6 +129,7 @@ OTHERS = {
     },
     "SynCamViewGrid": lambda *_: {"views": views(), "columns": 2, "labels": True},
     "SynCamSaveViews": lambda *_: {"views": views(), "filename_prefix": "views", "fps": 15.0},
+    "SynCamDecodeViews": decode_inputs,
     "SynCamRenderViews": render_inputs,
     "SynCamPlayer": lambda *_: {"views": views(), "fps": 15.0, "cuts": ""},
     "SynCamEdit": lambda *_: {"views": views(), "cuts": "0 A; 2 B", "fps": 15.0, "timecode": True},
