@@ -146,6 +146,12 @@ class Table:
         )
 
 
+def measured_table(title: str, reports: Sequence[tuple[str, Report]]) -> Table:
+    """Whatever was measured, a column for each metric of the first report, without the paper's rows."""
+    columns = tuple(reports[0][1]["metrics"])
+    return _table(Layout(title, (("Measured", columns),), ()), reports, False)
+
+
 def table_of(
     layout: str,
     reports: Sequence[tuple[str, Report]],  # with the names of their rows
@@ -153,7 +159,10 @@ def table_of(
 ) -> Table:
     """Raises UserError for a layout that there is not."""
     check_choice("layout", layout, LAYOUTS)
-    chosen = LAYOUTS[layout]
+    return _table(LAYOUTS[layout], reports, with_paper)
+
+
+def _table(chosen: Layout, reports: Sequence[tuple[str, Report]], with_paper: bool) -> Table:
     rows: list[tuple[str, list[str]]] = []
     notes: list[str] = []
     if with_paper:

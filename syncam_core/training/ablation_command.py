@@ -17,7 +17,7 @@ from ..metrics.networks.files import Networks
 from ..metrics.report import run as measure_takes
 from ..metrics.report import to_text
 from ..metrics.suite import check_bench, chosen
-from ..metrics.tables import table_of
+from ..metrics.tables import measured_table, table_of
 from ..metrics.takes import read_takes
 from ..synthetic import DEMO_WORLD, WORLDS
 from ..wan.vae import WanVAE
@@ -93,7 +93,8 @@ def run_ablation(options: argparse.Namespace) -> None:
     for label, report in reports:
         gate.save_json(options.to / f"{file_slugs([label])[0]}.json", report)
         print(f"\n{label}\n{to_text(report)}")
-    table = table_of(f"table{options.table}", reports).to_text()
+    measured = measured_table("In miniature: everything that was measured", reports)
+    table = f"{measured.to_text()}\n\n{table_of(f'table{options.table}', reports).to_text()}"
     (options.to / f"table{options.table}.md").write_text(table + "\n", encoding="utf-8")
     print(f"\n{table}")
 

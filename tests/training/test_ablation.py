@@ -58,6 +58,8 @@ def test_weights_the_base_alone_and_real_takes_are_rows_of_one_table(tmp_path, c
     assert told["all-data"]["takes"][0]["metrics"] != told["module-off"]["takes"][0]["metrics"]
     assert "no truth is given" in told["real-files"]["metrics"]["psnr"]["not_measured"]
     table = (tmp_path / "out" / "table2.md").read_text()
+    assert "| Method | Azimuth ↓ | PSNR ↑ | CLIP-V ↑ |" in table
+    assert f"| all data | {told['all-data']['metrics']['azimuth']['value']:.1f} [" in table
     assert "| module off | - | - |" in table
     assert "all data, CLIP-V: -, CLIP needs model.safetensors" in table
 
