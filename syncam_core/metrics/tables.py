@@ -165,6 +165,7 @@ def table_of(
 def _table(chosen: Layout, reports: Sequence[tuple[str, Report]], with_paper: bool) -> Table:
     rows: list[tuple[str, list[str]]] = []
     notes: list[str] = []
+    reasons: dict[str, dict[str, list[str]]] = {}  # why, of which row, which columns
     if with_paper:
         for name, values in chosen.paper:
             rows.append((f"{name}{PAPER}", [_paper(c, v) for c, v in zip(chosen.columns, values, strict=True)]))
@@ -176,13 +177,17 @@ def _table(chosen: Layout, reports: Sequence[tuple[str, Report]], with_paper: bo
             told = report["metrics"].get(column, {"not_measured": "it was not asked for"})
             cells.append(_cell(column, told))
             if cells[-1] == NONE:
-                notes.append(f"{name}, {METRICS[column].title}: {NONE}, {told.get('not_measured', 'no number')}.")
+                why = str(told.get("not_measured", "no number"))
+                reasons.setdefault(why, {}).setdefault(name, []).append(METRICS[column].title)
         rows.append((name, cells))
+    for why, missing in reasons.items():
+        of = "; ".join(f"{name}: {', '.join(titles)}" for name, titles in missing.items())
+        notes.append(f"{NONE} {of}: {why}.")
     if with_paper and reports:
         notes.append(UNPUBLISHED)
     if not rows:
         raise UserError("a table needs a report, or the paper's rows.", field="reports")
-    return Table(chosen, rows, list(dict.fromkeys(notes)))
+    return Table(chosen, rows, notes)
 
 
 def _cell(column: str, told: Mapping[str, Any]) -> str:

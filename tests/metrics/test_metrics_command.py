@@ -132,7 +132,7 @@ def test_run_writes_a_report_that_table_reads(tmp_path, models, capsys):
     ours = next(line for line in page.splitlines() if line.startswith("| ours |")).split("|")
     assert ours[2].split()[0] == f"{told['fid']['value']:.1f}"
     assert ours[6].strip() == "-"
-    assert "ours, Mat. Pix.(K): -, it was not asked for." in page
+    assert "- ours: FVD, Mat. Pix.(K), FVD-V: it was not asked for." in page
 
 
 def test_features_are_kept_beside_the_take_and_made_again_when_a_video_changes(tmp_path, models, capsys):

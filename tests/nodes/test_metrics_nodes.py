@@ -144,8 +144,8 @@ def test_a_table_has_the_papers_rows_ours_and_the_reasons(comfy, temp, measured)
     )
     assert "| SynCamMaster (paper) | 0.12 | 0.58 |" in text
     assert "| right | - | - |" in text
-    assert "shuffled, RotErr: -, " in text
-    assert "right, TransErr: -, it was not asked for." in text
+    assert "- right: TransErr; shuffled: TransErr: it was not asked for." in text
+    assert "matches agree" in text
     assert picture.ndim == 4
     assert 0.05 < picture.mean() < 0.5
 

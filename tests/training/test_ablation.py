@@ -61,7 +61,7 @@ def test_weights_the_base_alone_and_real_takes_are_rows_of_one_table(tmp_path, c
     assert "| Method | Azimuth ↓ | PSNR ↑ | CLIP-V ↑ |" in table
     assert f"| all data | {told['all-data']['metrics']['azimuth']['value']:.1f} [" in table
     assert "| module off | - | - |" in table
-    assert "all data, CLIP-V: -, CLIP needs model.safetensors" in table
+    assert "- all data: CLIP-V; module off: CLIP-V; real files: CLIP-V: CLIP needs model.safetensors" in table
 
 
 def test_novel_views_have_a_row_for_each_pair_of_scales(tmp_path, capsys):
