@@ -216,7 +216,8 @@ def _read_json(path: Path, cameras: str, unit_m: float | None) -> Rig:
     except UserError as problem:
         if text.lstrip()[:1] in ("", "{", "["):
             raise
-        others = "; ".join(_words_of(suffix) for suffix in _suffixes(FILE_PER_CAMERA=True))
+        texts = [suffix for suffix in _suffixes(FILE_PER_CAMERA=True) if suffix != ".json"]
+        others = "; ".join(map(_words_of, texts))
         raise problem.told(f"{problem} Nor is it a text with cameras: {others}.") from problem
     if is_syncamvideo(document):
         return rig_from_syncamvideo(document, cameras, unit_m)

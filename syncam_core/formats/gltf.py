@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 NAME = "glTF"
 SUFFIXES = (".glb", ".gltf")
 UNIT = "metres"
-WORDS = "a glTF scene has 'asset' and 'nodes', or begins with glTF"
+WORDS = "glTF has 'asset' and 'nodes'"
 FILE_READ = "glTF scene (`.glb`, `.gltf`) with cameras; needs `pip install pygltflib`"
 CAMERA_AXES = "x right, y up, z back"
 WORLD_AXES = "y up"

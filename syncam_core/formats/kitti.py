@@ -20,7 +20,7 @@ from .files import are_numbers, camera_paths, first_rows, most_files_look, numbe
 NAME = "KITTI trajectory (.txt)"
 SUFFIXES = (".txt",)
 UNIT = "metres"
-WORDS = "a KITTI trajectory has rows of 12 numbers, three rows of a pose"
+WORDS = "KITTI's has rows of 12"
 FILE_READ = "KITTI trajectory, one camera each, or a folder of them"
 CAMERA_AXES = "x right, y down, z forward; camera to world"
 WORLD_AXES = "y down"

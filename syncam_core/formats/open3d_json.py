@@ -36,7 +36,7 @@ from .json_values import as_list, as_object, lens_of, numbers, positive, read_js
 NAME = "Open3D JSON"
 SUFFIXES = (".json",)
 UNIT = "metres"
-WORDS = "Open3D's have 'class_name' PinholeCameraTrajectory or PinholeCameraParameters"
+WORDS = "Open3D's name their class"
 FILE_READ = "Open3D camera parameters or trajectory, one camera each, or a folder of them"
 CAMERA_AXES = "x right, y down, z forward; world to camera, column by column"
 WORLD_AXES = "y down"

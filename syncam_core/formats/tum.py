@@ -24,7 +24,7 @@ from .files import are_numbers, camera_paths, first_rows, most_files_look, numbe
 NAME = "TUM trajectory (.txt)"
 SUFFIXES = (".txt",)
 UNIT = "metres"
-WORDS = "a TUM trajectory has rows of 8 numbers: seconds, position, and a quaternion"
+WORDS = "a TUM trajectory has rows of 8 numbers"
 FILE_READ = "TUM trajectory, one camera each, or a folder of them"
 CAMERA_AXES = "x right, y down, z forward; camera to world"
 WORLD_AXES = "y down"

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 NAME = "OpenUSD"
 SUFFIXES = (".usda", ".usdc", ".usd")
 UNIT = "in the file"
-WORDS = "an OpenUSD stage begins with #usda or PXR-USDC"
+WORDS = "OpenUSD begins with #usda"
 FILE_READ = "OpenUSD stage (`.usda`, `.usdc`, `.usd`) with cameras; needs `pip install usd-core`"
 CAMERA_AXES = "x right, y up, z back"
 WORLD_AXES = "y or z up, as the stage says"
@@ -153,13 +153,13 @@ def _opened(path: Path, pxr: _Usd) -> Usd.Stage:
     content = file_bytes(path)
     suffix = next((suffix for begin, suffix in _BEGINNINGS.items() if content.startswith(begin)), None)
     if suffix is None:
-        raise UserError(f"{WORDS}; this file does not.")
+        raise UserError("an OpenUSD stage begins with #usda or PXR-USDC; this file does not.")
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / f"stage{suffix}"
         copy.write_bytes(content)
         try:
             layer = pxr.sdf.Layer.OpenAsAnonymous(os.fspath(copy))
-        except pxr.tf.ErrorException as problem:
+        except (pxr.tf.ErrorException, UnicodeDecodeError) as problem:
             raise UserError(f"OpenUSD cannot read it ({_first_line(problem)}).") from problem
     if layer is None:
         raise UserError("OpenUSD cannot read it.")
@@ -254,4 +254,7 @@ def _continuous(quaternions: np.ndarray) -> list[list[float]]:
 
 
 def _first_line(problem: Exception) -> str:
-    return str(problem).strip().splitlines()[-1][:120] if str(problem).strip() else "no reason given"
+    try:
+        return str(problem).strip().splitlines()[-1][:120]
+    except (UnicodeDecodeError, IndexError):  # it repeats bytes of the file
+        return "its text is damaged"

@@ -61,56 +61,6 @@ def words_on(page, kind: str, name: str) -> str | None:
     )
 
 
-def test_every_template_is_readable_when_it_is_opened_with_no_node_on_another_and_none_red(
-    page, request, tmp_path_factory
-):
-    for path in WORKFLOWS:
-        opened(page, path)
-        boxes = in_app(page, BOXES)
-        assert overlapping(boxes) == [], path.stem
-        scale, groups, red = in_app(
-            page,
-            "return [app.canvas.ds.scale, app.graph._groups.length,"
-            " app.graph._nodes.filter(n => n.has_errors && !n.properties?.models).map(n => n.type)]",
-        )
-        assert scale >= LEAST_SCALE, path.stem
-        assert groups >= 2, path.stem
-        assert red == [], path.stem
-        picture(page, tmp_path_factory, f"template_{path.stem[:2]}_{renderer(request)}")
-    assert page.ours == []
-
-
-def test_the_demo_overlaps_nothing_after_its_run_scolds_nobody_and_shows_its_preview_while_it_works(
-    page, request, tmp_path_factory
-):
-    opened(page, template("syncam_demo"))
-    in_app(
-        page,
-        "const { api } = window.comfyAPI.api; window.heard = 0;"
-        "api.addEventListener('syncam.live_preview', () => window.heard++);"
-        "app.graph._nodes.find(n => n.type == 'SynCamSampler').widgets.find(w => w.name == 'steps').value = 4",
-    )
-    assert in_app(page, RUN) == ["execution_success", ""]
-    page.wait_for_timeout(1500)
-    assert overlapping(in_app(page, BOXES)) == []
-    picture(page, tmp_path_factory, f"demo_after_its_run_{renderer(request)}")
-    assert page.evaluate("window.heard") == 4, "without any setting of the host's"
-    assert words_on(page, "SynCamEncodeCameras", "warning") is None
-
-
-def test_the_templates_stand_in_the_order_of_their_numbers(page):
-    in_app(page, "await app.extensionManager.command.execute('Comfy.BrowseTemplates')")
-    page.get_by_text("ComfyUI-SynCam").first.click()
-    page.get_by_text("01 Demo - four cameras, no download", exact=True).wait_for()
-    shown = page.evaluate(
-        "[...document.querySelectorAll('img')].filter(i => i.naturalWidth == 640)"
-        ".map(i => decodeURIComponent(i.src).split('/').pop().slice(0, 2))"
-    )
-    assert len(shown) >= 8
-    assert shown == sorted(shown)
-    assert shown[:2] == ["01", "02"]
-
-
 def test_a_template_brings_the_file_that_it_reads(page, server):
     name = "syncam_transforms.json"
     (server.folder / "input" / name).unlink(missing_ok=True)
@@ -220,20 +170,3 @@ def test_the_blueprint_is_one_node_from_a_prompt_to_the_views(page):
     assert {"UNETLoader", "SynCamLoadWeights", "SynCamApply", "SynCamSampler", "SynCamDecodeViews"} <= set(kinds)
     assert kinds["SynCamEmptyLatent"]["width"] == 832
     assert kinds["SynCamRigOrbit"]["azimuths"] == "0, 30"
-
-
-@pytest.mark.parametrize("nodes_2", RENDERERS["argvalues"], ids=RENDERERS["ids"])
-def test_from_an_empty_profile_to_the_four_videos_of_the_demo_are_three_clicks(open_page, server, nodes_2):
-    """The host opens its templates by itself where nobody has been before."""
-    page = open_page(nodes_2, size=(1600, 900), settings={"Comfy.TutorialCompleted": False})
-    before = set((server.folder / "output").rglob("*.mp4"))
-    page.get_by_text("ComfyUI-SynCam").first.click()
-    page.get_by_text(template("syncam_demo").stem, exact=True).first.click()
-    page.wait_for_function("window.comfyAPI.app.app.graph._nodes.some(n => n.type == 'SynCamSaveViews')")
-    page.get_by_text("Run", exact=True).first.click()
-    page.wait_for_function(
-        "Object.values(window.comfyAPI.app.app.nodeOutputs).some(o => o.images?.length == 5 && o.animated?.[0])",
-        timeout=240_000,
-    )
-    written = [path.stem for path in set((server.folder / "output").rglob("*.mp4")) - before]
-    assert len([name for name in written if not name.endswith("_grid")]) == 4

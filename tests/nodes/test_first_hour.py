@@ -131,7 +131,7 @@ def test_the_demos_preview_has_the_colours_of_what_it_will_be(comfy, demo):
     import latent_preview
     from comfy.latent_formats import Wan21
 
-    model, _, vae, _ = demo
+    model, _, vae, *_ = demo
     module = sys.modules[type(model.model.latent_format).__module__]
     rig = module.ring_rig(3, 35, 6)
     scene = module.Scene.from_prompt("a green cone turning on concrete under a pink sky")

@@ -103,7 +103,7 @@ def test_the_inputs_outputs_and_defaults_are_the_contract(comfy):
     )
     assert of("SynCamEmptyLatent") == (
         [
-            ("cameras", "SYNCAM_CAMERAS", None),
+            ("cameras", "COMFY_MULTITYPED_V3", None),  # cameras or trajectories
             ("width", "INT", 832),
             ("height", "INT", 480),
             ("length", "INT", 81),

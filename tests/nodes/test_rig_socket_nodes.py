@@ -23,7 +23,13 @@ patient = settings(
     deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 PAGES = Path(__file__).parents[2] / "web" / "docs"
-NODES = ("SynCamRigFromLoad3D", "SynCamRigToLoad3D", "SynCamRigFromCameraCtrl", "SynCamRigToCameraCtrl")
+NODES = (
+    "SynCamRigFromLoad3D",
+    "SynCamRigToLoad3D",
+    "SynCamRigFromCameraCtrl",
+    "SynCamRigToCameraCtrl",
+    "SynCamRigToWanCamera",
+)
 SIZE = {"width": 832, "height": 480}
 
 

@@ -59,7 +59,7 @@ def test_every_node_of_the_pack_is_offered_with_the_contracted_inputs_and_output
             "noise_order unsynchronized",
             "latent",
         ),
-        "SynCamDecodeViews": ("latent vae", "views"),
+        "SynCamDecodeViews": ("latent vae devices", "views"),
         "SynCamViewGrid": ("views columns labels rig layout fps", "images video"),
         "SynCamSaveViews": ("views filename_prefix fps rig contact_sheet layout scores", "files"),
         "SynCamRenderViews": (
@@ -322,9 +322,10 @@ def base_alone(node_id):
     inputs = node_of(prompt, "SynCamSampler")
     inputs["model"] = ["22", 0]
     inputs["shift"] = 0.0
+    inputs["unsynchronized"] = True
     if node_id == "KSampler":
         inputs["latent_image"] = inputs.pop("latent")
-        del inputs["shift"]
+        del inputs["shift"], inputs["unsynchronized"]
     prompt["8"]["class_type"] = node_id
     prompt["22"] = {"class_type": "ModelSamplingSD3", "inputs": {"model": ["1", 0], "shift": 5.0}}
     del prompt[id_of(prompt, "SynCamApply")]
