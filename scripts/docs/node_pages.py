@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
+from PIL import Image
 import torch
 from drawing import (
     AZIMUTH,
@@ -386,7 +387,8 @@ def accuracy_example() -> np.ndarray:
 
 
 def world_example() -> np.ndarray:
-    return np.concatenate([view[0] for view in textured()[1]], 1)
+    views = np.concatenate([view[0] for view in textured()[1]], 1)
+    return np.asarray(Image.fromarray(views).reduce(2))  # grain costs bytes
 
 
 def metrics_example() -> np.ndarray:
