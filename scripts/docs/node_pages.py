@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
-from PIL import Image
 import torch
 from drawing import (
     AZIMUTH,
@@ -25,6 +24,7 @@ from drawing import (
     stacked,
     words_picture,
 )
+from PIL import Image
 
 from syncam_core.cameras import Rig, encode_cameras, encode_trajectories, orbit_rig, recam_rig
 from syncam_core.metrics import shuffled_cameras
