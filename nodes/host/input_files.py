@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 
 import folder_paths
@@ -17,7 +18,8 @@ MODEL_PLACES = ("sparse", "0", "sparse/0", "colmap/sparse/0")  # below a folder,
 
 # Texts, videos and folders are looked into, as an input folder has thousands that hold something else. The host asks for
 # the list on every page and several times for every prompt, so what was found is kept for as long as a file is the same.
-_found: dict[str, tuple[State | int, bool]] = {}
+Found = dict[str, tuple[State | int, bool]]
+_found: Found = {}
 
 
 def camera_files() -> list[str]:
@@ -25,25 +27,28 @@ def camera_files() -> list[str]:
 
     No file is opened again that has not changed since it was last looked into.
     """
-    root = Path(folder_paths.get_input_directory())
+    global _found
     offered: list[str] = []
-    seen: set[str] = set()
-    for entry in _entries(root):
-        below = _entries(Path(entry.path)) if entry.is_dir() else []
-        seen.update((entry.path, *(inner.path for inner in below)))
-        holds = _holds_cameras(entry, below)
+    found: Found = {}  # the server's thread and that of the prompts may list at once: each makes its own
+    for entry in _entries(folder_paths.get_input_directory()):
+        if not entry.is_dir():
+            if _file_holds_cameras(entry, found):
+                offered.append(entry.name)
+            continue
+        below = _entries(entry.path)
+        holds = _folder_holds_cameras(entry, below, found)
         offered += [entry.name] * holds
         for inner in below:
-            # A folder within a model, "sparse", is the same model again.
-            if not (holds and inner.is_dir()) and _holds_cameras(inner):
-                offered.append(f"{entry.name}/{inner.name}")
-    for path in list(_found):  # a copy: the server's thread and that of the prompts may list at once
-        if path not in seen:
-            _found.pop(path, None)
+            if not inner.is_dir():
+                inner_holds = _file_holds_cameras(inner, found)
+            else:  # a folder within a model, "sparse", is the same model again
+                inner_holds = not holds and _folder_holds_cameras(inner, _entries(inner.path), found)
+            offered += [f"{entry.name}/{inner.name}"] * inner_holds
+    _found = found
     return sorted(offered)
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
+def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return [entry for entry in entries if not is_leftover(entry.name)]
@@ -51,24 +56,46 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         return []
 
 
-def _holds_cameras(entry: os.DirEntry[str], below: list[os.DirEntry[str]] | None = None) -> bool:
-    """Whether a file or folder is offered; `below` are the entries of a folder, where they are known."""
-    suffix = os.path.splitext(entry.name)[1].lower()
+@cache
+def _looks() -> dict[str, Callable[[str], bool] | None]:
+    """How a file with an ending shows that it holds cameras; None where the ending says it."""
+    return {
+        **dict.fromkeys(camera_suffixes(), None),
+        ANY_TEXT: lambda path: bool(format_of(path)),
+        **dict.fromkeys(video_tag.SUFFIXES, lambda path: video_tag.has_rig(Path(path))),
+    }
+
+
+def _file_holds_cameras(entry: os.DirEntry[str], found: Found) -> bool:
+    # Here a folder of thousands takes its time: ask for nothing that is not needed.
+    suffix = entry.name[entry.name.rfind(".") :].lower()
+    looks = _looks()
+    if suffix not in looks or not entry.is_file():
+        return False
+    look = looks[suffix]
+    if look is None:
+        return True
+    path = entry.path
     try:
-        if entry.is_dir():
-            state: State | int = hash(_folder_state(entry.path, _entries(Path(entry.path)) if below is None else below))
-        elif suffix in camera_suffixes() and suffix != ANY_TEXT:
-            return entry.is_file()
-        elif suffix in (ANY_TEXT, *video_tag.SUFFIXES) and entry.is_file():
-            state = _state(entry.stat())
-        else:
-            return False
+        known = _found.get(path)
+        state = _state(entry.stat())
+        if known is None or known[0] != state:
+            known = state, look(path)
     except OSError:  # it went away while the folder was read
         return False
-    known = _found.get(entry.path)
-    if known is None or known[0] != state:
-        holds = video_tag.has_rig(Path(entry.path)) if suffix in video_tag.SUFFIXES else bool(format_of(entry.path))
-        known = _found[entry.path] = (state, holds)
+    found[path] = known
+    return known[1]
+
+
+def _folder_holds_cameras(folder: os.DirEntry[str], below: list[os.DirEntry[str]], found: Found) -> bool:
+    try:
+        state = hash(_folder_state(folder.path, below))
+        known = _found.get(folder.path)
+        if known is None or known[0] != state:
+            known = state, bool(format_of(folder.path))
+    except OSError:
+        return False
+    found[folder.path] = known
     return known[1]
 
 
