@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from ..disk.module_file import FLOAT_DTYPES, ModuleFile
 from ..errors import UserError
@@ -15,7 +16,7 @@ convert = VIEW_SYNC_FILE.convert
 
 def main(
     arguments: list[str] | None = None,
-    file: ModuleFile = VIEW_SYNC_FILE,
+    file: ModuleFile[Any] = VIEW_SYNC_FILE,
     package: str = "syncam_core.view_sync",
     authors: str = "SynCamMaster",
 ) -> int:
