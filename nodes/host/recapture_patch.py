@@ -216,6 +216,11 @@ class ReCaptureWrapper(ModuleWrapper):
                 f"{NODE}: Uni3C's render is of the target's frames, but the model works on those of the source, too; remove "
                 "WanUni3CControlnetApply."
             )
+        if x.shape[3:] != self.source.shape[3:]:
+            raise UserError(
+                f"{NODE}: a conditioning with an area of its own hands the model a part of the picture, but not of the source; "
+                "remove Conditioning (Set Area), or give it a mask instead."
+            )
         once = options.get(ONCE) or Once()
         poses = self.in_window(self.cameras.poses, 1, options)
         # In the model's own scale, on the device and in the dtype of x; once for a sampling.

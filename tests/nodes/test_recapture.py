@@ -74,6 +74,15 @@ def test_trajectories_in_one_batch_are_single_runs(tiny):
         assert relative_error(together[i : i + 1], alone.double()) <= 1e-6
 
 
+def test_each_trajectory_may_have_a_prompt_of_its_own(tiny):
+    poses, source, x = poses_of("1, 9", 9), noise(1, 16, 3, 4, 4, seed=1), noise(2, 16, 3, 4, 4)
+    texts = torch.cat([text(seed=2), text(seed=3)])
+    (velocity,) = velocities(tiny.patched(poses, source), x, 0.6, [texts])
+    for i in range(2):
+        truth = plain(tiny, x[i : i + 1], source, 0.6, texts[i : i + 1], poses[i : i + 1])
+        assert relative_error(velocity[i : i + 1], truth) <= 3e-5
+
+
 def test_a_loop_of_ten_steps_equals_the_equations(comfy, tiny):
     import comfy.latent_formats
 
