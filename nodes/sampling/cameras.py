@@ -11,7 +11,7 @@ from ...syncam_core.cameras.meter import warn
 from ...syncam_core.cameras.remarks import remarks_on
 from ...syncam_core.errors import UserError
 from ...syncam_core.wan.geometry import WAN21
-from ..shared.node import SynCamNode
+from ..shared.node import SynCamNode, told_as_required
 from ..shared.socket_types import CamerasType, RigType, TrajectoriesType
 from ..shared.video_size import check_length, check_size, length_input, side_inputs
 
@@ -127,11 +127,7 @@ class SynCamEmptyLatent(SynCamNode):
     def GET_NODE_INFO_V1(cls) -> dict:
         """What clients are told: `cameras` is required and the first, as it was before there were trajectories. A job
         needs one of the two, so the schema that it is held against asks for neither."""
-        info = super().GET_NODE_INFO_V1()
-        given = info["input"]
-        given["required"] = {"cameras": given["optional"].pop("cameras"), **given["required"]}
-        info["input_order"] = {kind: list(inputs) for kind, inputs in given.items()}
-        return info
+        return told_as_required(cls, super().GET_NODE_INFO_V1(), "cameras")
 
 
 NODES = (
