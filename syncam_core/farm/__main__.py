@@ -29,7 +29,7 @@ from ..errors import UserError
 from .ledger import STOP, Entry, Ledger, Plan, only_farm, read_plan, write_plan
 from .page import write_page
 from .run import PATIENCE_S, Farm
-from .server import Server, ServerGone
+from .server import CANCEL_S, Server, ServerGone
 from .table import BadRow, Job, check_kinds, grid_csv, jobs_of, read_rows, seeds_of
 from .workflow import Workflow
 
@@ -137,16 +137,16 @@ def run_status(options: argparse.Namespace) -> int:
 def run_cancel(options: argparse.Namespace) -> int:
     plan = read_plan(options.folder)
     (options.folder / STOP).touch()
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 2 * CANCEL_S
     while time.monotonic() < deadline and not _is_free(options.folder):  # a farm that works sees it
         time.sleep(0.2)
     count = 0
     for url in plan.servers:
         server = Server.at(url)
         with suppress(ServerGone):
-            for job in server.queued() & set(plan.jobs):
-                server.cancel(job)
-                count += 1
+            ours = server.queued() & set(plan.jobs)
+            server.cancel(ours)
+            count += len(ours)
     (options.folder / STOP).unlink(missing_ok=True)
     print(f"{count} jobs were taken from {len(plan.servers)} servers; the same 'farm run' goes on where it stopped.")
     return 0

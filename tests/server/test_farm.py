@@ -194,6 +194,20 @@ def test_cancel_ends_a_farm_from_outside(two, work):
     assert main(["status", str(work.out)]) == 1
 
 
+def test_a_job_that_is_cancelled_in_the_moment_in_which_it_begins_is_not_done(two):
+    """The host forgets an interrupt that comes after it took the job and before it began it."""
+    rows = [{column: str(value) for column, value in row.items()} for row in slow(40, 1200)]
+    jobs = jobs_of(Workflow(GRAPH), rows, Path())
+    server = Client(two[0].url)
+    for job in jobs:
+        server.queue(job.id, job.graph)
+        while job.id not in {item[1] for item in two[0].get("/queue")["queue_running"]}:
+            pass
+        server.cancel([job.id])
+        assert job.id not in server.queued()
+    assert [server.ended(job.id).error for job in jobs] == ["it was interrupted on the server"] * len(jobs)
+
+
 def test_a_second_farm_in_one_folder_is_refused(two, work, capsys):
     command = [*work.table(slow(4, 800)), *urls(two)]
     first = threading.Thread(target=main, args=(command,))
