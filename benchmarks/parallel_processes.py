@@ -145,8 +145,11 @@ def member(options: argparse.Namespace) -> None:
         team = team_of(plan, everyone.rank)
         if everyone.size > 1:
             model = ParallelBase(base, plan, everyone.rank, team, everyone)
-        seconds = [0.0]
+        seconds, result = [0.0], []
         swap = ProcessExchange.swap
+
+        def forward():
+            result.append(model(x, timestep, text, view_sync, poses, scaled_dot_product))
 
         def timed(self, *arguments):
             started = time.perf_counter()
@@ -155,12 +158,10 @@ def member(options: argparse.Namespace) -> None:
 
         ProcessExchange.swap = timed
         for _ in sys.stdin:
-            result: list[torch.Tensor] = []
+            result.clear()
             sent, seconds[0] = team.bytes_sent + everyone.bytes_sent, 0.0
             started = time.perf_counter(), time.process_time()
-            peak = resident_peak_of(
-                lambda: result.append(model(x, timestep, text, view_sync, poses, scaled_dot_product))
-            )
+            peak = resident_peak_of(forward)
             told = {
                 "wall": time.perf_counter() - started[0],
                 "cpu": time.process_time() - started[1],

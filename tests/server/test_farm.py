@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from comfy_server import PACK, Server
+from farm_jobs import GRAPH, slow
 from PIL import Image
 
 from syncam_core.farm.__main__ import main
@@ -23,25 +24,6 @@ from syncam_core.farm.run import Farm
 from syncam_core.farm.server import Server as Client
 from syncam_core.farm.table import jobs_of
 from syncam_core.farm.workflow import Workflow
-
-# A picture of one colour, blurred: seconds or milliseconds of work, as its size says.
-GRAPH = {
-    "1": {
-        "class_type": "EmptyImage",
-        "inputs": {"width": 32, "height": 32, "batch_size": 1, "color": 0},
-        "_meta": {"title": "Colour"},
-    },
-    "2": {
-        "class_type": "ImageBlur",
-        "inputs": {"image": ["1", 0], "blur_radius": 1, "sigma": 1.0},
-        "_meta": {"title": "Blur"},
-    },
-    "3": {
-        "class_type": "SaveImage",
-        "inputs": {"images": ["2", 0], "filename_prefix": "farm"},
-        "_meta": {"title": "Save"},
-    },
-}
 
 
 @pytest.fixture(scope="module")
@@ -85,11 +67,6 @@ def urls(servers: list[Server]) -> list[str]:
 
 def small(count: int, offset: int = 0) -> list[dict[str, object]]:
     return [{"name": f"job{n}", "Colour.color": offset + n} for n in range(count)]
-
-
-def slow(count: int, offset: int) -> list[dict[str, object]]:
-    big = {"Colour.width": 640, "Colour.height": 640, "Blur.blur_radius": 31, "Blur.sigma": 9}
-    return [{"name": f"slow{n}", "Colour.color": offset + n, **big} for n in range(count)]
 
 
 def test_jobs_go_to_both_servers_and_their_files_come_home(two, work, capsys):
