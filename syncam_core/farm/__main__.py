@@ -194,12 +194,15 @@ def _run(options: argparse.Namespace, workflow: Workflow, rows: list[dict[str, s
 
 
 def _work(options: argparse.Namespace, to: Path, servers: Sequence[Server], jobs: Sequence[Job]) -> bool:
-    ledger, ids, lock, written = Ledger(to), {job.id for job in jobs}, threading.Lock(), [0.0]
+    ledger, ids, lock, written = Ledger(to), {job.id: place for place, job in enumerate(jobs)}, threading.Lock(), [0.0]
+    columns = Workflow(jobs[0].graph).columns() if jobs else []
+    steps = next((column for column in columns if column.endswith(".steps")), "")
 
     def page() -> None:
-        write_page(to, [entry for entry in ledger.entries() if entry.id in ids], len(ids))
+        ended = [entry for entry in ledger.entries() if entry.id in ids]
+        write_page(to, sorted(ended, key=lambda entry: ids[entry.id]), len(ids), steps)
 
-    done = len(ledger.done() & ids)
+    done = len(ledger.done() & set(ids))
     with tqdm(total=len(ids), initial=done, unit="job", mininterval=0.5) as bar:
 
         def told(news: Entry | str) -> None:

@@ -83,7 +83,9 @@ def test_jobs_go_to_both_servers_and_their_files_come_home(two, work, capsys):
         assert entry.seconds > 0
     page = (work.out / "index.html").read_text()
     assert "6 of 6 done" in page
-    assert all(f"slow{n}/farm_" in page for n in range(6))
+    places = [page.index(f"slow{n}/farm_") for n in range(6)]
+    assert places == sorted(places), "as the table has them, whoever was done first"
+    assert f'data-folder="{work.out}"' in page
     assert main(["status", str(work.out)]) == 0
     assert "6 of 6 done" in capsys.readouterr().out
 
