@@ -7,7 +7,7 @@ depend on how the work is divided; the work is divided so that a few hundred MB 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -338,7 +338,6 @@ def _with_subject(
     planes = [c.expand(views, frames, rays).clone(memory_format=torch.contiguous_format) for c in color]
     planes.append(torch.zeros_like(planes[0]))
     body = body_of(scene.shape, scene.world)
-    half_along, half_across = _shadow_half_sizes(body)
     flat = [plane.view(-1) for plane in planes]
 
     def pose_and_frame(places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -348,17 +347,7 @@ def _with_subject(
         camera = item if poses > 1 else item // frames
         return camera * rays + places % rays, camera, frame
 
-    # Shadow, only where the picture of it lies
-    x, z = floor.x - subject.shadow_x[None, :, None], floor.z - subject.shadow_z[None, :, None]
-    along = (x * _SUN_ALONG[0] + z * _SUN_ALONG[1]) / half_along
-    across = (z * _SUN_ALONG[0] - x * _SUN_ALONG[1]) / half_across
-    places = (floor.is_floor & (torch.maximum(along.abs(), across.abs()) < 1)).view(-1).nonzero()[:, 0]
-    if len(places):
-        ray_place, _, frame = pose_and_frame(places)
-        shade_there = _bilinear(subject.shadow, frame, along.view(-1)[places], across.view(-1)[places])
-        darker = 1 - SHADOW_STRENGTH * shade_there * (1 - floor.haze.reshape(-1)[ray_place])
-        for channel in flat[:3]:
-            channel[places] = channel[places] * darker
+    _cast_shadow(flat[:3], subject, body, floor, pose_and_frame)
 
     # The subject, only where its bounding sphere lies
     to_centre = tuple(c[None, :, None] - o for c, o in zip(subject.centre, origin, strict=True))  # (views, frames, 1)
@@ -388,6 +377,27 @@ def _with_subject(
         for channel, value in zip(flat, (*colors, torch.ones_like(sin)), strict=True):
             channel[places] = torch.where(hit, value, channel[places])
     return planes
+
+
+def _cast_shadow(
+    channels: Sequence[Tensor],  # red, green, blue, flat (views, frames, rays), which are darkened
+    subject: _Subject,
+    body: Body,
+    floor: _Floor,
+    pose_and_frame: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]],
+) -> None:
+    """Only where the picture of the shadow lies."""
+    half_along, half_across = _shadow_half_sizes(body)
+    x, z = floor.x - subject.shadow_x[None, :, None], floor.z - subject.shadow_z[None, :, None]
+    along = (x * _SUN_ALONG[0] + z * _SUN_ALONG[1]) / half_along
+    across = (z * _SUN_ALONG[0] - x * _SUN_ALONG[1]) / half_across
+    places = (floor.is_floor & (torch.maximum(along.abs(), across.abs()) < 1)).view(-1).nonzero()[:, 0]
+    if len(places):
+        ray_place, _, frame = pose_and_frame(places)
+        shade_there = _bilinear(subject.shadow, frame, along.view(-1)[places], across.view(-1)[places])
+        darker = 1 - SHADOW_STRENGTH * shade_there * (1 - floor.haze.reshape(-1)[ray_place])
+        for channel in channels:
+            channel[places] = channel[places] * darker
 
 
 def _bilinear(
