@@ -250,7 +250,7 @@ def _store(take: Take, features: dict[str, np.ndarray]) -> None:
         return
     try:
         with staged_file(file) as hidden, open(hidden, "wb") as opened:
-            save: Callable[..., None] = np.savez  # by its type any name of an array may be that of its one option
+            save: Callable[..., None] = np.savez  # its type takes no dictionary: an array might be named as its option
             save(opened, videos=np.array(_identity(take)), **features)
     except OSError:
         pass  # a folder that cannot be written to costs the time again, nothing else

@@ -46,8 +46,8 @@ class Summary:
 def summarize(scores: Sequence[object], seed: int = 0) -> Summary:
     """The median over scenes of every measure, with its 95 % bootstrap interval (percentiles, scenes resampled).
 
-    Scores have measures as attributes. The same scores and seed give the same interval. Scenes in which a measure is NaN do not count for it. Raises
-    UserError without scores.
+    Scores have the measures as attributes. The same scores and seed give the same interval. Scenes in which a measure
+    is NaN do not count for it. Raises UserError without scores.
     """
     if not scores:
         raise UserError("there are no scores to summarize; score at least one scene.")

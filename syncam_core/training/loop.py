@@ -42,8 +42,8 @@ class NonFiniteLoss(RuntimeError):
 def train(config: TrainConfig, scenes: list[CachedScene], text_of: Callable[[str], Tensor]) -> Path:
     """Train, or go on where the output folder's last checkpoint stands. Returns the output folder.
 
-    `text_of` gives the embedding of a caption (words, text_dim). Raises UserError
-    before the first step for what cannot work, NonFiniteLoss during training.
+    `text_of` gives the embedding of a caption (words, text_dim). Raises UserError before the first step for what cannot
+    work, NonFiniteLoss during training.
     """
     run = prepared(config, scenes, text_of)
     started = time.monotonic()
