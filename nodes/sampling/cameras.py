@@ -100,13 +100,17 @@ class SynCamEmptyLatent(SynCamNode):
         trajectories: TrajectoryEncoding | None = None,
     ) -> io.NodeOutput:
         check_size(width, height, length)
-        if (cameras is None) == (trajectories is None):
+        encoded: CameraEncoding | TrajectoryEncoding
+        if cameras is not None and trajectories is None:
+            encoded, socket = cameras, "cameras"
+        elif trajectories is not None and cameras is None:
+            encoded, socket = trajectories, "trajectories"
+        else:
             raise UserError(
                 "connect 'cameras' of SynCamEncodeCameras for synchronized views, or 'trajectories' of "
                 f"SynCamEncodeTrajectories for re-captures; {'none' if cameras is None else 'both'} are connected.",
                 field="cameras",
             )
-        encoded, socket = (trajectories, "trajectories") if cameras is None else (cameras, "cameras")
         # By its name: a script may have made it with a copy of the core of its own.
         moves = type(encoded).__name__ == TrajectoryEncoding.__name__
         encoder = "SynCamEncodeTrajectories" if moves else "SynCamEncodeCameras"

@@ -137,7 +137,8 @@ class SynCamSourceVideo(SynCamNode):
         vae: VAE | None = None,
     ) -> io.NodeOutput:
         check_size(width, height, length)
-        sockets = [(name, videos[name]) for name in sorted(videos or {}, key=natural) if videos[name] is not None]
+        given = videos or {}
+        sockets = [(name, video) for name in sorted(given, key=natural) if (video := given[name]) is not None]
         if not sockets:
             raise UserError("'videos' is not connected; connect the frames of a video.", field="videos")
         latents, frames = [], []
