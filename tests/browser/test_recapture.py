@@ -21,7 +21,7 @@ def test_the_template_films_the_clip_again_and_the_player_shows_source_and_re_ca
     page, request, tmp_path_factory, server
 ):
     shutil.copy(EXAMPLES / "input" / "syncam_demo_clip.mp4", server.folder / "input")
-    (path,) = (file for file in EXAMPLES.glob("*.json") if '"recapture_many"' in file.read_text(encoding="utf-8"))
+    (path,) = (file for file in EXAMPLES.glob("[0-9]*.json") if '"recapture_many"' in file.read_text(encoding="utf-8"))
     in_app(page, "await app.loadGraphData(argument)", json.loads(path.read_text(encoding="utf-8")))
     red = in_app(
         page, "return app.graph._nodes.filter(n => n.has_errors || !LiteGraph.registered_node_types[n.type]).length"

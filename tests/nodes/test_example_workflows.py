@@ -77,11 +77,19 @@ def test_every_node_that_makes_or_changes_a_rig_is_in_an_example(comfy):
 
 
 def test_every_workflow_has_its_prompt_and_its_card():
-    titles = {path.stem for path in WORKFLOWS.glob("*.json")}
+    titles = {path.stem for path in WORKFLOWS.glob("[0-9]*.json")}
     assert {path.stem for path in WORKFLOWS.glob("*.jpg")} == titles
-    names = {json.loads(path.read_text(encoding="utf-8"))["extra"]["api"] for path in WORKFLOWS.glob("*.json")}
+    names = {json.loads(path.read_text(encoding="utf-8"))["extra"]["api"] for path in WORKFLOWS.glob("[0-9]*.json")}
     assert len(names) == len(titles)
     assert {path.stem for path in (WORKFLOWS / "api").glob("*.json")} == names | {"demo"}
+
+
+def test_a_name_that_a_template_had_before_its_title_opens_it():
+    former = {path.stem: path for path in WORKFLOWS.glob("[!0-9]*.json")}
+    assert len(former) == 28
+    for name, path in former.items():
+        assert path.resolve().parent == WORKFLOWS
+        assert json.loads(path.read_text(encoding="utf-8"))["extra"]["api"] == name
 
 
 def test_a_video_that_an_api_file_saves_names_its_codec_for_hosts_before_and_after_0_34():
