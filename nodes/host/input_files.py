@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import folder_paths
@@ -17,7 +19,33 @@ MODEL_PLACES = ("sparse", "0", "sparse/0", "colmap/sparse/0")  # below a folder,
 
 # Texts, videos and folders are looked into, as an input folder has thousands that hold something else. The host asks for
 # the list on every page and several times for every prompt, so what was found is kept for as long as a file is the same.
-_found: dict[str, tuple[State | int, bool]] = {}
+Found = dict[str, tuple[State | int, bool]]
+# The files of a folder in the input folder are not even asked for their state while nothing came, went or was renamed,
+# for so long: somebody who writes into a file and lists at once waits this long, but nobody for thousands of captions.
+TRUSTED_NS = 2_000_000_000
+# A folder that changed less than this before it was looked into may have changed once more at the same time of its clock.
+SETTLED_NS = 100_000_000
+
+
+@dataclass
+class _Look:
+    """What one look into a folder found."""
+
+    at: int = field(default_factory=time.time_ns)
+    offered: list[str] = field(default_factory=list)
+    found: Found = field(default_factory=dict)
+    folders: dict[str, int] = field(default_factory=dict)  # all that were read, with the times of their last changes
+
+    def is_trusted(self) -> bool:
+        if not 0 <= time.time_ns() - self.at < TRUSTED_NS:
+            return False
+        return all(
+            changed < self.at - SETTLED_NS and changed == _changed(folder) for folder, changed in self.folders.items()
+        )
+
+
+_files = _Look()  # directly in the input folder
+_folders: dict[str, _Look] = {}
 
 
 def camera_files() -> list[str]:
@@ -25,22 +53,39 @@ def camera_files() -> list[str]:
 
     No file is opened again that has not changed since it was last looked into.
     """
-    root = Path(folder_paths.get_input_directory())
-    offered: list[str] = []
-    seen: set[str] = set()
-    for entry in _entries(root):
-        below = _entries(Path(entry.path)) if entry.is_dir() else []
-        seen.update((entry.path, *(inner.path for inner in below)))
-        holds = _holds_cameras(entry, below)
-        offered += [entry.name] * holds
-        for inner in below:
-            # A folder within a model, "sparse", is the same model again.
-            if not (holds and inner.is_dir()) and _holds_cameras(inner):
-                offered.append(f"{entry.name}/{inner.name}")
-    for path in list(_found):  # a copy: the server's thread and that of the prompts may list at once
-        if path not in seen:
-            _found.pop(path, None)
-    return sorted(offered)
+    global _files
+    files, looks = _Look(), {}
+    for entry in _entries(Path(folder_paths.get_input_directory())):
+        if entry.is_dir():
+            before = _folders.get(entry.path, _Look())
+            looks[entry.path] = before if before.folders and before.is_trusted() else _look_into(entry, before.found)
+        elif _file_holds_cameras(entry, _files.found, files.found):
+            files.offered.append(entry.name)
+    _files = files
+    for path in list(_folders):  # a copy: the server's thread and that of the prompts may list at once
+        if path not in looks:
+            _folders.pop(path, None)
+    _folders.update(looks)
+    return sorted(name for look in (files, *looks.values()) for name in look.offered)
+
+
+def _look_into(folder: os.DirEntry[str], before: Found) -> _Look:
+    """A folder directly in the input folder; `before` is what the last look found in it."""
+    look = _Look()
+    look.folders.update(_changes(folder.path))
+    entries = _entries(Path(folder.path))
+    holds = _folder_holds_cameras(folder, entries, before, look.found)
+    look.offered += [folder.name] * holds
+    for entry in entries:
+        if not entry.is_dir():
+            offer = _file_holds_cameras(entry, before, look.found)
+        elif holds:  # a folder within a model, "sparse", is the same model again
+            offer = False
+        else:
+            look.folders.update(_changes(entry.path))
+            offer = _folder_holds_cameras(entry, _entries(Path(entry.path)), before, look.found)
+        look.offered += [f"{folder.name}/{entry.name}"] * offer
+    return look
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -51,24 +96,47 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         return []
 
 
-def _holds_cameras(entry: os.DirEntry[str], below: list[os.DirEntry[str]] | None = None) -> bool:
-    """Whether a file or folder is offered; `below` are the entries of a folder, where they are known."""
+def _changes(folder: str) -> dict[str, int]:
+    """When this folder, and the places of a model in it, last changed."""
+    return {path: _changed(path) for path in (folder, *(os.path.join(folder, place) for place in MODEL_PLACES))}
+
+
+def _changed(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return -1  # not there
+
+
+def _file_holds_cameras(entry: os.DirEntry[str], before: Found, found: Found) -> bool:
     suffix = os.path.splitext(entry.name)[1].lower()
     try:
-        if entry.is_dir():
-            state: State | int = hash(_folder_state(entry.path, _entries(Path(entry.path)) if below is None else below))
-        elif suffix in camera_suffixes() and suffix != ANY_TEXT:
+        if suffix in camera_suffixes() and suffix != ANY_TEXT:
             return entry.is_file()
-        elif suffix in (ANY_TEXT, *video_tag.SUFFIXES) and entry.is_file():
-            state = _state(entry.stat())
-        else:
+        if suffix not in (ANY_TEXT, *video_tag.SUFFIXES) or not entry.is_file():
             return False
+        state = _state(entry.stat())
     except OSError:  # it went away while the folder was read
         return False
-    known = _found.get(entry.path)
+    known = before.get(entry.path)
     if known is None or known[0] != state:
-        holds = video_tag.has_rig(Path(entry.path)) if suffix in video_tag.SUFFIXES else bool(format_of(entry.path))
-        known = _found[entry.path] = (state, holds)
+        path = Path(entry.path)
+        known = (state, video_tag.has_rig(path) if suffix in video_tag.SUFFIXES else bool(format_of(path)))
+    found[entry.path] = known
+    return known[1]
+
+
+def _folder_holds_cameras(
+    folder: os.DirEntry[str], entries: list[os.DirEntry[str]], before: Found, found: Found
+) -> bool:
+    try:
+        state = hash(_folder_state(folder.path, entries))
+    except OSError:
+        return False
+    known = before.get(folder.path)
+    if known is None or known[0] != state:
+        known = (state, bool(format_of(folder.path)))
+    found[folder.path] = known
     return known[1]
 
 

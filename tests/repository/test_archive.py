@@ -23,7 +23,9 @@ def packed() -> set[str]:
 
 def below(*folders: str) -> set[str]:
     """Every file of these folders as it is on the disk, whatever git and .comfyignore say of it; no links to others."""
-    files = (path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file() and not path.is_symlink())
+    files = (
+        path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file() and not path.is_symlink()
+    )
     return {path.relative_to(ROOT).as_posix() for path in files if path.suffix not in (".pyc", ".pyo")}
 
 
