@@ -77,7 +77,13 @@ def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
     Raises UserError for a stage that refers to other files, which are not read, and for cameras without perspective.
     """
     pxr = _library()
-    stage = _opened(path, pxr)
+    try:
+        return _rig(_opened(path, pxr), cameras, unit_m, pxr)
+    except pxr.tf.ErrorException as problem:  # damage may lie anywhere in it
+        raise UserError(f"OpenUSD cannot read it ({_first_line(problem)}).") from problem
+
+
+def _rig(stage: Usd.Stage, cameras: str, unit_m: float | None, pxr: _Usd) -> Rig:
     unit = metres_per_unit(unit_m, pxr.geom.GetStageMetersPerUnit(stage), "metersPerUnit")
     prims = [prim for prim in stage.Traverse() if prim.IsA(pxr.geom.Camera)]
     if not prims:
@@ -222,12 +228,18 @@ def _lens(prim: Usd.Prim, name: str, code: float, unit_m: float, pxr: _Usd) -> L
     if camera.GetProjectionAttr().Get(code) == pxr.geom.Tokens.orthographic:
         raise UserError(f"camera {name[:60]!r} is orthographic; only cameras with perspective are possible.")
     focal, aperture = (
-        # The shortest digits that are this float32: 0.24, and not 0.23999999463558197.
-        float(str(np.float32(attribute.Get(code))))
+        _float32(attribute.Get(code), attribute.GetName(), name)
         for attribute in (camera.GetFocalLengthAttr(), camera.GetHorizontalApertureAttr())
     )
     millimetres = 100 * unit_m if aperture * 100 * unit_m < RAW_MM else 1.0
     return lens_of(_rounded(focal * millimetres), _rounded(aperture * millimetres), f"camera {name[:60]!r}")
+
+
+def _float32(value: object, what: str, name: str) -> float:
+    """The shortest digits that are this float32: 0.24, and not 0.23999999463558197."""
+    if not isinstance(value, (int, float)):
+        raise UserError(f"camera {name[:60]!r}: {what} is not a number.")
+    return float(str(np.float32(value)))
 
 
 def _rounded(length: float) -> float:
@@ -255,6 +267,7 @@ def _continuous(quaternions: np.ndarray) -> list[list[float]]:
 
 def _first_line(problem: Exception) -> str:
     try:
-        return str(problem).strip().splitlines()[-1][:120]
+        line = str(problem).strip().splitlines()[-1]
+        return line.partition(" : '")[2].rstrip("'")[:120] or line[:120]  # behind the place in OpenUSD's own source
     except (UnicodeDecodeError, IndexError):  # it repeats bytes of the file
         return "its text is damaged"
