@@ -24,6 +24,7 @@ from drawing import (
     stacked,
     words_picture,
 )
+from PIL import Image
 
 from syncam_core.cameras import Rig, encode_cameras, encode_trajectories, orbit_rig, recam_rig
 from syncam_core.metrics import shuffled_cameras
@@ -386,7 +387,8 @@ def accuracy_example() -> np.ndarray:
 
 
 def world_example() -> np.ndarray:
-    return np.concatenate([view[0] for view in textured()[1]], 1)
+    views = np.concatenate([view[0] for view in textured()[1]], 1)
+    return np.asarray(Image.fromarray(views).reduce(2))  # grain costs bytes
 
 
 def metrics_example() -> np.ndarray:

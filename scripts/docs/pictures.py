@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -66,10 +67,18 @@ def main(wanted: Sequence[str] = ()) -> None:
     for name, draw in PICTURES.items():
         if wanted and not any(word.lower() in name.lower() for word in wanted):
             continue
-        path, image = ROOT / name, Image.fromarray(draw())
+        path = ROOT / name
         path.parent.mkdir(exist_ok=True)
-        image.save(path, **(CARD if path.parent.name == "example_workflows" else SAVED[path.suffix]))
+        path.write_bytes(drawn(name, draw))
         print(f"{path.stat().st_size / 1000:6.0f} kB  {name}")
+
+
+def drawn(name: str, draw: Callable[[], np.ndarray]) -> bytes:
+    """The picture's file."""
+    file, suffix = BytesIO(), Path(name).suffix
+    kind = CARD if name.startswith("example_workflows/") else SAVED[suffix]
+    Image.fromarray(draw()).save(file, Image.registered_extensions()[suffix], **kind)
+    return file.getvalue()
 
 
 HELP = "web/docs/pictures/SynCam"

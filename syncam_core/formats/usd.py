@@ -16,7 +16,8 @@ from __future__ import annotations
 import itertools
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
@@ -77,9 +78,16 @@ def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
     Raises UserError for a stage that refers to other files, which are not read, and for cameras without perspective.
     """
     pxr = _library()
-    try:
+    with _refused(pxr):
         return _rig(_opened(path, pxr), cameras, unit_m, pxr)
-    except pxr.tf.ErrorException as problem:  # damage may lie anywhere in it
+
+
+@contextmanager
+def _refused(pxr: _Usd) -> Iterator[None]:
+    """USD finds some faults of a file only when it is asked for what is wrong."""
+    try:
+        yield
+    except (pxr.tf.ErrorException, UnicodeDecodeError) as problem:
         raise UserError(f"OpenUSD cannot read it ({_first_line(problem)}).") from problem
 
 
@@ -163,10 +171,7 @@ def _opened(path: Path, pxr: _Usd) -> Usd.Stage:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / f"stage{suffix}"
         copy.write_bytes(content)
-        try:
-            layer = pxr.sdf.Layer.OpenAsAnonymous(os.fspath(copy))
-        except (pxr.tf.ErrorException, UnicodeDecodeError) as problem:
-            raise UserError(f"OpenUSD cannot read it ({_first_line(problem)}).") from problem
+        layer = pxr.sdf.Layer.OpenAsAnonymous(os.fspath(copy))
     if layer is None:
         raise UserError("OpenUSD cannot read it.")
     others = sorted(layer.GetCompositionAssetDependencies())
@@ -228,17 +233,20 @@ def _lens(prim: Usd.Prim, name: str, code: float, unit_m: float, pxr: _Usd) -> L
     if camera.GetProjectionAttr().Get(code) == pxr.geom.Tokens.orthographic:
         raise UserError(f"camera {name[:60]!r} is orthographic; only cameras with perspective are possible.")
     focal, aperture = (
-        _float32(attribute.Get(code), attribute.GetName(), name)
+        _number(attribute.Get(code), f"camera {name[:60]!r}: {attribute.GetName()}")
         for attribute in (camera.GetFocalLengthAttr(), camera.GetHorizontalApertureAttr())
     )
     millimetres = 100 * unit_m if aperture * 100 * unit_m < RAW_MM else 1.0
     return lens_of(_rounded(focal * millimetres), _rounded(aperture * millimetres), f"camera {name[:60]!r}")
 
 
-def _float32(value: object, what: str, name: str) -> float:
-    """The shortest digits that are this float32: 0.24, and not 0.23999999463558197."""
-    if not isinstance(value, (int, float)):
-        raise UserError(f"camera {name[:60]!r}: {what} is not a number.")
+def _number(value: object, place: str) -> float:
+    """The shortest digits that are this float32: 0.24, and not 0.23999999463558197.
+
+    USD itself keeps whatever a damaged file says, as a value of a type that nothing is.
+    """
+    if not isinstance(value, float):
+        raise UserError(f"{place} is no number.")
     return float(str(np.float32(value)))
 
 

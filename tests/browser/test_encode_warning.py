@@ -98,6 +98,7 @@ def test_save_edit_names_its_files_on_the_node_and_neither_prompt_nor_workflow_h
     page.wait_for_function(
         f"{node}.widgets?.some(w => w.name == 'saved' && w.value.includes('.otio'))", timeout=240_000
     )
+    page.evaluate(f"window.comfyAPI.app.app.canvas.centerOnNode({node})")  # a node out of sight draws no widget
     words = page.evaluate(f"{node}.widgets.find(w => w.name == 'saved').value")
     assert [line.rsplit(".", 1)[1] for line in words.splitlines()[:2]] == ["otio", "edl"]
     shown = (

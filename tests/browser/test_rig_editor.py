@@ -267,7 +267,7 @@ def test_everything_can_be_done_with_keys_alone(page):
     press("Enter")
     press("End")
     press("Enter")
-    assert [camera["name"] for camera in state(page)["cameras"]] == ["front", "high side"]
+    assert [camera["name"] for camera in state(page)["cameras"]] == ["master", "over A", "over B"]
     field = page.get_by_role("spinbutton", name="Elevation (°)")
     field.focus()
     press("ArrowUp")
@@ -676,10 +676,10 @@ def test_a_connected_rig_seeds_the_editor_and_never_replaces_edits(page, server,
         """
         const editor = app.graph._nodes[0];
         const source = LiteGraph.createNode('SynCamRigJSON');
-        source.pos = [700, 80];
+        source.pos = [editor.pos[0] + editor.size[0] + 100, 80];
         source.widgets[0].value = argument;
         const show = LiteGraph.createNode('PreviewAny');
-        show.pos = [700, 500];
+        show.pos = [source.pos[0], 500];
         app.graph.add(source);
         app.graph.add(show);
         source.connect(0, editor, 0);

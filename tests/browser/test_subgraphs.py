@@ -61,7 +61,7 @@ class Part(NamedTuple):
 PARTS = {
     "editor": Part("SynCamRigEditor", "w.editor", "w.editor?.view?.frames > 0", ".sc-editor", 1),
     "player": Part("SynCamPlayer", "w.player", "w.player?.stage.clientWidth > 8", ".sp-player"),
-    "live preview": Part("SynCamSampler", "w.element", "w.element?.width > 0", "canvas[aria-label^='1 / 2']"),
+    "live preview": Part("SynCamSampler", "w.preview", "w.element?.width > 0", "canvas[aria-label^='1 / 2']"),
 }
 
 

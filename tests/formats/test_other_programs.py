@@ -138,7 +138,7 @@ def test_stages_that_are_broken_or_empty_are_refused_in_a_sentence(tmp_path, con
         (
             "float focalLength = 0.24",
             "nan focalLength = 0.24",
-            r"(OpenUSD cannot read it|camera 'cam01': focalLength is not)",
+            r"(OpenUSD cannot read it|camera 'cam01': focalLength is no number)",
         ),
     ],
 )

@@ -29,12 +29,13 @@ class Preview {
     Object.assign(this.canvas.style, { width: "100%", height: "100%", display: "block", minHeight: "0" });
     this.widget = node.addDOMWidget(WIDGET, "SYNCAM_LIVE_PREVIEW", this.canvas, {
       serialize: false,
-      getMinHeight: () => height,
+      getMinHeight: always(height),
       hideOnZoom: false,
       hideInPanel: true,
       socketless: true,
     });
     this.widget.serialize = false;
+    this.widget.preview = this;
     // The host draws the still of the same moment; two of them would be one too many.
     this.drawBackground = Object.hasOwn(node, "onDrawBackground") ? node.onDrawBackground : null;
     node.onDrawBackground = () => {};
@@ -78,11 +79,14 @@ class Preview {
   dispose() {
     this.gone = true;
     clearInterval(this.timer);
-    const { node } = this;
+    const { node, canvas, widget } = this;
     if (this.drawBackground) node.onDrawBackground = this.drawBackground;
     else delete node.onDrawBackground;
-    this.canvas.closest("[data-node-id]")?.classList.remove(CLASS);
-    if (node.widgets?.includes(this.widget)) node.removeWidget(this.widget);
+    canvas.closest("[data-node-id]")?.classList.remove(CLASS);
+    if (node.widgets?.includes(widget)) node.removeWidget(widget);
+    // The host keeps the widget as long as the node, and that beyond its workflow: nothing large may hang on it.
+    widget.preview = null;
+    canvas.width = canvas.height = 0;
     const fit = () => {
       removeStill(node);
       node.setSize([node.size[0], Math.max(this.heightBefore, node.computeSize()[1])]);
@@ -92,6 +96,8 @@ class Preview {
     setTimeout(fit, STILL_MS); // the host shows the last still when it has decoded it
   }
 }
+
+const always = (value) => () => value; // made here, a function holds nothing else of a preview
 
 function removeStill(node) {
   node.imgs = undefined;
