@@ -93,7 +93,7 @@ def test_source_and_re_captures_are_cut_into_one_film(server):
         ("SynCamReCamApply", {"weights": ["1", 3]}, "'weights' are the view-sync weights of SynCamMaster"),
         ("SynCamSourceVideo", {"length": 21}, "'videos.video0' has 17 frames"),
         ("SynCamRigReCam", {"moves": "11"}, "'moves' asks for '11'"),
-        ("SynCamEncodeTrajectories", {"length": 13}, "'trajectories' were encoded for 13 frames"),
+        ("SynCamEncodeTrajectories", {"length": 13}, "'cameras' were encoded for 13 frames"),
     ],
 )
 def test_a_mistake_is_one_sentence_over_http_too(server, node, changed, sentence):
