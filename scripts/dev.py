@@ -10,8 +10,8 @@
 Which ComfyUI: the one that COMFYUI_PATH names; else the one in whose custom_nodes folder this checkout stands; else a
 pinned release, set up once in a per-user cache folder. Into the first two nothing is installed and nothing is written.
 
-The whole suite is run with that ComfyUI; with --newest and a pinned one, the browser tests once more with the newest
-frontend and, at the same time, the tests that need no ComfyUI with the newest libraries. What the package index has is looked
+The whole suite is run with that ComfyUI; then, with a pinned one and without --pinned, the browser tests once more with the
+newest frontend and, at the same time, the tests that need no ComfyUI with the newest libraries. What the package index has is looked
 up once a week; without a network, what the cache holds is used. A table at the end says which versions were tested.
 """
 
@@ -173,14 +173,14 @@ def where(options: argparse.Namespace, extra: list[str]) -> int:
 def test(options: argparse.Namespace, extra: list[str]) -> int:
     """Lint, types and the whole test suite in the chosen ComfyUI's Python; with arguments only what they ask for.
 
-    With --newest the whole suite is followed by what depends on the newest frontend and libraries, with these.
+    The whole suite is followed by what depends on the newest frontend and the newest libraries, with these.
     """
     comfy = find_comfy(options.host, with_tests=True)
     environment = environment_for_tests(comfy)
     environment.update(COMFYUI_PATH=str(comfy.folder), COMFYUI_PYTHON=str(comfy.python))
     environment["SYNCAM_CHROMIUM"] = browser_for_tests([str(comfy.python), "-m", "playwright"], environment)
     asked = [word for word in (options.frontend, options.libraries) if word not in ("", "pinned")]
-    unasked = "newest" if options.newest and comfy.ours and not (extra or asked or options.host) else "pinned"
+    unasked = "newest" if comfy.ours and not (options.pinned or extra or asked or options.host) else "pinned"
     newest = (options.frontend or unasked, options.libraries or unasked)
     further = further_layers(comfy, environment, *newest, extra, look=bool(asked))
     if asked:
@@ -336,9 +336,9 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
         "scipy and pillow; `pinned`: leave out the run with them",
     )
     suite.add_argument(
-        "--newest",
+        "--pinned",
         action="store_true",
-        help="after the whole suite the browser tests with the newest frontend and the core's with the newest libraries",
+        help="only the pinned ComfyUI: without the runs with the newest frontend and the newest libraries",
     )
     add("check", check, "lint and types only")
     add("serve", serve, "the web UI until Ctrl-C; further arguments go to ComfyUI").add_argument(

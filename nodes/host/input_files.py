@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -19,7 +21,32 @@ MODEL_PLACES = ("sparse", "0", "sparse/0", "colmap/sparse/0")  # below a folder,
 # Texts, videos and folders are looked into, as an input folder has thousands that hold something else. The host asks for
 # the list on every page and several times for every prompt, so what was found is kept for as long as a file is the same.
 Found = dict[str, tuple[State | int, bool]]
-_found: Found = {}
+# The files of a folder in the input folder are not even asked for their state while nothing came, went or was renamed,
+# for so long: somebody who writes into a file and lists at once waits this long, but nobody for thousands of captions.
+TRUSTED_NS = 2_000_000_000
+# A folder that changed less than this before it was looked into may have changed once more at the same time of its clock.
+SETTLED_NS = 100_000_000
+
+
+@dataclass
+class _Look:
+    """What one look into a folder found."""
+
+    at: int = field(default_factory=time.time_ns)
+    offered: list[str] = field(default_factory=list)
+    found: Found = field(default_factory=dict)
+    folders: dict[str, int] = field(default_factory=dict)  # all that were read, with the times of their last changes
+
+    def is_trusted(self) -> bool:
+        if not 0 <= time.time_ns() - self.at < TRUSTED_NS:
+            return False
+        return all(
+            changed < self.at - SETTLED_NS and changed == _changed(folder) for folder, changed in self.folders.items()
+        )
+
+
+_files = _Look()  # directly in the input folder
+_folders: dict[str, _Look] = {}
 
 
 def camera_files() -> list[str]:
@@ -27,33 +54,59 @@ def camera_files() -> list[str]:
 
     No file is opened again that has not changed since it was last looked into.
     """
-    global _found
-    offered: list[str] = []
-    found: Found = {}  # the server's thread and that of the prompts may list at once: each makes its own
-    for entry in _entries(folder_paths.get_input_directory()):
+    global _files
+    files, looks = _Look(), {}
+    for entry in _entries(Path(folder_paths.get_input_directory())):
+        if entry.is_dir():
+            before = _folders.get(entry.path, _Look())
+            looks[entry.path] = before if before.folders and before.is_trusted() else _look_into(entry, before.found)
+        elif _file_holds_cameras(entry, _files.found, files.found):
+            files.offered.append(entry.name)
+    _files = files
+    for path in list(_folders):  # a copy: the server's thread and that of the prompts may list at once
+        if path not in looks:
+            _folders.pop(path, None)
+    _folders.update(looks)
+    return sorted(name for look in (files, *looks.values()) for name in look.offered)
+
+
+def _look_into(folder: os.DirEntry[str], before: Found) -> _Look:
+    """A folder directly in the input folder; `before` is what the last look found in it."""
+    look = _Look()
+    look.folders.update(_changes(folder.path))
+    entries = _entries(Path(folder.path))
+    holds = _folder_holds_cameras(folder, entries, before, look.found)
+    look.offered += [folder.name] * holds
+    for entry in entries:
         if not entry.is_dir():
-            if _file_holds_cameras(entry, found):
-                offered.append(entry.name)
-            continue
-        below = _entries(entry.path)
-        holds = _folder_holds_cameras(entry, below, found)
-        offered += [entry.name] * holds
-        for inner in below:
-            if not inner.is_dir():
-                inner_holds = _file_holds_cameras(inner, found)
-            else:  # a folder within a model, "sparse", is the same model again
-                inner_holds = not holds and _folder_holds_cameras(inner, _entries(inner.path), found)
-            offered += [f"{entry.name}/{inner.name}"] * inner_holds
-    _found = found
-    return sorted(offered)
+            offer = _file_holds_cameras(entry, before, look.found)
+        elif holds:  # a folder within a model, "sparse", is the same model again
+            offer = False
+        else:
+            look.folders.update(_changes(entry.path))
+            offer = _folder_holds_cameras(entry, _entries(Path(entry.path)), before, look.found)
+        look.offered += [f"{folder.name}/{entry.name}"] * offer
+    return look
 
 
-def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return [entry for entry in entries if not is_leftover(entry.name)]
     except OSError:  # a folder that is missing or may not be read has no files to offer
         return []
+
+
+def _changes(folder: str) -> dict[str, int]:
+    """When this folder, and the places of a model in it, last changed."""
+    return {path: _changed(path) for path in (folder, *(os.path.join(folder, place) for place in MODEL_PLACES))}
+
+
+def _changed(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return -1  # not there
 
 
 @cache
@@ -66,7 +119,7 @@ def _looks() -> dict[str, Callable[[str], bool] | None]:
     }
 
 
-def _file_holds_cameras(entry: os.DirEntry[str], found: Found) -> bool:
+def _file_holds_cameras(entry: os.DirEntry[str], before: Found, found: Found) -> bool:
     # Here a folder of thousands takes its time: ask for nothing that is not needed.
     suffix = entry.name[entry.name.rfind(".") :].lower()
     looks = _looks()
@@ -77,7 +130,7 @@ def _file_holds_cameras(entry: os.DirEntry[str], found: Found) -> bool:
         return True
     path = entry.path
     try:
-        known = _found.get(path)
+        known = before.get(path)
         state = _state(entry.stat())
         if known is None or known[0] != state:
             known = state, look(path)
@@ -87,14 +140,16 @@ def _file_holds_cameras(entry: os.DirEntry[str], found: Found) -> bool:
     return known[1]
 
 
-def _folder_holds_cameras(folder: os.DirEntry[str], below: list[os.DirEntry[str]], found: Found) -> bool:
+def _folder_holds_cameras(
+    folder: os.DirEntry[str], entries: list[os.DirEntry[str]], before: Found, found: Found
+) -> bool:
     try:
-        state = hash(_folder_state(folder.path, below))
-        known = _found.get(folder.path)
-        if known is None or known[0] != state:
-            known = state, bool(format_of(folder.path))
+        state = hash(_folder_state(folder.path, entries))
     except OSError:
         return False
+    known = before.get(folder.path)
+    if known is None or known[0] != state:
+        known = (state, bool(format_of(folder.path)))
     found[folder.path] = known
     return known[1]
 

@@ -31,7 +31,7 @@ FPS = 8.0
 
 def template(name: str) -> Path:
     """The shipped UI workflow whose API file is called `name`; templates have titles that people read."""
-    for path in (ROOT / "example_workflows").glob("*.json"):
+    for path in (ROOT / "example_workflows").glob("[0-9]*.json"):
         if json.loads(path.read_text(encoding="utf-8"))["extra"]["api"] == name:
             return path
     raise FileNotFoundError(f"no template of {name}.json")

@@ -117,7 +117,10 @@ def number(word: str) -> float:
 
 
 # What systems leave in folders that people copy, zip and share, beside hidden files.
-_LEFT_BY_SYSTEMS = {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "system volume information"}
+_LEFT_BY_SYSTEMS = {
+    *("__macosx", "icon\r", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information"),
+    *("@eadir", "#recycle", "lost+found"),
+}
 
 
 def is_leftover(name: str) -> bool:

@@ -4,8 +4,10 @@
      "frames": [{"file_path": "images/cam01/00000.png", "transform_matrix": [[...], [...], [...], [0, 0, 0, 1]]}, ...]}
 
 `transform_matrix` maps camera to world; camera axes are OpenGL's (x right, y up, z back), world z up. Focal lengths stand
-at the top or with each frame, in pixels, or as the angle `camera_angle_x`. The format has no unit, so the reader must be
-told it; files written here say it under a key of their own, "syncam", with the name of the camera and its frame.
+at the top or with each frame: in pixels (`fl_x`, `fl_y`), as an angle in radians (`camera_angle_x`, `camera_angle_y`) or
+degrees (`x_fov`, `y_fov`), or as a matrix (`intrinsic_matrix`); as instant-ngp takes them, what is said of the height
+counts where nothing is said of the width. The format has no unit, so the reader must be told it; files written here say it
+under a key of their own, "syncam", with the name of the camera and its frame.
 
 `applied_transform`, `applied_scale` and instant-ngp's `scale` and `offset` tell how the file's world was made or will be
 shown; the matrices are read as they stand, so `unit_m` is the unit of the numbers in the file. `orientation_override`
@@ -16,6 +18,7 @@ Which camera and which moment an image is of is told from its `file_path`, its l
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,7 +58,10 @@ HAS_PICTURES = True
 FILE = "transforms.json"
 
 _HINT = "transform_matrix is camera-to-world in OpenGL axes (x right, y up, z back)."
-_LENS_KEYS = ("fl_x", "fl_y", "cx", "cy", "w", "h", "camera_angle_x")
+# How a lens is told, in the order in which they count.
+_FOCAL_KEYS = ("fl_x", "camera_angle_x", "x_fov", "intrinsic_matrix", "fl_y", "camera_angle_y", "y_fov")
+_LENS_KEYS = (*_FOCAL_KEYS, "cx", "cy", "w", "h")
+_PINHOLES = ("OPENCV", "FULL_OPENCV", "PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "PERSPECTIVE")
 _LONGEST_PATH = 1000
 
 
@@ -91,6 +97,7 @@ def read_with_pictures(
         "transform_matrix maps camera to world, so invert each of them first",
     )
     shots = [*chosen.shots.values()]
+    _say_round({_model(frames[indices[0]], document) for indices in shots})
     poses = [in_metres(torch.stack([pose_of(frames[index], index) for index in indices]), unit) for indices in shots]
     rig = rig_of(
         [*chosen.shots],
@@ -198,28 +205,58 @@ def _path(frame: dict[str, Json], index: int) -> str:
 
 def _lens(frame: dict[str, Json], document: dict[str, Json], index: int) -> Lens:
     """The lens on the default sensor width, or the default lens where the file does not tell it."""
-    sensor = Lens().sensor_width_mm
+    if _model(frame, document) not in _PINHOLES:
+        return Lens()
     for holder, place in ((frame, f"frames[{index}]."), (document, "")):
-        if "fl_x" in holder:
-            focal = positive(holder["fl_x"], f"{place}fl_x")
-            width = _width(frame, document, index)
-            return Lens() if width is None else _made(focal / width * sensor, f"{place}fl_x")
-        if "camera_angle_x" in holder:
-            angle = positive(holder["camera_angle_x"], f"{place}camera_angle_x")
-            if angle >= math.pi:
-                raise UserError(
-                    f"{place}camera_angle_x is {angle:g}, but an angle in radians below pi is needed.", place=place
-                )
-            return _made(sensor / 2 / math.tan(angle / 2), f"{place}camera_angle_x")
+        key = next((key for key in _FOCAL_KEYS if key in holder), None)
+        if key is None:
+            continue
+        widths = _focal_widths(key, holder[key], place + key, *_size(frame, document, index))
+        return Lens() if widths is None else _made(widths * Lens().sensor_width_mm, place + key)
     return Lens()
 
 
-def _width(frame: dict[str, Json], document: dict[str, Json], index: int) -> float | None:
-    for key, factor in (("w", 1.0), ("cx", 2.0)):
-        for holder, place in ((frame, f"frames[{index}]."), (document, "")):
-            if key in holder:
-                return factor * positive(holder[key], f"{place}{key}")
-    return None
+def _focal_widths(key: str, value: Json, place: str, width: float | None, height: float | None) -> float | None:
+    """The focal length in widths of the picture; None where that needs a size of the picture which is not told."""
+    if key == "intrinsic_matrix":
+        row = as_list(as_list(value, place)[0], f"{place}[0]")
+        return None if width is None else positive(row[0], f"{place}[0][0]") / width
+    number_of = positive(value, place)
+    if key in ("fl_x", "fl_y"):
+        return None if width is None else number_of / width
+    half, unit = (180.0, "degrees below 180") if key.endswith("_fov") else (math.pi, "radians below pi")
+    if number_of >= half:
+        raise UserError(f"{place} is {number_of:g}, but an angle in {unit} is needed.", place=place)
+    sides = 0.5 / math.tan(number_of / half * math.pi / 2)
+    if key in ("camera_angle_x", "x_fov"):
+        return sides
+    return None if width is None or height is None else sides * height / width
+
+
+def _size(frame: dict[str, Json], document: dict[str, Json], index: int) -> tuple[float | None, float | None]:
+    """Width and height of the pictures, which the principal point tells where nothing else does."""
+
+    def side(*keys: tuple[str, float]) -> float | None:
+        for key, factor in keys:
+            for holder, place in ((frame, f"frames[{index}]."), (document, "")):
+                if key in holder:
+                    return factor * positive(holder[key], f"{place}{key}")
+        return None
+
+    return side(("w", 1.0), ("cx", 2.0)), side(("h", 1.0), ("cy", 2.0))
+
+
+def _model(frame: dict[str, Json], document: dict[str, Json]) -> str:
+    return str(frame.get("camera_model", document.get("camera_model", "OPENCV")))
+
+
+def _say_round(models: set[str]) -> None:
+    if round_ := models - {*_PINHOLES}:
+        logging.getLogger(__name__).warning(
+            "SynCam: the cameras of the transforms.json are no pinhole cameras (%s); their poses are read, and they are "
+            "drawn with the default lens.",
+            ", ".join(sorted(model[:40] for model in round_)),
+        )
 
 
 def _made(focal_mm: float, place: str) -> Lens:

@@ -275,6 +275,7 @@ def _continuous(quaternions: np.ndarray) -> list[list[float]]:
 
 def _first_line(problem: Exception) -> str:
     try:
-        return str(problem).strip().splitlines()[-1][:120]
+        line = str(problem).strip().splitlines()[-1]
+        return line.partition(" : '")[2].rstrip("'")[:120] or line[:120]  # behind the place in OpenUSD's own source
     except (UnicodeDecodeError, IndexError):  # it repeats bytes of the file
         return "its text is damaged"

@@ -23,6 +23,7 @@ LIMITED_RANGE, FULL_RANGE = 1, 2
 # lossless to the eye (18), as nothing is trained on what is looked at; previews are fast.
 DATASET_CRF, PREVIEW_CRF = 12, 20
 MOV_OPTIONS = {"movflags": "use_metadata_tags+faststart"}
+X265_DELAY = 2  # frames that x265 holds back for those which are shown before them
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ def _encode_one_frame(codec: str, bits: int, height: int, width: int, rate: Frac
         stream = new_stream(container, codec, bits, None, height, width, rate)
         frame = np.zeros((height, width, 3), frame_dtype(bits))
         container.mux(stream.encode(encodable(VideoReformatter(), frame, codec, bits)))
-        container.mux(stream.encode(None))
+        container.mux(last_packets(stream, codec, frames=1))
 
 
 def new_stream(
@@ -204,6 +205,15 @@ def new_stream(
     context.colorspace = RGB_MATRIX if about.lossless else BT709
     context.color_range = FULL_RANGE if about.lossless else LIMITED_RANGE
     return stream
+
+
+def last_packets(stream: av.VideoStream, codec: str, frames: int) -> list[av.Packet[av.VideoStream]]:
+    """What the encoder still holds behind the last of so many frames."""
+    packets = stream.encode(None)
+    if codec == "h265" and frames <= X265_DELAY:
+        for packet in packets:
+            packet.dts = packet.pts  # x265 gives none that counts; so few frames are decoded as they are shown
+    return packets
 
 
 def encodable(

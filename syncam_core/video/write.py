@@ -16,13 +16,12 @@ from av.video.reformatter import VideoReformatter
 
 from ..disk.staged import staged_file
 from ..errors import UserError
-from .codecs import CODECS, MOV_OPTIONS, check_choice, encodable, frame_dtype, new_stream
+from .codecs import CODECS, MOV_OPTIONS, check_choice, encodable, frame_dtype, last_packets, new_stream
 from .frames import pad_to_even
 
 SLOWEST_FPS, FASTEST_FPS = 0.01, 240
 NTSC_NOMINAL_FPS = (24, 30, 48, 60, 120)
 LARGEST_SIDE = CODECS["h264"].largest_side
-X265_DELAY = 2  # frames that x265 holds back for those which are shown before them
 
 
 def frame_rate(fps: float | Fraction) -> Fraction:
@@ -137,10 +136,7 @@ class VideoWriter:
             self._abandon()
             raise UserError("a video needs at least one frame.")
         try:
-            for packet in self._stream.encode(None):
-                if self.codec == "h265" and self.frames <= X265_DELAY:
-                    packet.dts = packet.pts  # x265 gives none that counts; so few frames are decoded as they are shown
-                self._container.mux(packet)
+            self._container.mux(last_packets(self._stream, self.codec, self.frames))
         except BaseException:
             self._abandon()
             raise

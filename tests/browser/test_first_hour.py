@@ -10,7 +10,7 @@ from docs_scripts import template
 from frontend import RENDERERS, in_app, picture, renderer
 
 PACK = Path(__file__).resolve().parents[2]
-WORKFLOWS = sorted((PACK / "example_workflows").glob("*.json"))
+WORKFLOWS = sorted((PACK / "example_workflows").glob("[0-9]*.json"))
 LEAST_SCALE = 8 / 14  # below it classic nodes draw no text: its 14 pixels would be less than 8
 RUN = """
     const { api } = window.comfyAPI.api;

@@ -50,7 +50,7 @@ def test_a_template_films_the_clip_again_and_its_nodes_stand_free_with_what_they
     page, request, tmp_path_factory, server, name
 ):
     shutil.copy(EXAMPLES / "input" / "syncam_demo_clip.mp4", server.folder / "input")
-    (path,) = (file for file in EXAMPLES.glob("*.json") if f'"{name}"' in file.read_text(encoding="utf-8"))
+    (path,) = (file for file in EXAMPLES.glob("[0-9]*.json") if f'"{name}"' in file.read_text(encoding="utf-8"))
     in_app(page, "await app.loadGraphData(argument)", json.loads(path.read_text(encoding="utf-8")))
     assert in_app(page, UNKNOWN) == 0
     in_app(

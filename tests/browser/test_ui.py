@@ -39,8 +39,10 @@ def test_the_demo_is_in_the_template_browser_loads_without_red_nodes_runs_and_sh
     page.get_by_text("ComfyUI-SynCam").first.click()
     page.wait_for_function("[...document.querySelectorAll('img')].filter(i => i.naturalWidth == 640).length >= 4")
     picture(page, tmp_path_factory, f"templates_{kind}")
-    for path in WORKFLOWS.glob("*.json"):
+    for path in WORKFLOWS.glob("[0-9]*.json"):
         card(page, path.stem)
+    listed = in_app(page, "return (await window.comfyAPI.api.api.getWorkflowTemplates())['ComfyUI-SynCam']")
+    assert listed == sorted(path.stem for path in WORKFLOWS.glob("[0-9]*.json"))  # not the names that they had before
 
     card(page, template("syncam_demo").stem).click()
     page.wait_for_function("window.comfyAPI.app.app.graph._nodes.some(n => n.type == 'SynCamSaveViews')")
@@ -95,7 +97,7 @@ def leave_out_the_codec_of_other_hosts(expected: dict, shown: dict) -> None:
 
 
 def test_every_ui_workflow_is_the_same_prompt_as_its_api_file_and_misses_no_node(page):
-    for path in sorted(WORKFLOWS.glob("*.json")):
+    for path in sorted(WORKFLOWS.glob("[0-9]*.json")):
         workflow = json.loads(path.read_text(encoding="utf-8"))
         expected = json.loads((WORKFLOWS / "api" / f"{workflow['extra']['api']}.json").read_text(encoding="utf-8"))
         prompt, missing = in_app(
@@ -170,7 +172,7 @@ def test_every_node_has_a_help_page(server):
 
 
 def test_thumbnails_stand_beside_the_workflows_and_names_of_downloads_are_complete():
-    for path in WORKFLOWS.glob("*.json"):
+    for path in WORKFLOWS.glob("[0-9]*.json"):
         assert path.with_suffix(".jpg").exists()
         nodes = json.loads(path.read_text(encoding="utf-8"))["nodes"]
         for node in nodes:

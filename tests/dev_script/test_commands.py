@@ -54,7 +54,7 @@ LAYER = Layer("frontend 9", Path("python"), {}, ["tests/browser"], "frontend 9")
 
 def test_the_whole_suite_is_followed_by_what_is_newest_and_a_table(ran, capsys):
     ran.further = [LAYER]
-    assert dev.main(["test", "--newest"]) == 0
+    assert dev.main(["test"]) == 0
     assert ran.asked == ("newest", "newest", False)
     assert ran[-2:] == [["pytest", "-n", "2"], ["pytest", "tests/browser"]]
     told = capsys.readouterr().err
@@ -65,10 +65,10 @@ def test_the_whole_suite_is_followed_by_what_is_newest_and_a_table(ran, capsys):
     ("arguments", "asked"),
     [
         (["-k", "rig"], ("pinned", "pinned", False)),
-        ([], ("pinned", "pinned", False)),
-        (["--newest", "--host", "0.24.0"], ("pinned", "pinned", False)),
-        (["--newest", "--frontend", "pinned"], ("pinned", "newest", False)),
-        (["--newest", "--libraries", "pinned"], ("newest", "pinned", False)),
+        (["--pinned"], ("pinned", "pinned", False)),
+        (["--host", "0.24.0"], ("pinned", "pinned", False)),
+        (["--frontend", "pinned"], ("pinned", "newest", False)),
+        (["--libraries", "pinned"], ("newest", "pinned", False)),
         (["--frontend", "newest"], ("newest", "pinned", True)),
         (["--frontend", "1.53.6", "-k", "editor"], ("1.53.6", "pinned", True)),
         (["--libraries", "newest"], ("pinned", "newest", True)),

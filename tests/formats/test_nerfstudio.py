@@ -97,13 +97,34 @@ def test_pictures_of_a_moving_rig_are_named_by_camera_and_frame_and_never_lead_o
         ({"camera_angle_x": 0.6911112070083618}, {}, 0.6911112070083618),
         ({}, {}, 2 * math.atan(23.76 / 2 / 24)),
         ({"fl_x": 1000.0}, {}, 2 * math.atan(23.76 / 2 / 24)),
+        ({"w": 800, "fl_y": 1000.0}, {}, 2 * math.atan(400 / 1000)),
+        ({"w": 800, "h": 600, "camera_angle_y": 2 * math.atan(300 / 1000)}, {}, 2 * math.atan(400 / 1000)),
+        ({"cx": 400, "cy": 300, "camera_angle_y": 2 * math.atan(300 / 1000)}, {}, 2 * math.atan(400 / 1000)),
+        ({"x_fov": 60}, {}, math.radians(60)),
+        ({"w": 800, "h": 600, "y_fov": 60}, {}, 2 * math.atan(800 / 600 * math.tan(math.radians(30)))),
+        ({"w": 800, "fl_x": 1000.0, "fl_y": 500.0, "camera_angle_y": 1}, {}, 2 * math.atan(400 / 1000)),
+        ({"w": 800, "fl_x": 1000.0}, {"fl_y": 200.0, "w": 400}, 2 * math.atan(200 / 200)),
+        ({"w": 800}, {"intrinsic_matrix": [[1000, 0, 400], [0, 1000, 300], [0, 0, 1]]}, 2 * math.atan(400 / 1000)),
+        ({"camera_angle_y": 0.7, "w": 800}, {}, 2 * math.atan(23.76 / 2 / 24)),
+        ({"camera_model": "EQUIRECTANGULAR", "w": 800, "fl_x": 1000.0}, {}, 2 * math.atan(23.76 / 2 / 24)),
     ],
-    ids=["global", "frame", "principal point", "angle", "none", "no width"],
+    ids=[
+        *("global", "frame", "principal point", "angle", "none", "no width"),
+        *("fl_y", "angle of the height", "of the principal point", "degrees", "degrees of the height"),
+        *("the width counts", "of the frame", "matrix", "no height", "no pinhole"),
+    ],
 )
 def test_focal_lengths_are_told_for_all_or_each(path, head, frame, angle):
     document = scene("a.png", **head)
     document["frames"][0].update(frame)
     assert angle_of_view(read(path, document).lenses[0]) == pytest.approx(angle)
+
+
+def test_cameras_that_are_no_pinholes_are_told(path, caplog):
+    read(path, scene("a.png", camera_model="SIMPLE_PINHOLE"))
+    assert caplog.messages == []
+    read(path, scene("a.png", camera_model="OPENCV_FISHEYE"))
+    assert "no pinhole cameras (OPENCV_FISHEYE)" in caplog.text
 
 
 # -- which camera, and when ------------------------------------------------------------------------------------------
@@ -331,9 +352,11 @@ def with_matrix(matrix) -> dict:
         (scene("a.png", fl_x=-1, w=10), "fl_x is -1"),
         (scene("a.png", fl_x=1e9, w=1), "fl_x: the lens has focal_mm"),
         (scene("a.png", camera_angle_x=4), "camera_angle_x is 4"),
+        (scene("a.png", y_fov=180), "y_fov is 180, but an angle in degrees below 180"),
+        (scene("a.png", w=8, intrinsic_matrix=[3]), r"intrinsic_matrix\[0\] is 3"),
         (scene(*[f"{n}.png" for n in range(65)]), "65 cameras, but at most 64"),
     ],
-    ids=range(23),
+    ids=range(25),
 )
 def test_what_cannot_be_read_is_refused_in_one_sentence(path, content, said):
     with pytest.raises(UserError, match=said) as refused:

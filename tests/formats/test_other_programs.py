@@ -130,6 +130,30 @@ def test_stages_that_are_broken_or_empty_are_refused_in_a_sentence(tmp_path, con
         read_rig_file(tmp_path / "a.usd")
 
 
+@pytest.mark.parametrize(
+    ("whole", "damaged", "sentence"),
+    [
+        ('["xformOp:translate"', '["xformOp:translanante"', r"OpenUSD cannot read it \(.*translanante"),
+        ("def Camera", "def Xform_ Camera", r"OpenUSD cannot read it"),
+        (
+            "float focalLength = 0.24",
+            "nan focalLength = 0.24",
+            r"(OpenUSD cannot read it|camera 'cam01': focalLength is no number)",
+        ),
+    ],
+)
+def test_a_stage_with_damage_that_shows_only_when_its_cameras_are_asked_is_refused_in_a_sentence(
+    tmp_path, whole, damaged, sentence
+):
+    path = tmp_path / "a.usda"
+    write_rig_file(orbit_rig([0, 30], [0, 10], [3]), path, "usd")
+    text = path.read_text(encoding="utf-8")
+    assert whole in text
+    path.write_text(text.replace(whole, damaged, 1), encoding="utf-8")
+    with pytest.raises(UserError, match=rf"^file 'a.usda': {sentence}"):
+        read_rig_file(path)
+
+
 # -- glTF ------------------------------------------------------------------------------------------------------------
 
 

@@ -77,11 +77,29 @@ def test_every_node_that_makes_or_changes_a_rig_is_in_an_example(comfy):
 
 
 def test_every_workflow_has_its_prompt_and_its_card():
-    titles = {path.stem for path in WORKFLOWS.glob("*.json")}
+    titles = {path.stem for path in WORKFLOWS.glob("[0-9]*.json")}
     assert {path.stem for path in WORKFLOWS.glob("*.jpg")} == titles
-    names = {json.loads(path.read_text(encoding="utf-8"))["extra"]["api"] for path in WORKFLOWS.glob("*.json")}
+    names = {json.loads(path.read_text(encoding="utf-8"))["extra"]["api"] for path in WORKFLOWS.glob("[0-9]*.json")}
     assert len(names) == len(titles)
     assert {path.stem for path in (WORKFLOWS / "api").glob("*.json")} == names | {"demo"}
+
+
+def test_every_prompt_gives_each_input_that_clients_are_told_is_required(comfy):
+    """As `comfy workflow validate` judges it: what the host itself would ask for may be less."""
+    told = {name: node.GET_NODE_INFO_V1()["input"].get("required", {}) for name, node in comfy.nodes.items()}
+    for path in (WORKFLOWS / "api").glob("*.json"):
+        for number, node in prompt_of(path.stem).items():
+            given = {name.partition(".")[0] for name in node["inputs"]}
+            missing = set(told.get(node["class_type"], ())) - given
+            assert not missing, (path.name, number, node["class_type"])
+
+
+def test_a_name_that_a_template_had_before_its_title_opens_it():
+    former = {path.stem: path for path in WORKFLOWS.glob("[!0-9]*.json")}
+    assert len(former) == 28
+    for name, path in former.items():
+        assert path.resolve().parent == WORKFLOWS
+        assert json.loads(path.read_text(encoding="utf-8"))["extra"]["api"] == name
 
 
 def test_a_video_that_an_api_file_saves_names_its_codec_for_hosts_before_and_after_0_34():

@@ -119,15 +119,20 @@ def test_a_folder_that_went_away_while_it_was_read_is_left_out(comfy, root):
     assert "broken.txt" not in listed(comfy)
 
 
-def test_a_full_input_folder_is_listed_about_as_fast_as_the_host_lists_its_videos(comfy, root):
+@pytest.mark.parametrize("folders", [1, 50])
+def test_a_full_input_folder_is_listed_about_as_fast_as_the_host_lists_its_videos(comfy, root, folders):
+    """The host does not look into folders."""
     from comfy_extras.nodes_video import LoadVideo
 
     for number in range(5000):
-        (root / f"{number:04d}.txt").write_text(CAPTION)
+        folder = root / f"captions {number % folders:02d}" if folders > 1 else root
+        folder.mkdir(exist_ok=True)
+        (folder / f"{number:04d}.txt").write_text(CAPTION)
     for number in range(2000):
         (root / f"{number:04d}.json").write_text("{}")
     for number in range(500):
         (root / f"{number:04d}.mp4").write_bytes(b"\0\0\0\x18ftypisom" + bytes(100))
+    time.sleep(0.2)  # nobody lists in the moment of the last caption
     assert len(listed(comfy)) == 2000
     ours, hosts = [], []
     for _ in range(7):  # in turn, so that what else the machine does slows both
@@ -138,6 +143,29 @@ def test_a_full_input_folder_is_listed_about_as_fast_as_the_host_lists_its_video
         LoadVideo.define_schema()
         hosts.append(time.process_time() - begun)
     assert statistics.median(ours) < 2 * statistics.median(hosts)
+
+
+def test_what_changes_in_a_folder_is_seen_at_once_and_within_a_file_in_two_seconds(comfy, root, opened):
+    fill(root)
+    time.sleep(0.2)
+    before = listed(comfy)
+    assert listed(comfy) == before
+    (root / "captions" / "walk.txt").write_text(POSES)
+    (root / "scan" / "sparse" / "0" / "images.txt").unlink()
+    (root / "captions" / "deep").mkdir()
+    (root / "captions" / "deep" / "0.txt").write_text(POSES)
+    time.sleep(0.2)
+    expected = sorted({*before, "captions/deep", "captions/walk.txt"} - {"scan"})
+    assert listed(comfy) == expected
+    (root / "captions" / "deep" / "0.txt").rename(root / "captions" / "deep" / "0.notes")
+    assert "captions/deep" not in listed(comfy)
+    time.sleep(0.2)
+    listed(comfy)
+    (root / "captions" / "0.txt").write_text(POSES)  # in place: the folder does not change
+    time.sleep(2.1)
+    opened.clear()
+    assert "captions/0.txt" in listed(comfy)
+    assert set(opened) <= {"captions/0.txt", "captions/1.txt", "captions/2.txt", "captions/walk.txt"}
 
 
 @pytest.mark.parametrize("what", ["rig.json", "poses", "scan"])

@@ -22,8 +22,10 @@ def packed() -> set[str]:
 
 
 def below(*folders: str) -> set[str]:
-    """Every file of these folders as it is on the disk, whatever git and .comfyignore say of it."""
-    files = (path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file())
+    """Every file of these folders as it is on the disk, whatever git and .comfyignore say of it; no links to others."""
+    files = (
+        path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file() and not path.is_symlink()
+    )
     return {path.relative_to(ROOT).as_posix() for path in files if path.suffix not in (".pyc", ".pyo")}
 
 
@@ -57,6 +59,10 @@ def test_the_archive_holds_nothing_of_the_development(packed):
     assert {name for name in packed if name.startswith("demo_model/")} - {
         path.relative_to(ROOT).as_posix() for path in (ROOT / "demo_model").glob("*.safetensors")
     } == {"demo_model/README.md", "demo_model/syncam_demo_view_sync.json"}
+
+
+def test_the_archive_has_no_links_which_zip_writes_as_whole_files(packed):
+    assert [name for name in packed if (ROOT / name).is_symlink()] == []
 
 
 def test_the_archive_has_at_most_ten_megabytes(packed):

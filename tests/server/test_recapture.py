@@ -146,7 +146,7 @@ def test_views_and_re_captures_of_one_base_are_sampled_in_one_workflow_as_each_a
         ("SynCamReCamApply", {"weights": ["1", 3]}, "'weights' are the view-sync weights of SynCamMaster"),
         ("SynCamSourceVideo", {"length": 21}, "'videos.video0' has 17 frames"),
         ("SynCamRigReCam", {"moves": "11"}, "'moves' asks for '11'"),
-        ("SynCamEncodeTrajectories", {"length": 13}, "'trajectories' were encoded for 13 frames"),
+        ("SynCamEncodeTrajectories", {"length": 13}, "'cameras' were encoded for 13 frames"),
     ],
 )
 def test_a_mistake_is_one_sentence_over_http_too(server, node, changed, sentence):

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from io import BytesIO
 from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import VideoReformatter
 
 from syncam_core.errors import UserError
 from syncam_core.video import VideoWriter, write_video
-from syncam_core.video.codecs import CODECS, check_choice, check_encoder, encodes, frame_dtype
+from syncam_core.video.codecs import (
+    CODECS,
+    check_choice,
+    check_encoder,
+    encodable,
+    encodes,
+    frame_dtype,
+    last_packets,
+    new_stream,
+)
 from syncam_core.video.read import video_frames
 
 CHOICES = [(codec, bits) for codec, about in CODECS.items() for bits in about.pixels]
@@ -63,6 +74,18 @@ def test_the_ffmpeg_of_this_python_writes_every_format():
     for choice in CHOICES:
         check_encoder(*choice, 96, 128, Fraction(15))  # raises with FFmpeg's reason
         assert encodes(*choice, 96, 128, Fraction(15))
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_so_few_frames_that_x265_holds_them_all_back_have_times_to_decode_them_at(frames):
+    """It leaves what stood in its memory there, so that some films, and the trial of the encoder, failed."""
+    with av.open(BytesIO(), "w", format="mp4") as container:
+        stream = new_stream(container, "h265", 8, None, 96, 128, Fraction(15))
+        for frame in film(8, frames):
+            assert stream.encode(encodable(VideoReformatter(), frame, "h265", 8)) == []
+        packets = last_packets(stream, "h265", frames)
+    assert len(packets) == frames
+    assert [packet.dts for packet in packets] == [packet.pts for packet in packets]
 
 
 @pytest.mark.parametrize(("codec", "bits"), CHOICES)

@@ -245,6 +245,14 @@ def test_every_view_is_seen_for_the_same_part_of_the_film():
     assert seen(looks, frames=8) == [(0, 0), (0, 1), (1, 2), (1, 3), (2, 4), (2, 5), (3, 6), (3, 7)]
 
 
+@pytest.mark.parametrize(("ease", "first"), [("in", 8), ("out", 4), ("in_out", 6)])
+def test_both_ways_of_a_sweep_there_and_back_begin_alike(ease, first):
+    there_and_back = [look.view for look in view_sweep(24, (0, 1), ease=ease, ping_pong=True)]
+    there, back = there_and_back[:12], there_and_back[12:]
+    assert there == [0] * first + [1] * (12 - first)
+    assert back == [1 - view for view in there]
+
+
 def test_a_sweep_there_and_back_mirrors_itself():
     looks = view_sweep(8, (2, 0), ping_pong=True)
     assert [view for view, _ in seen(looks, frames=8)] == [2, 2, 0, 0, 0, 0, 2, 2]

@@ -11,6 +11,8 @@ const EXAMPLES = ["syncam_transforms.json", "syncam_demo_cameras.json", "syncam_
 /** The pack's folder, as the host calls it: this script lies in /extensions/<folder>/js. */
 const PACK = decodeURIComponent(new URL(import.meta.url).pathname.split("/extensions/")[1].split("/")[0]);
 
+const byNumber = (one, other) => one.localeCompare(other, "en", { numeric: true });
+
 async function isThere(filename) {
   const answer = await api.fetchApi(`/view?${new URLSearchParams({ filename, type: "input" })}`, { method: "HEAD" });
   return answer.ok;
@@ -35,7 +37,8 @@ app.registerExtension({
     const { getWorkflowTemplates } = api;
     api.getWorkflowTemplates = async function () {
       const all = await getWorkflowTemplates.call(this);
-      all[PACK]?.sort((one, other) => one.localeCompare(other, "en", { numeric: true }));
+      // Those without a number are the names that the files had before they got titles, links to the same files.
+      if (all[PACK]) all[PACK] = all[PACK].filter((title) => /^\d/.test(title)).sort(byNumber);
       return all;
     };
   },
