@@ -4,7 +4,7 @@
 
 Forwards of Wan2.1 1.3B's widths and 21 latent frames, by turns: the two wait while the one works. Times mean something
 on two cores that do nothing else; the load is said beside them, and processor times bear more. Memory is the resident
-memory at a forward's peak, less before the first one: weights do not count. Linux, about two minutes, 3 GB.
+memory at a forward's peak, less after a tiny one: weights do not count. Linux, about two minutes, 3 GB.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 PACK = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(PACK / "benchmarks"), str(PACK)]
+CALM = 0.1  # cores for other programs
 
 
 def main() -> None:
@@ -35,12 +37,12 @@ def main() -> None:
     options = parser.parse_args()
     if options.member:
         return member(options)
-    one, two = Team(1), Team(2)
+    teams = Team(1), Team(2), Team(1)
     try:
-        tell(options, one, two)
+        tell(options, *teams)
     finally:
-        one.end()
-        two.end()
+        for team in teams:
+            team.end()
 
 
 class Team:
@@ -63,9 +65,11 @@ class Team:
             for rank in range(size)
         ]
 
-    def forward(self) -> list[dict[str, Any]]:
+    def begin(self) -> None:
         for process in self.processes:
             print("go", file=process.stdin, flush=True)
+
+    def result(self) -> list[dict[str, Any]]:
         return [json.loads(process.stdout.readline()) for process in self.processes]
 
     def end(self) -> None:
@@ -75,47 +79,80 @@ class Team:
             process.wait()
 
 
-def tell(options: argparse.Namespace, one: Team, two: Team) -> None:
-    first = one.forward()[0], two.forward()
+def run(*teams: Team) -> Ran:
+    """A forward of each, at the same time."""
+    before, started = busy_seconds(), time.perf_counter()
+    for team in teams:
+        team.begin()
+    members = [member for team in teams for member in team.result()]
+    wall, work = time.perf_counter() - started, sum(member["cpu"] for member in members)
+    return Ran(wall, work, max(0.0, busy_seconds() - before - work) / wall, members)
+
+
+@dataclass(frozen=True)
+class Ran:
+    wall: float
+    cpu: float
+    others: float  # cores that other programs had meanwhile
+    members: list[dict[str, Any]]
+
+    @property
+    def busiest(self) -> float:
+        return max(member["cpu"] for member in self.members)
+
+
+def busy_seconds() -> float:
+    """Of all cores together, since the machine was started."""
+    user, nice, system, _, _, *rest = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:9])
+    return (user + nice + system + sum(rest)) / os.sysconf("SC_CLK_TCK")
+
+
+def tell(options: argparse.Namespace, alone: Team, both: Team, other: Team) -> None:
+    for team in (alone, both, other):
+        run(team)  # what the first one keeps for good
     turns = []
     for turn in range(options.repeats):
-        order = (one, two) if turn % 2 else (two, one)
-        said = {team: team.forward() for team in order}
-        turns.append((said[one][0], said[two]))
+        kinds = [(alone,), (both,), (alone, other)]
+        ran = {
+            len(kind[-1].processes) + 2 * (len(kind) > 1): run(*kind) for kind in kinds[turn % 3 :] + kinds[: turn % 3]
+        }
+        turns.append((ran[1], ran[2], ran[3]))
     frames, height, width = options.grid
+    calm = [turn for turn in turns if max(ran.others for ran in turn[:2]) < CALM]
     print(
         f"Forwards of {options.blocks} blocks of Wan2.1 1.3B's widths, float32, {options.views} views of {frames} x "
-        f"{height} x {width} tokens, a thread for each process, {options.repeats} turns, load {os.getloadavg()[0]:.1f}.\n"
+        f"{height} x {width} tokens, a thread for each process; other programs had up to "
+        f"{max(ran.others for turn in turns for ran in turn):.2f} cores, less than {CALM} in {len(calm)} of "
+        f"{len(turns)} turns, which alone count where there are any.\n"
     )
+    turns = calm or turns
     print("| | one process | two processes | ratio: median (least, most) |\n|---|---|---|---|")
-    wall = [(alone["wall"], max(each["wall"] for each in both)) for alone, both in turns]
-    work = [(alone["cpu"], sum(each["cpu"] for each in both)) for alone, both in turns]
-    busy = [(alone["cpu"], max(each["cpu"] for each in both)) for alone, both in turns]
-    least = [min(seconds) for seconds in zip(*wall, strict=True)]
-    line("wall, s", wall, [a / b for a, b in wall], "times as fast")
-    print(f"| least wall, s | {least[0]:.2f} | {least[1]:.2f} | {least[0] / least[1]:.2f} times as fast |")
-    line("processor time, all threads, s", work, [b / a for a, b in work], "of one")
-    line("processor time, busier process, s", busy, [a / b for a, b in busy], "times as fast, if nothing waits")
-    peaks = first[0]["peak"], max(each["peak"] for each in first[1])
+    line("wall, s", [(one.wall, two.wall) for one, two, _ in turns], "times as fast", is_speed=True)
+    line("processor time, all threads, s", [(one.cpu, two.cpu) for one, two, _ in turns], "of one")
+    line("of the busier process, s", [(one.cpu, two.busiest) for one, two, _ in turns], "times as fast", is_speed=True)
+    peaks = [(one.members[0]["peak"], max(m["peak"] for m in two.members)) for one, two, _ in turns]
+    line("work memory of the fuller, MB", [(a / 1e6, b / 1e6) for a, b in peaks], "of one")
+    apart = [2 * one.wall / two.wall for one, _, two in turns]
+    members = turns[-1][1].members
+    exchange = statistics.median(max(m["exchange"] for m in two.members) for _, two, _ in turns)
+    error = max(abs(m["sum"] - turns[-1][0].members[0]["sum"]) / m["sum"] for m in members)
     print(
-        f"| work memory of the fuller, MB | {peaks[0] / 1e6:.0f} | {peaks[1] / 1e6:.0f} | {peaks[1] / peaks[0]:.2f} of one |"
+        f"\nTwo forwards that have nothing to do with each other, at the same time: {statistics.median(apart):.2f} times "
+        f"as many as one alone. Sent in a forward {members[0]['sent'] / 1e6:.2f} and {members[1]['sent'] / 1e6:.2f} MB, "
+        f"{exchange:.2f} s in exchanges, waiting included. Relative difference of the results' norms {error:.1e}."
     )
-    exchange = statistics.median(max(each["exchange"] for each in both) for _, both in turns)
-    sent = " and ".join(f"{each['sent'] / 1e6:.2f}" for each in turns[-1][1])
-    print(f"\nSent in a forward {sent} MB, {exchange:.2f} s in exchanges, waiting included. ", end="")
-    error = max(abs(each["sum"] - first[0]["sum"]) / first[0]["sum"] for each in first[1])
-    print(f"Relative difference of the results' norms {error:.1e}.")
 
 
-def line(name: str, pairs: Sequence[tuple[float, float]], ratios: Sequence[float], words: str) -> None:
-    middle = [statistics.median(each) for each in zip(*pairs, strict=True)]
+def line(name: str, pairs: Sequence[tuple[float, float]], words: str, is_speed: bool = False) -> None:
+    one, two = (statistics.median(each) for each in zip(*pairs, strict=True))
+    ratios = [a / b if is_speed else b / a for a, b in pairs]
     told = f"{statistics.median(ratios):.2f} ({min(ratios):.2f}, {max(ratios):.2f}) {words}"
-    print(f"| {name} | {middle[0]:.2f} | {middle[1]:.2f} | {told} |")
+    print(f"| {name} | {one:.2f} | {two:.2f} | {told} |")
 
 
 def member(options: argparse.Namespace) -> None:
     import torch
-    from measure import resident_peak_of
+    from measure import memory_line
 
     from syncam_core.parallel.distributed import ProcessExchange, joined
     from syncam_core.parallel.headless import ParallelBase, team_of
@@ -157,15 +194,18 @@ def member(options: argparse.Namespace) -> None:
             seconds[0] += time.perf_counter() - started
 
         ProcessExchange.swap = timed
+        model(x[..., :4, :4], timestep, text, view_sync, poses, scaled_dot_product)  # what the first one keeps for good
+        before = memory_line("VmRSS")
         for _ in sys.stdin:
             result.clear()
+            Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
             sent, seconds[0] = team.bytes_sent + everyone.bytes_sent, 0.0
             started = time.perf_counter(), time.process_time()
-            peak = resident_peak_of(forward)
+            forward()
             told = {
                 "wall": time.perf_counter() - started[0],
                 "cpu": time.process_time() - started[1],
-                "peak": peak,
+                "peak": memory_line("VmHWM") - before,
                 "exchange": seconds[0],
                 "sent": team.bytes_sent + everyone.bytes_sent - sent,
                 "sum": result[0].double().norm().item(),

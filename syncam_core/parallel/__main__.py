@@ -11,6 +11,7 @@ every process; texts by the first one alone.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -53,16 +54,30 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with joined() as device:
             run(options, device)
-    except (UserError, OSError, torch.OutOfMemoryError) as problem:
-        print(f"syncam_core.parallel: {problem}", file=sys.stderr)
-        return 2
     except PeerLost as problem:
         print(f"syncam_core.parallel: {problem}; this one ends, too.", file=sys.stderr)
         return LOST
+    except (UserError, OSError) as problem:
+        print(f"syncam_core.parallel: {problem}", file=sys.stderr)
+        return 2
+    except (RuntimeError, MemoryError) as problem:
+        if not is_out_of_memory(problem):
+            raise
+        print(
+            f"syncam_core.parallel: process {os.environ['RANK']} has not enough memory for its views; start more "
+            f"processes, or choose a smaller size or length ({str(problem).splitlines()[0]}).",
+            file=sys.stderr,
+        )
+        return 2
     except KeyboardInterrupt:
         print("syncam_core.parallel: stopped.", file=sys.stderr)
         return 130
     return 0
+
+
+def is_out_of_memory(problem: Exception) -> bool:
+    """On a GPU, or on the CPU, where PyTorch has no error of its own for it."""
+    return isinstance(problem, (torch.OutOfMemoryError, MemoryError)) or "DefaultCPUAllocator" in str(problem)
 
 
 def parser() -> argparse.ArgumentParser:

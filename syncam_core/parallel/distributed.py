@@ -22,7 +22,7 @@ from ..errors import UserError
 from .exchange import Exchange, PeerLost
 
 JOIN_S = 300  # for all processes to be there
-SILENCE_S = 8.0  # after which a process that says nothing is lost
+SILENCE_S = 7.0  # after which a process that says nothing is lost
 BEAT_S = 1.0
 LOST = 3  # exit code
 

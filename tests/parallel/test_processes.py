@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -85,6 +86,30 @@ def test_a_process_that_is_gone_ends_the_others_in_one_sentence_within_ten_secon
     finally:
         for process in started:
             process.kill()
+
+
+def test_a_process_without_memory_says_so_and_ends_the_others_within_ten_seconds(rig, tmp_path):
+    arguments = [one for one in demo(rig, tmp_path / "out") if not one.startswith(("--width", "--height", "--steps"))]
+    arguments += ["--width=192", "--height=192", "--steps=500", "--split=views", "--text=demo", "--coupling=nearest"]
+    started = processes(["-m", "syncam_core.parallel", *arguments], size=3)
+    try:
+        said = ""
+        while " 1/500" not in said:  # it samples
+            said += (one := started[0].stderr.read(1))
+            assert one, said
+        status = Path(f"/proc/{started[1].pid}/status").read_text()
+        size = 1024 * int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmSize")))
+        resource.prlimit(started[1].pid, resource.RLIMIT_AS, (size - 2**20, size - 2**20))
+        begun = time.monotonic()
+        errors = [process.communicate(timeout=60)[1] for process in started]
+        assert time.monotonic() - begun < 10
+    finally:
+        for process in started:
+            process.kill()
+    assert [process.returncode for process in started] == [3, 2, 3], errors
+    assert "process 1 has not enough memory for its views; start more processes" in errors[1]
+    assert all(sum("syncam_core.parallel: " in line for line in error.splitlines()) == 1 for error in errors), errors
+    assert not any("Traceback" in error for error in errors)
 
 
 def wait_until_stopped(pid: int) -> None:
