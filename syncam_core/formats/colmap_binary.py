@@ -116,10 +116,10 @@ def write(folder: Path, model: Model) -> None:
     _write_records(folder / "points3D.bin", [])
     rigs = []
     for key, sensors in model.rigs.items():
-        reference = next(iter(sensors))
-        others = [(camera, pose) for camera, pose in sensors.items() if pose is not None]
+        (reference, _), *others = sensors.items()
         rigs.append(struct.pack("<IIiI", key, len(sensors), 0, reference))
-        rigs[-1] += b"".join(struct.pack("<iI?7d", 0, camera, True, *pose) for camera, pose in others)
+        known = ((camera, pose) for camera, pose in others if pose is not None)
+        rigs[-1] += b"".join(struct.pack("<iI?7d", 0, camera, True, *pose) for camera, pose in known)
     _write_records(folder / "rigs.bin", rigs)
     frames = []
     for frame in model.frames:

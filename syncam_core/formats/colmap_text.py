@@ -67,9 +67,8 @@ def write(folder: Path, model: Model) -> None:
     _write_lines(folder / "points3D.txt", ["# no points"])
     lines = ["# RIG_ID NUM_SENSORS, reference sensor, then SENSOR HAS_POSE QW QX QY QZ TX TY TZ (sensor from rig)"]
     for key, sensors in model.rigs.items():
-        reference = next(iter(sensors))
-        others = [(camera, pose) for camera, pose in sensors.items() if pose is not None]
-        poses = [f" {CAMERA_SENSOR} {camera} 1 {_words(pose)}" for camera, pose in others]
+        (reference, _), *others = sensors.items()
+        poses = [f" {CAMERA_SENSOR} {camera} 1 {_words(pose)}" for camera, pose in others if pose is not None]
         lines.append(f"{key} {len(sensors)} {CAMERA_SENSOR} {reference}{''.join(poses)}")
     _write_lines(folder / "rigs.txt", lines)
     lines = ["# FRAME_ID RIG_ID QW QX QY QZ TX TY TZ (rig from world) NUM_DATA, then SENSOR IMAGE_ID"]
