@@ -117,7 +117,8 @@ class SynCamConvertWeights(SynCamNode):
 
         try:
             kind = kind_of(source)
-            file_name = kind.small_file if file_name == VIEW_SYNC.small_file else file_name
+            if file_name == VIEW_SYNC.small_file:
+                file_name = kind.small_file or file_name
             target = Path(folder_paths.get_folder_paths(FOLDER)[0]) / file_name
             written = kind.convert(source, target, dtype, progress=progress)
         except WeightsError as problem:
