@@ -86,7 +86,7 @@ class Studio:
 
     def __init__(self, length: int, views: int):
         self.run, self.length, self.views = load_host("--cpu"), length, views
-        self.model, self.clip, self.vae, self.weights = self.run("SynCamDemoModel")
+        self.model, self.clip, self.vae, self.weights, *_ = self.run("SynCamDemoModel")
         (self.negative,) = self.run("CLIPTextEncode", clip=self.clip, text="")
         self.whole = {}
 

@@ -94,7 +94,7 @@ class Studio:
 
     def __init__(self, sampling: Sampling):
         self.run, self.sampling = load_host("--cpu"), sampling
-        self.model, self.clip, self.vae, self.weights = self.run("SynCamDemoModel")
+        self.model, self.clip, self.vae, self.weights, *_ = self.run("SynCamDemoModel")
         (self.negative,) = self.run("CLIPTextEncode", clip=self.clip, text="")
 
     def film(self, scene, rig, row: Row, noise_seed: int):

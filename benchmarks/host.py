@@ -48,6 +48,8 @@ def load_host(*arguments: str) -> Run:
     ours = {node.GET_SCHEMA().node_id: node for node in asyncio.run(extension.get_node_list())}
 
     def run(node_id: str, **inputs) -> tuple:
+        if "rig" in inputs:
+            inputs["rig"] = of_the_pack(inputs["rig"])
         with torch.inference_mode():
             node = ours.get(node_id) or nodes.NODE_CLASS_MAPPINGS[node_id]
             if hasattr(node, "EXECUTE_NORMALIZED"):
@@ -55,6 +57,16 @@ def load_host(*arguments: str) -> Run:
             return getattr(node(), node.FUNCTION)(**inputs)
 
     return run
+
+
+def of_the_pack(rig):
+    """The rig of a benchmark's own import of the core as one of the pack's, which knows it under another name."""
+    cameras = sys.modules["syncam_pack.syncam_core.cameras"]
+    if isinstance(rig, cameras.Rig):
+        return rig
+    from syncam_core.cameras import rig_to_json
+
+    return cameras.rig_from_json(rig_to_json(rig))
 
 
 def pack_module():

@@ -420,7 +420,7 @@ def sampling(options: argparse.Namespace, run: Callable) -> Lines:
 
     count, size, length = 4, 64, 17
     steps = 4 if options.quick else 20
-    model, clip, vae, weights = run("SynCamDemoModel")
+    model, clip, vae, weights, *_ = run("SynCamDemoModel")
     (negative,) = run("CLIPTextEncode", clip=clip, text="")
     full = {"steps": steps, "cfg": 3.0, "end_percent": 1.0, "cache": None}
     ways = {

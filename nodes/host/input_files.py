@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import folder_paths
@@ -108,21 +109,34 @@ def _changed(path: str) -> int:
         return -1  # not there
 
 
+@cache
+def _looks() -> dict[str, Callable[[str], bool] | None]:
+    """How a file with an ending shows that it holds cameras; None where the ending says it."""
+    return {
+        **dict.fromkeys(camera_suffixes(), None),
+        ANY_TEXT: lambda path: bool(format_of(path)),
+        **dict.fromkeys(video_tag.SUFFIXES, lambda path: video_tag.has_rig(Path(path))),
+    }
+
+
 def _file_holds_cameras(entry: os.DirEntry[str], before: Found, found: Found) -> bool:
-    suffix = os.path.splitext(entry.name)[1].lower()
+    # Here a folder of thousands takes its time: ask for nothing that is not needed.
+    suffix = entry.name[entry.name.rfind(".") :].lower()
+    looks = _looks()
+    if suffix not in looks or not entry.is_file():
+        return False
+    look = looks[suffix]
+    if look is None:
+        return True
+    path = entry.path
     try:
-        if suffix in camera_suffixes() and suffix != ANY_TEXT:
-            return entry.is_file()
-        if suffix not in (ANY_TEXT, *video_tag.SUFFIXES) or not entry.is_file():
-            return False
+        known = before.get(path)
         state = _state(entry.stat())
+        if known is None or known[0] != state:
+            known = state, look(path)
     except OSError:  # it went away while the folder was read
         return False
-    known = before.get(entry.path)
-    if known is None or known[0] != state:
-        path = Path(entry.path)
-        known = (state, video_tag.has_rig(path) if suffix in video_tag.SUFFIXES else bool(format_of(path)))
-    found[entry.path] = known
+    found[path] = known
     return known[1]
 
 
@@ -131,11 +145,11 @@ def _folder_holds_cameras(
 ) -> bool:
     try:
         state = hash(_folder_state(folder.path, entries))
+        known = before.get(folder.path)
+        if known is None or known[0] != state:
+            known = state, bool(format_of(folder.path))
     except OSError:
         return False
-    known = before.get(folder.path)
-    if known is None or known[0] != state:
-        known = (state, bool(format_of(folder.path)))
     found[folder.path] = known
     return known[1]
 

@@ -156,21 +156,25 @@ def encodes(codec: str, bits: int, height: int, width: int, rate: Fraction) -> b
     return not _problem(codec, bits, height, width, rate)
 
 
-@lru_cache(maxsize=64)
 def _problem(codec: str, bits: int, height: int, width: int, rate: Fraction) -> str:
     """Why a video cannot be written, nothing where it can."""
-    about = CODECS[codec]
-    if not about.lossless:
-        height, width = height + height % 2, width + width % 2
     try:
-        with av.open(BytesIO(), "w", format=about.container) as container:
-            stream = new_stream(container, codec, bits, None, height, width, rate)
-            frame = np.zeros((height, width, 3), frame_dtype(bits))
-            container.mux(stream.encode(encodable(VideoReformatter(), frame, codec, bits)))
-            container.mux(last_packets(stream, codec, frames=1))
+        _encode_one_frame(codec, bits, height, width, rate)
     except (av.error.FFmpegError, ValueError, LookupError) as error:
         return getattr(error, "strerror", None) or str(error)
     return ""
+
+
+@lru_cache(maxsize=64)  # of what works: what failed for want of memory may work the next time
+def _encode_one_frame(codec: str, bits: int, height: int, width: int, rate: Fraction) -> None:
+    about = CODECS[codec]
+    if not about.lossless:
+        height, width = height + height % 2, width + width % 2
+    with av.open(BytesIO(), "w", format=about.container) as container:
+        stream = new_stream(container, codec, bits, None, height, width, rate)
+        frame = np.zeros((height, width, 3), frame_dtype(bits))
+        container.mux(stream.encode(encodable(VideoReformatter(), frame, codec, bits)))
+        container.mux(last_packets(stream, codec, frames=1))
 
 
 def new_stream(
