@@ -77,10 +77,11 @@ def test_an_upload_button_brings_a_camera_file_and_several_become_a_folder(page,
     in_app(page, "app.graph.clear(); app.graph.add(LiteGraph.createNode('SynCamLoadRig'))")
     one = {"name": "my_cameras.json", "mimeType": "application/json"}
     content = (PACK / "example_workflows" / "input" / "syncam_demo_cameras.json").read_bytes()
+    poses = "".join(f"{n} 1 1.7 0.5 0.5 0 0 1 0 0 0 0 1 0 0 0 0 1 {n}\n" for n in range(3)).encode()
     press = "app.graph._nodes[0].widgets.find(w => w.name == 'upload').callback()"
     for files in (
         [{**one, "buffer": content}],
-        [{"name": f"{n}.txt", "mimeType": "text/plain", "buffer": b"x"} for n in "ab"],
+        [{"name": f"{n}.txt", "mimeType": "text/plain", "buffer": poses} for n in "ab"],
     ):
         with page.expect_file_chooser() as chooser:
             in_app(page, press)
