@@ -11,6 +11,7 @@ benchmarks/PARALLEL.md.
 from __future__ import annotations
 
 import argparse
+import functools
 import math
 import os
 import statistics
@@ -18,6 +19,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from types import ModuleType
@@ -210,14 +212,16 @@ def joint(views: int):
 def peaks(widths, shape, devices: int, dtype, memory: str) -> list[int]:
     """Bytes of tensors that each device holds at once in a forward, beside the weights."""
     from live_bytes import LiveBytes
-    from measure import nothing_kept
 
     parted = Parted(widths, dtype, devices, "meta")
     inputs = parted.pair.inputs(shape)
     settings = parted.pair.options(inputs, memory="whole")
     most = sys.modules["syncam_pack.syncam_core.view_sync.memory"].tokens_at_once(memory, widths.dim, 2, math.inf)
     settings[parted.pair.step] = settings[parted.pair.step]._replace(most_tokens=most)
-    settings["optimized_attention_override"] = nothing_kept
+    if devices == 1:
+        with attention_that_keeps_nothing(), LiveBytes() as live:
+            parted.pair.ours(inputs, settings)
+        return [live.peak]
     found = [0] * devices
     forward = parted.module.Forward
     original = forward.on
@@ -230,10 +234,28 @@ def peaks(widths, shape, devices: int, dtype, memory: str) -> list[int]:
 
     forward.on = watched
     try:
-        parted.forward(inputs, settings)
+        with attention_that_keeps_nothing():
+            parted.forward(inputs, settings)
     finally:
         forward.on = original
     return found
+
+
+@contextmanager
+def attention_that_keeps_nothing() -> Iterator[None]:
+    """As a GPU's kernel, in the place of the host's own: an override, which may have to see all queries, is none."""
+    import comfy.ldm.wan.model
+    from measure import nothing_kept
+
+    modules = (comfy.ldm.wan.model, sys.modules["syncam_pack.nodes.host.wan_block"])
+    kept = [module.optimized_attention for module in modules]
+    for module in modules:
+        module.optimized_attention = functools.partial(nothing_kept, None)
+    try:
+        yield
+    finally:
+        for module, attention in zip(modules, kept, strict=True):
+            module.optimized_attention = attention
 
 
 def counted_bytes(module: ModuleType, shape, blocks: int, dim: int, itemsize: int, devices: int) -> list[float]:

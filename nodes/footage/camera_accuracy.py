@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 import comfy.model_management
 import comfy.utils
@@ -124,7 +123,7 @@ class SynCamCameraAccuracy(SynCamNode):
         matcher: list[str],
         lens: list[str],
         every: list[int],
-        da3_geometry: list[Mapping[str, Any]] | None = None,
+        da3_geometry: list[Mapping[str, object]] | None = None,
     ) -> io.NodeOutput:
         check_views(views)
         names, _ = names_and_colors(rig, len(views))

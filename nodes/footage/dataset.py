@@ -255,7 +255,7 @@ class SynCamLoadDataset(SynCamNode):
     def fingerprint_inputs(
         cls, dataset: str | None = None, below: str | None = None, scene: int | None = None, **others: object
     ) -> str:
-        if None in (dataset, below, scene):  # linked: what is linked says when it changes
+        if dataset is None or below is None or scene is None:  # linked: what is linked says when it changes
             return ""
         with sentences_of("SynCamLoadDataset"):
             return files_state(cls.scene_of(dataset, below, scene))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import comfy.utils
 from comfy.cli_args import args
@@ -12,7 +11,7 @@ from comfy_api.latest import Input, io
 from torch import Tensor
 
 from ...syncam_core.cameras import Rig
-from ...syncam_core.cameras.json_text import parse_json
+from ...syncam_core.cameras.json_text import Json, parse_json
 from ...syncam_core.cameras.rig import MAX_VIEWS
 from ...syncam_core.errors import UserError
 from ...syncam_core.video import frame_rate
@@ -234,7 +233,7 @@ def check_columns(columns: int) -> None:
     grid_shape(views=1, columns=columns)
 
 
-def score_of(text: str) -> dict[str, Any]:
+def score_of(text: str) -> dict[str, Json]:
     """The JSON object that a metric's node gives. Raises UserError for anything else."""
     try:
         score = parse_json(text, LONGEST_SCORE)

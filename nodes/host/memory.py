@@ -12,7 +12,7 @@ from ...syncam_core.view_sync.memory import Job, Transformer, memory_sentence
 from ...syncam_core.view_sync.settings import Settings
 from .latents import geometry_of_model
 from .module_patch import ModuleWrapper, wan_of
-from .recapture_patch import ReCaptureWrapper, source_counted
+from .recapture_patch import ReCaptureWrapper
 from .view_sync_patch import ViewSyncWrapper
 
 
@@ -39,8 +39,7 @@ def memory_of_sampling(model: ModelPatcher, module: ModuleWrapper, shape: Sequen
     left = free - model.model_size() - weights.model_size()
     recaptures = isinstance(module, ReCaptureWrapper)
     stream = [2 * shape[0], shape[1], shape[2] * (2 if recaptures else 1), *shape[3:]]
-    with source_counted():  # in the shape, whether or not the base counts it by now
-        stacks = cfg != 1 and base.memory_required(stream) * 1.5 < left
+    stacks = cfg != 1 and base.memory_required(stream) * 1.5 < left
     settings = module.settings if isinstance(module, ViewSyncWrapper) else Settings(memory=module.memory)
     job = Job(
         views=shape[0],

@@ -317,17 +317,21 @@ class Forward:
             rows=part.rows,
             once=self.devices.keeps[device],
             blocks_run=step.blocks_run if device == 0 else [],
+            most_tokens=max(1, step.most_tokens * part.rows // self.args[0].shape[0]),
+            is_part=type(wan_of(model.model)) is WanModel,
         )
-        return own._replace(inserts=tuple(self.insert_of(insert, own, device, exchange) for insert in step.inserts))
+        inserts = (self.insert_of(insert, own, device, exchange, step.most_tokens) for insert in step.inserts)
+        return own._replace(inserts=tuple(inserts))
 
-    def insert_of(self, insert: Insert, own: Step, device: int, exchange: Exchange) -> Insert:
+    def insert_of(self, insert: Insert, own: Step, device: int, exchange: Exchange, most_tokens: int) -> Insert:
         model, here = self.devices.models[device], self.devices.models[device].load_device
         views = self.plan.parts[device].views
         if isinstance(insert, ReCaptureInsert):
             return replace(insert, module=attached(model, RECAPTURE_KEY), poses=insert.poses[views.start : views.stop])
         if not isinstance(insert, ViewSyncInsert):
             raise UserError(f"{NODE}: {type(insert).__name__} cannot be parted over devices; remove {NODE}.")
-        stream = TeamStream(exchange, self.plan, device, own.grid)
+        at_once = most_tokens // exchange.size  # the same for all, as they meet in every round
+        stream = TeamStream(exchange, self.plan, device, own.grid, at_once)
         strength = insert.strength
         if isinstance(strength, Tensor):
             strength = self.plan.cut_for_team(strength, device).to(here)
@@ -339,10 +343,8 @@ class Forward:
         )
         if exchange.size == 1:
             return whole
-        everyone = own._replace(
-            views=self.plan.views[-1].stop, rows=stream.conds * self.plan.views[-1].stop, grid=stream.own_grid
-        )
-        return TeamInsert(replace(whole, frames=stream.frames), stream, everyone)
+        rows = stream.conds * self.plan.views[-1].stop
+        return TeamInsert(whole, stream, own._replace(views=self.plan.views[-1].stop, rows=rows, most_tokens=at_once))
 
 
 def attached(model: ModelPatcher, key: str) -> Any:
@@ -360,13 +362,12 @@ class TeamInsert(Insert):
 
     inner: ViewSyncInsert
     stream: TeamStream
-    step: Step  # of all views at those frames
+    step: Step  # of all views
 
     def acts_on(self, index: int) -> bool:
         return self.inner.acts_on(index)
 
     def after_self_attention(self, index: int, x: Tensor, time: Tensor, step: Step, options: dict) -> None:
-        everyone, of_all = self.stream.all_views(x), self.stream.time(time)
-        if everyone.shape[1]:
-            self.inner.after_self_attention(index, everyone, of_all, self.step, options)
-        self.stream.back(everyone, x)
+        for now in self.stream.rounds(x, time):
+            inner, step = replace(self.inner, frames=now.frames), self.step._replace(grid=now.grid)
+            inner.after_self_attention(index, now.x, now.time, step, options)

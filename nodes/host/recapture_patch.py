@@ -25,7 +25,7 @@ from ...syncam_core.recapture.module import ReCapture
 from ...syncam_core.wan.geometry import Geometry
 from .add_ons import RECAPTURE_KEY, refuse_parts
 from .latents import geometry_of_model
-from .module_patch import ONCE, ModuleWrapper, wan_of
+from .module_patch import ONCE, ModuleWrapper, module_of, wan_of
 from .sampling_cache import Once
 from .wan_block import Insert, Step
 
@@ -48,8 +48,9 @@ def apply_recapture(
     wrapper = ReCaptureWrapper(weights, trajectories, memory, source)
     wrapper.check_model(model)
     check_source(source, trajectories, geometry_of_model(model.model))
+    earlier = module_of(model)
     patched = wrapper.put_into(model)
-    put_beneath(patched, {f"diffusion_model.{k}": ("set", (v,)) for k, v in weights.model.self_attention.items()})
+    put_beneath(patched, own_self_attention(weights), own_self_attention(earlier.weights) if earlier else {})
     patched.remove_wrappers_with_key(WrappersMP.PREPARE_SAMPLING, RECAPTURE_KEY)
     patched.add_wrapper_with_key(WrappersMP.PREPARE_SAMPLING, RECAPTURE_KEY, with_the_source_counted)
     patched.remove_wrappers_with_key(WrappersMP.DIFFUSION_MODEL, RECAPTURE_KEY)
@@ -59,13 +60,18 @@ def apply_recapture(
     return patched
 
 
-def put_beneath(model: ModelPatcher, patches: dict[str, tuple]) -> None:
-    """Add weight patches before those that are there: "set" copies over whatever stands in front of it, a LoRA, too.
+def own_self_attention(weights: ModelPatcher) -> dict[str, Tensor]:
+    """By the host's names for the weights of a MODEL."""
+    return {f"diffusion_model.{key}": tensor for key, tensor in weights.model.self_attention.items()}
 
-    Our own of an earlier time are taken out.
+
+def put_beneath(model: ModelPatcher, tensors: dict[str, Tensor], earlier: dict[str, Tensor]) -> None:
+    """Set weights before all patches that are there: "set" copies over whatever stands in front of it, a LoRA, too.
+
+    ``earlier`` ones of our own are taken out; what another node has set stays, on top of ours.
     """
     present = model.model.state_dict()
-    for key, (_, (wanted,)) in patches.items():
+    for key, wanted in tensors.items():
         if key not in present or present[key].shape != wanted.shape:
             what = f"keeps '{key}' packed" if key in present else f"has no '{key}'"
             raise UserError(
@@ -73,31 +79,36 @@ def put_beneath(model: ModelPatcher, patches: dict[str, tuple]) -> None:
                 "load Wan2.1 T2V 1.3B with 'Load Diffusion Model'.",
                 field="model",
             )
-    for key, patch in patches.items():
-        later = [
-            entry for entry in model.patches.pop(key, []) if not (isinstance(entry[1], tuple) and entry[1][0] == "set")
-        ]
-        model.add_patches({key: patch}, 1.0)
+    for key, tensor in tensors.items():
+        later = [entry for entry in model.patches.pop(key, []) if not sets(entry[1], earlier.get(key))]
+        model.add_patches({key: ("set", (tensor,))}, 1.0)
         model.patches[key] = model.patches[key] + later
+
+
+def sets(patch: object, tensor: Tensor | None) -> bool:
+    """Whether a weight patch of the host sets a weight to this very tensor."""
+    return tensor is not None and isinstance(patch, tuple) and patch[0] == "set" and patch[1][0] is tensor
 
 
 # ---- memory: the host counts the target alone
 
-_counted: ContextVar[bool] = ContextVar("syncam_source_counted", default=False)
+# Whether a shape that is estimated lacks the source: in a sampling of ours alone, since what replaces a function of the
+# model stays there until another clone of it is loaded, and that one is estimated before.
+_uncounted: ContextVar[bool] = ContextVar("syncam_source_uncounted", default=False)
 
 
 @contextmanager
-def source_counted() -> Iterator[None]:
-    token = _counted.set(True)
+def source_uncounted(lacks: bool) -> Iterator[None]:
+    token = _uncounted.set(lacks)
     try:
         yield
     finally:
-        _counted.reset(token)
+        _uncounted.reset(token)
 
 
 def with_the_source_counted(executor: WrapperExecutor, model, noise_shape: Sequence[int], *args, **kwargs):
     """The host's PREPARE_SAMPLING wrapper: what is to be made free is for target and source, twice the frames."""
-    with source_counted():
+    with source_uncounted(False):
         return executor(model, [*noise_shape[:2], 2 * noise_shape[2], *noise_shape[3:]], *args, **kwargs)
 
 
@@ -108,7 +119,7 @@ class FramesTwice:
         self.original = original
 
     def __call__(self, input_shape: Sequence[int], *args, **kwargs) -> float:
-        if not _counted.get() and len(input_shape) == 5:
+        if _uncounted.get() and len(input_shape) == 5:
             input_shape = [*input_shape[:2], 2 * input_shape[2], *input_shape[3:]]
         return self.original(input_shape, *args, **kwargs)
 
@@ -189,6 +200,10 @@ class ReCaptureWrapper(ModuleWrapper):
                 field="latent",
             )
 
+    def around_sampling(self, executor: WrapperExecutor, noise: Tensor, *args, **kwargs) -> Tensor:
+        with source_uncounted(True):
+            return super().around_sampling(executor, noise, *args, **kwargs)
+
     def step(self, base: BaseModel, x: Tensor, t: Tensor, options: dict, named: dict) -> Step:
         if named.get("time_dim_concat") is not None:
             raise UserError(
@@ -200,6 +215,11 @@ class ReCaptureWrapper(ModuleWrapper):
             raise UserError(
                 f"{NODE}: Uni3C's render is of the target's frames, but the model works on those of the source, too; remove "
                 "WanUni3CControlnetApply."
+            )
+        if x.shape[3:] != self.source.shape[3:]:
+            raise UserError(
+                f"{NODE}: a conditioning with an area of its own hands the model a part of the picture, but not of the source; "
+                "remove Conditioning (Set Area), or give it a mask instead."
             )
         once = options.get(ONCE) or Once()
         poses = self.in_window(self.cameras.poses, 1, options)

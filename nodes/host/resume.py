@@ -35,6 +35,10 @@ class Job:
 class Unfinished:
     """The sampling that was interrupted last. One is kept, so that forgotten ones do not fill the memory."""
 
+    job: Job | None
+    model: weakref.ref[ModelPatcher] | None
+    x: Tensor | None
+
     def __init__(self) -> None:
         self.forget()
 
@@ -52,7 +56,8 @@ class Unfinished:
         if self.job is None or self.job.node_id != job.node_id:
             return 0, None
         same = (
-            self.model() is job.model
+            self.model is not None
+            and self.model() is job.model
             and self.job.settings == job.settings
             and len(self.job.inputs) == len(job.inputs)
             and all(a is b for a, b in zip(self.job.inputs, job.inputs, strict=True))
@@ -108,7 +113,7 @@ def going_on(job: Job, sampler: KSAMPLER, sampler_name: str) -> Iterator[tuple[K
     try:
         yield KSAMPLER(stepwise, sampler.extra_options, sampler.inpaint_options), step
     except BaseException:  # the host's interrupt is one; it goes on its way
-        if stepwise.step > 0:
+        if stepwise.step > 0 and stepwise.x is not None:
             UNFINISHED.keep(job, stepwise.step, stepwise.x)
         raise
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from fractions import Fraction
 
@@ -88,7 +88,7 @@ def file_clip(video: InputImpl.VideoFromFile, name: str) -> Clip:
     return clip
 
 
-def frames_of(video: InputImpl.VideoFromFile, name: str) -> Iterator[np.ndarray]:
+def frames_of(video: InputImpl.VideoFromFile, name: str) -> Generator[np.ndarray, None, None]:
     source, window = video.get_stream_source(), video.get_active_trim_window()
     try:
         with closing(video_frames(source, *window)) as frames:

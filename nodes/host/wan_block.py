@@ -64,6 +64,7 @@ class Step(NamedTuple):
     once: Once
     blocks_run: list[int]
     node: str = "SynCamApply"  # whose inserts these are, for sentences
+    is_part: bool = False  # on one of several devices, which is to hold its share and no more: see `is_nobody_elses`
 
     def inserts_of(self, index: int) -> list[Insert]:
         return [insert for insert in self.inserts if insert.acts_on(index)]
@@ -125,13 +126,14 @@ def run_block(index: int, args: dict, step: Step, options: dict) -> Tensor:
     attend = functools.partial(
         self_attention, index, args["img"], args["pe"], Modulation(*modulation[:3]), inserts, step, options
     )
-    x = in_parts(args["img"], attend, self_attention_parts(block, args["img"], step, options))
+    parts = self_attention_parts(block, args["img"], step, options)
+    x = in_parts(args["img"], attend, parts, is_nobody_elses(index, step, options))
     for insert in inserts:
         insert.after_self_attention(index, x, time, step, options)
     add_text_attention(index, x, args["txt"], step, options)
     for patch in options.get("patches", {}).get("attn2_patch", []):
         x = patch({"x": x, "transformer_options": options})
-    add_feed_forward(block, x, Modulation(*modulation[3:]), step.most_tokens // FFN_SHARE)
+    add_feed_forward(block, x, Modulation(*modulation[3:]), max(1, step.most_tokens // FFN_SHARE))
     return x
 
 
@@ -151,7 +153,10 @@ def self_attention(
     for insert in inserts:
         y = insert.attention_input(index, y, rows, step)
     own = positions[rows] if positions.shape[0] == given.shape[0] else positions
-    y = block.self_attn(y, own, transformer_options=options)
+    if in_queries(block.self_attn, y, step, options):
+        y = attended_by_queries(block.self_attn, y, own, step.most_tokens, options)
+    else:
+        y = block.self_attn(y, own, transformer_options=options)
     for insert in inserts:
         y = insert.attention_output(index, y, rows, step)
     return torch.addcmul(part, y, repeat_e(modulation.gate[rows], part))
@@ -172,14 +177,25 @@ def self_attention_parts(block: nn.Module, given: Tensor, step: Step, options: d
     return list(row_pieces(given, step.most_tokens))
 
 
-def in_parts(given: Tensor, work: Callable[[slice], Tensor], parts: list[slice]) -> Tensor:
+def in_parts(given: Tensor, work: Callable[[slice], Tensor], parts: list[slice], in_place: bool = False) -> Tensor:
     if len(parts) == 1:
         return work(parts[0])
     # `given` itself may still belong to somebody
-    whole = torch.empty_like(given, memory_format=torch.contiguous_format)
+    whole = given if in_place else torch.empty_like(given, memory_format=torch.contiguous_format)
     for rows in parts:
         whole[rows] = work(rows)
-    return whole
+    return whole.contiguous()
+
+
+def is_nobody_elses(index: int, step: Step, options: dict) -> bool:
+    """Whether the block's input may be changed in place: only the host's own loop over the blocks has it besides.
+
+    Asked on several devices alone, where a stream less is a third of the memory. Who patches a block around ours, or
+    sees the stream after each block, may keep it.
+    """
+    registered = options.get("patches_replace", {}).get("dit", {}).get(("double_block", index))
+    is_alone = isinstance(registered, BlockPatch) and registered.previous is None
+    return step.is_part and is_alone and not options.get("patches", {}).get("double_block")
 
 
 def add_text_attention(index: int, x: Tensor, text: Tensor, step: Step, options: dict) -> None:
@@ -207,6 +223,32 @@ def add_feed_forward(block: nn.Module, x: Tensor, modulation: Modulation, most_t
         y = block.ffn(modulated(block.norm2, part, shift, scale))
         part.addcmul_(y, gate)
         del part, y
+
+
+def in_queries(attn: nn.Module, y: Tensor, step: Step, options: dict) -> bool:
+    """Whether a row is more than a device of several may work on at once, and nobody has to see all of its queries."""
+    if not step.is_part or y.shape[1] <= step.most_tokens or torch.compiler.is_compiling():
+        return False
+    strangers = OVERRIDE in options or "attn1_patch" in options.get("patches", {})
+    return not strangers and is_stock(attn, WanSelfAttention) and "apply_rope1" in vars(comfy.ldm.wan.model)
+
+
+def attended_by_queries(attn: nn.Module, y: Tensor, positions: Tensor, most_tokens: int, options: dict) -> Tensor:
+    """What the host's self-attention gives for ``y``, in the place of ``y``: keys and values of all tokens, queries in
+    pieces."""
+
+    def turned(layer: nn.Module, norm: nn.Module, tokens: slice) -> Tensor:
+        heads = norm(layer(y[:, tokens])).unflatten(2, (attn.num_heads, -1))
+        return comfy.ldm.wan.model.apply_rope1(heads, positions[:, tokens]).flatten(2)
+
+    keys, values = torch.empty_like(y), attn.v(y)
+    attend, parts = attention_of(attn, options), [tokens for _, tokens in pieces(y[:1], most_tokens)]
+    for tokens in parts:
+        keys[:, tokens] = turned(attn.k, attn.norm_k, tokens)
+    for tokens in parts:
+        queries = turned(attn.q, attn.norm_q, tokens)
+        y[:, tokens] = attn.o(attend(queries, keys, values, heads=attn.num_heads, transformer_options=options))
+    return y
 
 
 # ---- pieces

@@ -33,6 +33,7 @@ class Kind:
 
     name: str  # in sentences
     node: str  # that these weights go into
+    small_file: str  # what its converted file is called, unless another name is given
     module: type[nn.Module]
     recognizes: Callable[[Collection[str]], bool]
     load: Callable[[str], ModelPatcher]
@@ -136,6 +137,7 @@ def owned_by_host(
 VIEW_SYNC = Kind(
     name="the view-sync weights of SynCamMaster",
     node="SynCamApply",
+    small_file="syncammaster_wan2.1_1.3b_bf16.safetensors",
     module=ViewSync,
     recognizes=VIEW_SYNC_FILE.recognizes,
     load=load_view_sync,
@@ -144,6 +146,7 @@ VIEW_SYNC = Kind(
 RECAPTURE = Kind(
     name="the re-capture weights of ReCamMaster",
     node="SynCamReCamApply",
+    small_file="recammaster_wan2.1_1.3b_bf16.safetensors",
     module=ReCapture,
     recognizes=RECAPTURE_FILE.recognizes,
     load=load_recapture,

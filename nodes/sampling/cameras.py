@@ -11,7 +11,7 @@ from ...syncam_core.cameras.meter import warn
 from ...syncam_core.cameras.remarks import remarks_on
 from ...syncam_core.errors import UserError
 from ...syncam_core.wan.geometry import WAN21
-from ..shared.node import SynCamNode
+from ..shared.node import SynCamNode, told_as_required
 from ..shared.socket_types import CamerasType, RigType, TrajectoriesType
 from ..shared.video_size import check_length, check_size, length_input, side_inputs
 
@@ -100,13 +100,17 @@ class SynCamEmptyLatent(SynCamNode):
         trajectories: TrajectoryEncoding | None = None,
     ) -> io.NodeOutput:
         check_size(width, height, length)
-        if (cameras is None) == (trajectories is None):
+        encoded: CameraEncoding | TrajectoryEncoding
+        if cameras is not None and trajectories is None:
+            encoded, socket = cameras, "cameras"
+        elif trajectories is not None and cameras is None:
+            encoded, socket = trajectories, "trajectories"
+        else:
             raise UserError(
                 "connect 'cameras' of SynCamEncodeCameras for synchronized views, or 'trajectories' of "
                 f"SynCamEncodeTrajectories for re-captures; {'none' if cameras is None else 'both'} are connected.",
                 field="cameras",
             )
-        encoded, socket = (trajectories, "trajectories") if cameras is None else (cameras, "cameras")
         # By its name: a script may have made it with a copy of the core of its own.
         moves = type(encoded).__name__ == TrajectoryEncoding.__name__
         encoder = "SynCamEncodeTrajectories" if moves else "SynCamEncodeCameras"
@@ -127,11 +131,7 @@ class SynCamEmptyLatent(SynCamNode):
     def GET_NODE_INFO_V1(cls) -> dict:
         """What clients are told: `cameras` is required and the first, as it was before there were trajectories. A job
         needs one of the two, so the schema that it is held against asks for neither."""
-        info = super().GET_NODE_INFO_V1()
-        given = info["input"]
-        given["required"] = {"cameras": given["optional"].pop("cameras"), **given["required"]}
-        info["input_order"] = {kind: list(inputs) for kind, inputs in given.items()}
-        return info
+        return told_as_required(cls, super().GET_NODE_INFO_V1(), "cameras")
 
 
 NODES = (

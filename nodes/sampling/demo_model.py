@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import comfy.latent_formats
 import comfy.sd
@@ -109,7 +110,8 @@ def previewed_pictures() -> Tensor:  # (pictures, 64, 64, 3) in 0..1
 
 def colors_of(latents: Tensor, pictures: Tensor) -> tuple[list[list[float]], list[float]]:
     """The linear map from latents (n, channels, h, w) to pictures (n, height, width, 3) in -1..1, by least squares."""
-    small = F.adaptive_avg_pool2d(pictures.movedim(-1, 1) * 2 - 1, latents.shape[-2:])
+    height, width = latents.shape[-2:]
+    small = F.adaptive_avg_pool2d(pictures.movedim(-1, 1) * 2 - 1, (height, width))
     given, wanted = (x.movedim(1, -1).flatten(0, 2).double() for x in (latents, small))
     found = torch.linalg.lstsq(F.pad(given, (0, 1), value=1.0), wanted).solution
     return found[:-1].tolist(), found[-1].tolist()
@@ -180,7 +182,8 @@ class DemoPromptEncoder(comfy.sd1_clip.SD1ClipModel):
 class DemoTarget:
     """What the host's CLIP takes: an encoder class, a tokenizer class and their parameters."""
 
-    clip, tokenizer, params = DemoPromptEncoder, DemoPromptTokenizer, {}
+    clip, tokenizer = DemoPromptEncoder, DemoPromptTokenizer
+    params: ClassVar[dict[str, object]] = {}
 
 
 def load_text_encoder(path: str) -> comfy.sd.CLIP:

@@ -103,7 +103,7 @@ def with_given(
     samples: Tensor, geometry: Geometry, chosen: list[int], given: dict[str, Video | None], vae: VAE | None
 ) -> Tensor:
     """The latent with the given videos in the chosen views; without any, it must hold them already."""
-    sources = [(socket, given[socket]) for socket in sorted(given, key=natural) if given[socket] is not None]
+    sources = [(socket, video) for socket in sorted(given, key=natural) if (video := given[socket]) is not None]
     if not sources:
         empty = [view for view in chosen if not samples[view].any()]
         if empty:

@@ -24,7 +24,7 @@ from ..host.recapture_patch import apply_recapture
 from ..host.weights_kinds import RECAPTURE, check_kind
 from ..shared.checks import counted_noun
 from ..shared.inputs import members_input, memory_input
-from ..shared.node import SynCamNode
+from ..shared.node import SynCamNode, told_as_required
 from ..shared.socket_types import RigType, TrajectoriesType, WeightsType
 from ..shared.video_size import LONGEST_VIDEO, check_length, check_size, length_input, side_inputs
 
@@ -137,7 +137,8 @@ class SynCamSourceVideo(SynCamNode):
         vae: VAE | None = None,
     ) -> io.NodeOutput:
         check_size(width, height, length)
-        sockets = [(name, videos[name]) for name in sorted(videos or {}, key=natural) if videos[name] is not None]
+        given = videos or {}
+        sockets = [(name, video) for name in sorted(given, key=natural) if (video := given[name]) is not None]
         if not sockets:
             raise UserError("'videos' is not connected; connect the frames of a video.", field="videos")
         latents, frames = [], []
@@ -145,7 +146,7 @@ class SynCamSourceVideo(SynCamNode):
         for socket, video in sockets:
             comfy.model_management.throw_exception_if_processing_interrupted()
             if isinstance(video, dict):
-                samples = given_latent(socket, video, width, height, length)
+                samples = given_latent(socket, video, width, height, length, start_frame, every)
                 frames += [] if vae is None else [decode_view(vae, sample[None]) for sample in samples]
             else:
                 shown = chosen_frames(socket, video, width, height, length, start_frame, every)
@@ -161,6 +162,11 @@ class SynCamSourceVideo(SynCamNode):
             )
         )
         return io.NodeOutput({"samples": torch.cat(latents)}, seen)
+
+    @classmethod
+    def GET_NODE_INFO_V1(cls) -> dict:
+        """What clients are told: `vae` is required and the second, as it is for all but a latent alone."""
+        return told_as_required(cls, super().GET_NODE_INFO_V1(), "vae")
 
 
 class SynCamReCamApply(SynCamNode):
@@ -209,9 +215,18 @@ def source_samples(source: dict) -> Tensor:
     return samples
 
 
-def given_latent(socket: str, latent: dict, width: int, height: int, length: int) -> Tensor:
+def given_latent(
+    socket: str, latent: dict, width: int, height: int, length: int, start_frame: int, every: int
+) -> Tensor:
     """The videos of a latent, cut to the length: Wan's autoencoder is causal, so their first frames stand."""
-    samples, field = view_latents(latent), f"videos.{socket}"
+    field = f"videos.{socket}"
+    if (start_frame, every) != (0, 1):
+        raise UserError(
+            f"'videos.{socket}' is a latent, which can only be used from its first frame on, one after the other, but "
+            f"'start_frame' is {start_frame} and 'every' {every}; set them to 0 and 1, or connect the decoded video.",
+            field="every" if start_frame == 0 else "start_frame",
+        )
+    samples = view_latents(latent)
     wanted = WAN21.latent_shape(len(samples), length, height, width)
     if samples.ndim != 5 or samples.shape[1] != wanted[1] or tuple(samples.shape[3:]) != wanted[3:]:
         shape = " x ".join(map(str, samples.shape))
@@ -227,7 +242,16 @@ def given_latent(socket: str, latent: dict, width: int, height: int, length: int
             f"in SynCamEncodeTrajectories to {have}.",
             field=field,
         )
-    return samples[:, :, : wanted[2]]
+    samples = samples[:, :, : wanted[2]]
+    if not torch.isfinite(samples).all():
+        raise UserError(f"'videos.{socket}' holds numbers that are not finite (NaN); give another video.", field=field)
+    return samples
+
+
+def is_video(frames: object) -> bool:
+    if not isinstance(frames, Tensor) or not frames.is_floating_point():
+        return False
+    return frames.ndim == 4 and frames.shape[3] in (3, 4) and 0 not in frames.shape
 
 
 def chosen_frames(
@@ -235,7 +259,7 @@ def chosen_frames(
 ) -> Tensor:  # (length, height, width, 3)
     """Every so many frames from the first one on, scaled and cropped at the centre to the size."""
     field = f"videos.{socket}"
-    if not isinstance(video, Tensor) or video.ndim != 4 or video.shape[3] not in (3, 4) or 0 in video.shape:
+    if not is_video(video):
         raise UserError(
             f"'videos.{socket}' is no video; connect the frames of one (frames x height x width x 3), or a latent.",
             field=field,

@@ -16,7 +16,10 @@ from ...syncam_core.errors import UserError, check_number
 from ...syncam_core.video.labels import draw_plate, label_plate
 from ...syncam_core.view_sync.noise import shrunk
 from ..host.latents import decode_view
+from ..host.module_patch import module_of
+from ..host.recapture_patch import ReCaptureWrapper
 from ..host.resume import Job, Unfinished
+from ..host.weights_kinds import refuse_bare_recapture
 from ..shared.node import SynCamNode
 from .sampler import LARGEST_SCALE, check_synchronized, fitted, shifted
 
@@ -123,7 +126,16 @@ class SynCamScoutSeeds(SynCamNode):
             raise UserError(
                 "'latent' holds given views; scout seeds with the latent of SynCam Empty Latent.", field="latent"
             )
+        module = module_of(model)
+        if module is None:
+            refuse_bare_recapture(model)
         check_synchronized(model, len(latent["samples"]))
+        if isinstance(module, ReCaptureWrapper) and smaller != "1":
+            raise UserError(
+                f"'smaller' is {smaller}, but re-captures are as large as their source; set it to 1, or try the seeds on a "
+                "smaller SynCamSourceVideo.",
+                field="smaller",
+            )
         seeds = [(seed + number) % (LAST_SEED + 1) for number in range(count)]
         job = Job(
             getattr(cls.hidden, "unique_id", None),

@@ -6,12 +6,12 @@ import torch
 from comfy.sd import CLIP
 from comfy_api.latest import io
 
-from ...syncam_core.cameras import CameraEncoding
+from ...syncam_core.cameras import CameraEncoding, TrajectoryEncoding
 from ...syncam_core.errors import UserError
 from ...syncam_core.view_sync.control import STRONGEST, view_control
 from ...syncam_core.view_sync.prompts import prompts_of_views, stack_texts
 from ..shared.node import SynCamNode
-from ..shared.socket_types import CamerasType, ControlType
+from ..shared.socket_types import CamerasType, ControlType, TrajectoriesType
 
 PER_TOKEN = ("attention_mask",)  # of what an encoder says beside the embedding; Wan's says nothing
 
@@ -97,7 +97,11 @@ class SynCamViewPrompts(SynCamNode):
                     tooltip="One line for each camera, put behind the text for its view alone; the first line is for "
                     "the reference. A blank line adds nothing.",
                 ),
-                CamerasType.Input("cameras", tooltip="From SynCam Encode Cameras; says how many views there are."),
+                io.MultiType.Input(
+                    "cameras",
+                    types=[CamerasType, TrajectoriesType],
+                    tooltip="From SynCam Encode Cameras; says how many views there are. Or trajectories.",
+                ),
             ],
             outputs=[
                 io.Conditioning.Output(
@@ -108,7 +112,9 @@ class SynCamViewPrompts(SynCamNode):
         )
 
     @classmethod
-    def execute(cls, clip: CLIP | None, text: str, suffixes: str, cameras: CameraEncoding) -> io.NodeOutput:
+    def execute(
+        cls, clip: CLIP | None, text: str, suffixes: str, cameras: CameraEncoding | TrajectoryEncoding
+    ) -> io.NodeOutput:
         prompts = prompts_of_views(text, suffixes, cameras.views)
         if clip is None:
             raise UserError(

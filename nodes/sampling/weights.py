@@ -15,7 +15,7 @@ from ...syncam_core.disk.checkpoint import WeightsError
 from ...syncam_core.disk.module_file import FLOAT_DTYPES
 from ...syncam_core.errors import UserError
 from ..host.model_folder import FOLDER
-from ..host.weights_kinds import kind_of, load_weights
+from ..host.weights_kinds import RECAPTURE, VIEW_SYNC, kind_of, load_weights
 from ..shared.node import SynCamNode
 from ..shared.socket_types import WeightsType
 
@@ -86,8 +86,9 @@ class SynCamConvertWeights(SynCamNode):
                 ),
                 io.String.Input(
                     "file_name",
-                    default="syncammaster_wan2.1_1.3b_bf16.safetensors",
-                    tooltip="Name of the new file in models/syncam. An existing file is never overwritten.",
+                    default=VIEW_SYNC.small_file,
+                    tooltip="Name of the new file in models/syncam. An existing file is never overwritten. Left as it is, "
+                    f"ReCamMaster's weights get {RECAPTURE.small_file}.",
                 ),
                 io.Combo.Input(
                     "dtype",
@@ -108,7 +109,6 @@ class SynCamConvertWeights(SynCamNode):
     def execute(cls, weights_name: str, file_name: str, dtype: str) -> io.NodeOutput:
         check_file_name(file_name)
         source = folder_paths.get_full_path_or_raise(FOLDER, weights_name)
-        target = Path(folder_paths.get_folder_paths(FOLDER)[0]) / file_name
         bar = comfy.utils.ProgressBar(100)
 
         def progress(done: int, total: int) -> None:
@@ -116,7 +116,10 @@ class SynCamConvertWeights(SynCamNode):
             comfy.model_management.throw_exception_if_processing_interrupted()
 
         try:
-            written = kind_of(source).convert(source, target, dtype, progress=progress)
+            kind = kind_of(source)
+            file_name = kind.small_file if file_name == VIEW_SYNC.small_file else file_name
+            target = Path(folder_paths.get_folder_paths(FOLDER)[0]) / file_name
+            written = kind.convert(source, target, dtype, progress=progress)
         except WeightsError as problem:
             raise UserError(f"in 'weights_name', {problem}", field="weights_name") from problem
         except (UserError, OSError) as problem:

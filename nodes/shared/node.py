@@ -34,6 +34,21 @@ class SynCamNode(io.ComfyNode):
         return verdict(sentences_of(cls.node_id)(check), *values)
 
 
+def told_as_required(node: type[io.ComfyNode], info: dict, name: str) -> dict:
+    """What clients are told of a node, with one of its optional inputs among the required ones, in the schema's order.
+
+    What a job is held against, the schema, asks for it no more than before.
+    """
+    given = info["input"]
+    given["required"][name] = given["optional"].pop(name)
+    given["required"] = {
+        each.id: given["required"][each.id] for each in node.GET_SCHEMA().inputs if each.id in given["required"]
+    }
+    info["input"] = {kind: inputs for kind, inputs in given.items() if inputs}
+    info["input_order"] = {kind: list(inputs) for kind, inputs in info["input"].items()}
+    return info
+
+
 def _as_the_host_calls_it(execute: Callable[..., io.NodeOutput], node_id: str) -> Callable[..., io.NodeOutput]:
     parameters = inspect.signature(execute).parameters.values()
     optional = {one.name for one in parameters if one.default is not inspect.Parameter.empty}

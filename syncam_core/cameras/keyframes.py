@@ -32,14 +32,14 @@ def bake_keyframes(
     keyframe shapes time on the way to the next one, and "hold" waits there. Keyframes are met exactly, with the
     numbers they came with; before the first and after the last one the camera stands still.
     """
-    at = np.asarray(at, dtype=np.float64)
+    times = np.asarray(at, dtype=np.float64)
     poses = np.asarray(poses, dtype=np.float64)
-    segment, time = _eased_times(at, frames, eases or ("none",) * len(at))
+    segment, time = _eased_times(times, frames, eases or ("none",) * len(times))
     baked = poses[segment]
-    moving = time > at[segment]
+    moving = time > times[segment]
     if moving.any():
         between = _curves if poses.ndim == 2 else _matrices_between
-        baked[moving] = between(at, poses, segment[moving], time[moving], interpolation)
+        baked[moving] = between(times, poses, segment[moving], time[moving], interpolation)
     return orbit_matrices(baked) if poses.ndim == 2 else baked
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -225,7 +225,7 @@ def _row(numbers: Tensor) -> str:
     return " ".join(f"{number:.6g}" for number in numbers.tolist())
 
 
-def _checked_names(given: object) -> tuple[str, ...]:
+def _checked_names(given: Iterable[str]) -> tuple[str, ...]:
     names = tuple(given)
     if not names:
         raise UserError("the rig has no cameras; give at least one.")
@@ -283,9 +283,9 @@ def _checked_c2w(given: object, names: tuple[str, ...]) -> Tensor:
         raise UserError(f"the rig has {len(names)} names but matrices of {c2w.shape[0]} cameras; give one for each.")
     c2w = c2w.to(device="cpu", dtype=torch.float64, copy=True).contiguous()
     for name, camera in zip(names, c2w, strict=True):
-        problem = camera_problem(camera)
-        if problem:
-            frame, what = problem
+        wrong = camera_problem(camera)
+        if wrong:
+            frame, what = wrong
             at = f", frame {frame}," if len(camera) > 1 else ""
             raise UserError(f"camera {name!r}{at} {what}")
     return c2w

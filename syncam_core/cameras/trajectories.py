@@ -18,7 +18,7 @@ from torch import Tensor
 from ..errors import UserError
 from ..wan.geometry import WAN21
 from .encoding import checked_poses
-from .motion import Move, move_cameras
+from .motion import Move, check_motion_length, move_cameras
 from .orbit import look_at_c2w, orbit_c2w
 from .rig import MAX_VIEWS, Rig
 
@@ -203,7 +203,7 @@ def _path(start: Rig, move: ReCamMove, amount: float, distance_m: float, arc: st
     if move.kind != "orbit" or arc == ORBIT:
         made = Move(move.kind, move.total * amount * share, ease="none")
         return move_cameras(start, [made], length).c2w
-    WAN21.check_length(length)
+    check_motion_length(length)
     centre = start.c2w[0, 0, :3, 3]
     end = orbit_c2w(move.total * amount, 0.0, distance_m)[:3, 3]
     ways = torch.arange(length, dtype=torch.float64) / (length - 0.5)

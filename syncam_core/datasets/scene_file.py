@@ -44,7 +44,7 @@ class SceneFacts:
     width: int
     stems: tuple[str, ...]  # of the files of each view
     names: tuple[str, ...]
-    colors: tuple[str, ...]  # "#rrggbb"
+    colors: tuple[Json, ...]  # "#rrggbb", which the rig judges
     lenses: tuple[Lens, ...]
 
 
@@ -102,7 +102,7 @@ def _facts(document: Json) -> SceneFacts:
         width=_whole(document.get("width"), "width", LARGEST_SIDE),
         stems=_different(cameras, "stem"),
         names=_different(cameras, "name"),
-        colors=tuple(one.get("color") for one in cameras),  # the rig judges them
+        colors=tuple(one.get("color") for one in cameras),
         lenses=tuple(
             lens_of(lens.get("focal_mm"), lens.get("sensor_width_mm"), f"cameras[{index}].lens")
             for index, lens in enumerate(lenses)
@@ -112,7 +112,7 @@ def _facts(document: Json) -> SceneFacts:
 
 
 def _different(cameras: list[dict[str, Json]], key: str) -> tuple[str, ...]:
-    texts = [one.get(key) for one in cameras]
+    texts: list[Json] = [one.get(key) for one in cameras]
     for index, text in enumerate(texts):
         problem = name_problem(text)
         if problem:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from ..errors import UserError
 
@@ -12,7 +12,7 @@ MAX_BYTES = 16 * 2**20
 HEAD_BYTES = 64 * 2**10
 
 
-def open_file(path: Path, called: str = "it") -> BinaryIO:
+def open_file(path: Path, called: str = "it") -> BufferedReader:
     """Raises UserError with a sentence for what is no file or cannot be opened."""
     try:
         if not path.is_file():  # also keeps pipes and devices, which never end, from being read

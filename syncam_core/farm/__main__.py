@@ -29,7 +29,7 @@ from ..errors import UserError
 from .ledger import STOP, Entry, Ledger, Plan, only_farm, read_plan, write_plan
 from .page import write_page
 from .run import PATIENCE_S, Farm
-from .server import Server, ServerGone
+from .server import CANCEL_S, Server, ServerGone
 from .table import BadRow, Job, check_kinds, grid_csv, jobs_of, read_rows, seeds_of
 from .workflow import Workflow
 
@@ -137,16 +137,16 @@ def run_status(options: argparse.Namespace) -> int:
 def run_cancel(options: argparse.Namespace) -> int:
     plan = read_plan(options.folder)
     (options.folder / STOP).touch()
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 2 * CANCEL_S
     while time.monotonic() < deadline and not _is_free(options.folder):  # a farm that works sees it
         time.sleep(0.2)
     count = 0
     for url in plan.servers:
         server = Server.at(url)
         with suppress(ServerGone):
-            for job in server.queued() & set(plan.jobs):
-                server.cancel(job)
-                count += 1
+            ours = server.queued() & set(plan.jobs)
+            server.cancel(ours)
+            count += len(ours)
     (options.folder / STOP).unlink(missing_ok=True)
     print(f"{count} jobs were taken from {len(plan.servers)} servers; the same 'farm run' goes on where it stopped.")
     return 0
@@ -194,12 +194,15 @@ def _run(options: argparse.Namespace, workflow: Workflow, rows: list[dict[str, s
 
 
 def _work(options: argparse.Namespace, to: Path, servers: Sequence[Server], jobs: Sequence[Job]) -> bool:
-    ledger, ids, lock, written = Ledger(to), {job.id for job in jobs}, threading.Lock(), [0.0]
+    ledger, ids, lock, written = Ledger(to), {job.id: place for place, job in enumerate(jobs)}, threading.Lock(), [0.0]
+    columns = Workflow(jobs[0].graph).columns() if jobs else []
+    steps = next((column for column in columns if column.endswith(".steps")), "")
 
     def page() -> None:
-        write_page(to, [entry for entry in ledger.entries() if entry.id in ids], len(ids))
+        ended = [entry for entry in ledger.entries() if entry.id in ids]
+        write_page(to, sorted(ended, key=lambda entry: ids[entry.id]), len(ids), steps)
 
-    done = len(ledger.done() & ids)
+    done = len(ledger.done() & set(ids))
     with tqdm(total=len(ids), initial=done, unit="job", mininterval=0.5) as bar:
 
         def told(news: Entry | str) -> None:

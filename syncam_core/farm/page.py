@@ -23,7 +23,7 @@ FILMS, PICTURES = (".mp4", ".webm", ".mov"), (".png", ".jpg", ".jpeg", ".webp", 
 
 STYLE = """
 :root { color-scheme: dark; font: 15px/1.45 system-ui, sans-serif }
-body { margin: 0; background: #15171b; color: #dfe3ea }
+body { margin: 0; background: #15171b; color: #dfe3ea; min-height: 100vh; display: flex; flex-direction: column }
 header { position: sticky; top: 0; z-index: 1; padding: 12px 20px; background: #1d2026; display: flex; gap: 20px; align-items: baseline; flex-wrap: wrap }
 h1 { font-size: 18px; margin: 0 }
 input[type=search] { background: #2a2e36; color: inherit; border: 0; border-radius: 6px; padding: 6px 10px; min-width: 220px }
@@ -37,6 +37,7 @@ article > video, article > img, .none { display: block; width: 100%; aspect-rati
 dl { margin: 0; display: grid; grid-template-columns: auto 1fr; gap: 0 10px; color: #aab2bf; font-size: 13px; grid-column: 1 / -1 }
 dt { color: #7f8896 } dd { margin: 0; overflow-wrap: anywhere; white-space: pre-line }
 a { color: #8fbcff } code { background: #2a2e36; padding: 2px 6px; border-radius: 4px; user-select: all }
+main { flex: 1; align-content: start }
 footer { position: sticky; bottom: 0; padding: 10px 20px; background: #23272f }
 footer[hidden] { display: none }
 """
@@ -48,23 +49,33 @@ document.querySelector("[type=search]").oninput = ({ target }) =>
 document.onchange = () => {
   const names = [...document.querySelectorAll(":checked")].map((box) => box.value);
   document.querySelector("footer").hidden = !names.length;
-  document.querySelector("footer code").textContent = `python -m syncam_core.farm promote . ${names.map((n) => JSON.stringify(n)).join(" ")} --set "SynCam Sampler.steps=50"`;
+  const { folder, set } = document.body.dataset;
+  const words = [folder, ...names].map((word) => JSON.stringify(word)).join(" ");
+  document.querySelector("footer code").textContent = `python -m syncam_core.farm promote ${words}${set && ` --set "${set}=50"`}`;
 };
-for (const film of document.querySelectorAll("video")) { film.onmouseenter = () => film.play(); film.onmouseleave = () => film.pause(); }
+for (const film of document.querySelectorAll("video")) {
+  film.onmouseenter = () => film.play();
+  film.onmouseleave = () => film.pause();
+  film.onclick = () => (film.paused ? film.play() : film.pause());
+}
 """
 
 
-def write_page(folder: Path, entries: Sequence[Entry], total: int) -> Path:
-    """``index.html`` in the folder of results, with relative links only: the folder can be sent to somebody."""
+def write_page(folder: Path, entries: Sequence[Entry], total: int, steps: str = "") -> Path:
+    """``index.html`` in the folder of results, with relative links only: the folder can be sent to somebody.
+
+    ``steps`` is the column that full quality sets, where the workflow has one.
+    """
     done = sum(entry.status == "done" for entry in entries)
     bad = len(entries) - done
     head = f"{done} of {total} done" + (f", {bad} not" if bad else "")
     cards = "\n".join(_card(folder, entry) for entry in entries)
     page = f"""<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{html.escape(folder.resolve().name)}: {head}</title><style>{STYLE}</style>
+<body data-folder="{html.escape(folder.as_posix(), quote=True)}" data-set="{html.escape(steps, quote=True)}">
 <header><h1>{html.escape(folder.resolve().name)}</h1><span>{head}</span><input type="search" placeholder="filter" aria-label="filter"></header>
-<main>{cards}</main><footer hidden>The same seeds at full quality: <code></code></footer>
-<script>{SCRIPT}</script></html>
+<main>{cards}</main><footer hidden>The same seeds in full quality: <code></code></footer>
+<script>{SCRIPT}</script></body></html>
 """
     with staged_file(folder / PAGE) as hidden:
         hidden.write_text(page, "utf-8")
@@ -95,7 +106,7 @@ def _shown(entry: Entry) -> str:
         return f'<div class="none">{html.escape(_short(entry.error or "no picture among its files"))}</div>'
     link = _link(entry, best[0])
     if films:
-        return f'<video src="{link}" muted loop controls preload="metadata" playsinline></video>'
+        return f'<video src="{link}" muted loop preload="metadata" playsinline></video>'
     return f'<img src="{link}" loading="lazy" alt="">'
 
 

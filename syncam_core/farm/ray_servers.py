@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,38 +20,58 @@ from ..errors import UserError
 
 START_S = 600.0
 LOOK_S = 2.0
+END_S = 10.0
 
 
 class ComfyServer:
-    """One actor, one server on its machine; the server ends with it. A server that ends by itself is started again."""
+    """One actor, one server on its machine, which ends with it. A server that ends by itself is started again, and so is
+    one whose actor was killed: Ray starts the actor again, and ``folder`` tells it the port that the farm knows."""
 
-    def __init__(self, comfy: str, arguments: Sequence[str], base: str):
-        self.command = [sys.executable, "main.py", *arguments, "--listen", "0.0.0.0", "--disable-auto-launch"]
-        self.comfy, self.port, self.base = comfy, 0, base
+    def __init__(self, comfy: str, arguments: Sequence[str], folder: str, threads: str | None):
+        self.command = [sys.executable, "main.py", *arguments, "--listen", _own_address(), "--disable-auto-launch"]
+        self.comfy, self.folder = comfy, Path(folder)
+        # Ray says 1 to its workers for an actor that asks for less than a core.
+        self.environment = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
+        self.environment |= {} if threads is None else {"OMP_NUM_THREADS": threads}
         self.process: subprocess.Popen[bytes] | None = None
 
     def url(self) -> str:
         """Start the server where none runs. The port stays, so that the address of a restarted one does."""
         if self.process is None or self.process.poll() is not None:
-            self.port = self.port or _free_port()
-            folder = Path(self.base) / f"server_{socket.gethostname()}_{self.port}"
-            for name in ("input", "output", "temp", "user", "custom_nodes"):
-                (folder / name).mkdir(parents=True, exist_ok=True)
-            command = [*self.command, "--port", str(self.port)]
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.port = self._port_before() or _free_port()
+            command = [*self.command, "--port", str(self.port), "--database-url", "sqlite:///:memory:"]
             for name in ("output", "temp", "user"):  # servers of one machine must not write over each other
-                command += [f"--{name}-directory", str(folder / name)]
-            command += ["--database-url", "sqlite:///:memory:"]
-            with (folder / "server.log").open("ab") as log:
-                self.process = subprocess.Popen(command, cwd=self.comfy, stdout=log, stderr=log)
+                (self.folder / name).mkdir(exist_ok=True)
+                command += [f"--{name}-directory", str(self.folder / name)]
+            with (self.folder / "server.log").open("ab") as log:
+                self.process = subprocess.Popen(command, cwd=self.comfy, env=self.environment, stdout=log, stderr=log)
+            (self.folder / "process").write_text(f"{self.process.pid} {self.port}")
         return f"http://{_own_address()}:{self.port}"
+
+    def _port_before(self) -> int:
+        """The port of the last server, 0 for the first; one that outlived its actor is ended."""
+        try:
+            process, port = map(int, (self.folder / "process").read_text().split())
+        except (FileNotFoundError, ValueError):
+            return 0
+        deadline = time.monotonic() + END_S
+        while _listens(port) and time.monotonic() < deadline:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGTERM if time.monotonic() < deadline - END_S / 2 else signal.SIGKILL)
+            time.sleep(0.2)
+        return port
 
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
             try:
-                self.process.wait(10)
+                self.process.wait(END_S)
             except subprocess.TimeoutExpired:
                 self.process.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)  # the farm has its files
+        with suppress(OSError):  # the last one of this machine
+            self.folder.parent.rmdir()
 
 
 @contextmanager
@@ -82,8 +106,9 @@ def _run_servers(ray: Any, gpus: int, comfy: Path, arguments: list[str]) -> Iter
         raise UserError("Ray sees no GPU; start it on machines that have some, or give '--comfy-arguments=--cpu'.")
     needs = {"num_cpus": 0.1} if on_cpu else {"num_gpus": 1}
     kind = ray.remote(max_restarts=-1, max_task_retries=-1, **needs)(ComfyServer)
-    base = str(Path.home() / ".cache" / "syncam" / "farm")
-    actors = [kind.remote(str(comfy.resolve()), arguments, base) for _ in range(count)]
+    base = Path.home() / ".cache" / "syncam" / "farm" / uuid.uuid4().hex[:12]
+    shared = str(comfy.resolve()), arguments
+    actors = [kind.remote(*shared, str(base / str(i)), os.environ.get("OMP_NUM_THREADS")) for i in range(count)]
     watch = _Watch(ray, actors)
     try:
         yield watch.addresses()
@@ -95,8 +120,6 @@ class _Watch:
     """Asks every actor again and again for its address, which starts a server that has ended."""
 
     def __init__(self, ray: Any, actors: Sequence[Any]):
-        import threading
-
         self.ray, self.actors, self.over = ray, actors, threading.Event()
         self.thread = threading.Thread(target=self._look, daemon=True)
 
@@ -116,7 +139,12 @@ class _Watch:
         self.over.set()
         if self.thread.is_alive():
             self.thread.join(2 * LOOK_S)
-        self.ray.get([actor.stop.remote() for actor in self.actors], timeout=30)
+        self.ray.get([actor.stop.remote() for actor in self.actors], timeout=3 * END_S)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex((_own_address(), port)) == 0
 
 
 def _free_port() -> int:

@@ -19,13 +19,13 @@ from ..disk.names import free_stem, is_taken
 from ..disk.staged import put, staged_folder
 from ..errors import UserError
 from .ledger import STOP, Entry, Ledger
-from .server import Ended, FileGone, Refused, Server, ServerGone, safe_name
+from .server import CANCEL_S, Ended, FileGone, Refused, Server, ServerGone, safe_name
 from .table import Job
 
 POLL_S = 0.25
 RETURN_S = 2.0  # between two looks at a server that does not answer
 PATIENCE_S = 600.0  # without any server
-TIME_TO_CANCEL_S = 10.0
+TIME_TO_CANCEL_S = CANCEL_S + 5
 MOST_SILENCES = 3  # a server that computes may miss a question or two; one whose port is closed is gone at once
 
 
@@ -141,8 +141,8 @@ class Farm:
                 self.waiting.remove(job)
                 self._mine(server, mine, job)
             strangers = [i for i in known if i in self.by_id and self.where.get(i) != server.url]
-        for job_id in strangers:  # taken from here while it did not answer
-            server.cancel(job_id)
+        if strangers:  # taken from here while it did not answer
+            server.cancel(strangers)
         self.alive[server.url] = True
         if not is_first:
             self.told(f"{server.url} answers")
@@ -255,11 +255,9 @@ class Farm:
             self._give_back(server, mine, running.job, "does not answer")
 
     def _cancel_all(self, server: Server, mine: dict[str, Running]) -> None:
-        for job_id in mine:
-            try:
-                server.cancel(job_id)
-            except ServerGone:
-                return
+        if mine:
+            with suppress(ServerGone):
+                server.cancel(mine)
 
 
 def _title(job: Job, node: str) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import shutil
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,6 +18,7 @@ from ..errors import UserError
 from .workflow import Graph
 
 TIMEOUT_S, HELLO_S = 30.0, 5.0
+CANCEL_S, CANCEL_AGAIN_S = 10.0, 0.1
 MOST_ANSWER = 256 * 2**20  # bytes of JSON
 
 
@@ -112,16 +114,23 @@ class Server:
             raise ServerGone(f"{self.url} does not answer as a ComfyUI server")
         if answer.get("node_errors"):  # with status 200: the outputs without a fault are queued
             if "prompt_id" in answer:
-                self.cancel(job)
+                self.cancel([job])
             raise Refused(_sentence(answer, graph))
         if "prompt_id" not in answer:
             raise Refused(_sentence(answer, graph))
 
-    def cancel(self, job: str) -> None:
-        """Take a job out of the queue, or interrupt it; nothing where it is not there."""
-        self._json("/queue", {"delete": [job]})
-        if job in self.queued():
-            self._json("/interrupt", {"prompt_id": job})
+    def cancel(self, jobs: Iterable[str]) -> None:
+        """Take jobs out of the queue, and interrupt the one that runs until it is gone; nothing where they are not there.
+
+        The host loses an interrupt that comes after it took a job from the queue and before it began it, and a node may
+        not look for one for a long time: it is repeated, and after ``CANCEL_S`` left to itself.
+        """
+        jobs, deadline = set(jobs), time.monotonic() + CANCEL_S
+        self._json("/queue", {"delete": sorted(jobs)})  # all before the one that runs, lest the next one begin
+        while (there := jobs & self.queued()) and time.monotonic() < deadline:
+            for job in there:
+                self._json("/interrupt", {"prompt_id": job})
+            time.sleep(CANCEL_AGAIN_S)
 
     def fetch(self, output: Output, to: Path) -> None:
         query = urllib.parse.urlencode(vars(output))

@@ -64,7 +64,7 @@ def in_units(matrices: Tensor, unit_m: float) -> Tensor:
 
 def rig_of(
     names: Sequence[str],
-    poses: Sequence[Tensor],  # per camera (frames, 4, 4): c2w, in the rig's axes and metres
+    poses: Sequence[Tensor] | Tensor,  # per camera (frames, 4, 4): c2w, in the rig's axes and metres
     lenses: Sequence[Lens] = (),
     hint: str = "",
 ) -> Rig:

@@ -126,7 +126,8 @@ def write(
     """
     width, height = checked_size(image_size)
     poses = _w2c_numbers(in_units(rig.c2w, unit_m))
-    cameras, images = {}, []
+    cameras = {}
+    images: list[Image] = []
     for view, (slug, lens, camera) in enumerate(zip(file_slugs(rig.names), rig.lenses, poses, strict=True), start=1):
         focal_px = lens.focal_mm / lens.sensor_width_mm * width
         cameras[view] = Camera("PINHOLE", width, height, (focal_px, focal_px, width / 2, height / 2))
@@ -151,7 +152,10 @@ def _rigs_and_frames(
     from_first = torch.linalg.inv(c2w) @ c2w[:1]  # first camera to each, (views, frames, 4, 4)
     if (from_first - from_first[:, :1]).abs().max() <= _RIGID_M * max(1.0, float(c2w[..., :3, 3].abs().max())):
         others = _w2c_numbers(torch.linalg.inv(from_first[1:, :1])) if views > 1 else []
-        rig = {1: AT_REFERENCE, **{camera: tuple(pose) for camera, (pose,) in enumerate(others, start=2)}}
+        rig: dict[int, Pose | None] = {
+            1: AT_REFERENCE,
+            **{camera: tuple(pose) for camera, (pose,) in enumerate(others, start=2)},
+        }
         moments = [images[frame::count] for frame in range(count)]
         return {1: rig}, [
             Frame(number, 1, taken[0].pose, tuple((image.camera, image.number) for image in taken))

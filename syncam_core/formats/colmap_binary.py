@@ -116,9 +116,10 @@ def write(folder: Path, model: Model) -> None:
     _write_records(folder / "points3D.bin", [])
     rigs = []
     for key, sensors in model.rigs.items():
-        reference, *others = sensors
+        reference = next(iter(sensors))
+        others = [(camera, pose) for camera, pose in sensors.items() if pose is not None]
         rigs.append(struct.pack("<IIiI", key, len(sensors), 0, reference))
-        rigs[-1] += b"".join(struct.pack("<iI?7d", 0, camera, True, *sensors[camera]) for camera in others)
+        rigs[-1] += b"".join(struct.pack("<iI?7d", 0, camera, True, *pose) for camera, pose in others)
     _write_records(folder / "rigs.bin", rigs)
     frames = []
     for frame in model.frames:

@@ -6,11 +6,14 @@ from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
+from typing import TypeVar
 
 from ..disk.bounded import file_text, open_file
 from ..errors import UserError
 from .colmap_model import AT_REFERENCE, CAMERA_SENSOR, MAX_IMAGES, PARAMETERS, Camera, Frame, Image, Model, Pose
 from .files import LONGEST_LINE, are_numbers, number, numbers, rows_of, write_text
+
+Read = TypeVar("Read")
 
 MAX_LINES_BYTES = 64 * 2**20  # of frames.txt: one of 100,000 frames is 20 MB
 
@@ -64,8 +67,9 @@ def write(folder: Path, model: Model) -> None:
     _write_lines(folder / "points3D.txt", ["# no points"])
     lines = ["# RIG_ID NUM_SENSORS, reference sensor, then SENSOR HAS_POSE QW QX QY QZ TX TY TZ (sensor from rig)"]
     for key, sensors in model.rigs.items():
-        reference, *others = sensors
-        poses = [f" {CAMERA_SENSOR} {camera} 1 {_words(sensors[camera])}" for camera in others]
+        reference = next(iter(sensors))
+        others = [(camera, pose) for camera, pose in sensors.items() if pose is not None]
+        poses = [f" {CAMERA_SENSOR} {camera} 1 {_words(pose)}" for camera, pose in others]
         lines.append(f"{key} {len(sensors)} {CAMERA_SENSOR} {reference}{''.join(poses)}")
     _write_lines(folder / "rigs.txt", lines)
     lines = ["# FRAME_ID RIG_ID QW QX QY QZ TX TY TZ (rig from world) NUM_DATA, then SENSOR IMAGE_ID"]
@@ -83,7 +87,7 @@ def _write_lines(path: Path, lines: Sequence[str]) -> None:
     write_text(path, "\n".join(lines) + "\n")
 
 
-def _each_line(rows: Iterator[tuple[int, list[str]]], read: Callable) -> Iterator:
+def _each_line(rows: Iterator[tuple[int, list[str]]], read: Callable[[list[str]], Read]) -> Iterator[Read]:
     for line, words in rows:
         try:
             yield read(words)

@@ -69,7 +69,7 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
-def are_numbers(words: Sequence[str]) -> bool:
+def are_numbers(words: Sequence[str] | Sequence[bytes]) -> bool:
     """Whether all words are numbers, finite or not."""
     try:
         return bool([*map(float, words)])

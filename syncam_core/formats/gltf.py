@@ -33,7 +33,7 @@ from .files import MAX_FRAMES, chosen_of
 from .json_values import lens_of, positive
 
 if TYPE_CHECKING:
-    from pygltflib import GLTF2, Node
+    from pygltflib import GLTF2, Camera, Node
 
 NAME = "glTF"
 SUFFIXES = (".glb", ".gltf")
@@ -302,11 +302,8 @@ def write(
         AnimationSampler,
         Asset,
         Buffer,
-        BufferFormat,
         BufferView,
-        Camera,
         Node,
-        Perspective,
         Scene,
     )
     from scipy.spatial.transform import Rotation
@@ -331,15 +328,7 @@ def write(
         turns = Rotation.from_matrix(pose[:, :3, :3]).as_quat()
         for before, this in itertools.pairwise(turns):  # the shorter way between two frames
             this *= math.copysign(1.0, before @ this)
-        yfov = 2 * math.atan(lens.sensor_width_mm / lens.focal_mm / 2 / aspect)
-        scene.cameras.append(
-            Camera(
-                name=name,
-                type="perspective",
-                perspective=Perspective(aspectRatio=aspect, yfov=yfov, znear=0.01, zfar=1000.0),
-                extras={"sensor_width_mm": lens.sensor_width_mm},
-            )
-        )
+        scene.cameras.append(_camera(name, lens, aspect))
         places = pose[:, :3, 3]
         scene.nodes.append(Node(name=name, camera=index, translation=places[0].tolist(), rotation=turns[0].tolist()))
         if not (pose == pose[:1]).all():
@@ -353,6 +342,24 @@ def write(
         scene.animations.append(animation)
         scene.buffers.append(Buffer(byteLength=len(blob)))
         scene.set_binary_blob(bytes(blob))
+    _save(scene, path)
+
+
+def _camera(name: str, lens: Lens, aspect: float) -> Camera:
+    from pygltflib import Camera, Perspective
+
+    yfov = 2 * math.atan(lens.sensor_width_mm / lens.focal_mm / 2 / aspect)
+    return Camera(
+        name=name,
+        type="perspective",
+        perspective=Perspective(aspectRatio=aspect, yfov=yfov, znear=0.01, zfar=1000.0),
+        extras={"sensor_width_mm": lens.sensor_width_mm},
+    )
+
+
+def _save(scene: GLTF2, path: Path) -> None:
+    from pygltflib import BufferFormat
+
     try:
         if path.suffix.lower() == ".gltf":
             scene.convert_buffers(BufferFormat.DATAURI)

@@ -171,7 +171,7 @@ def _listed(frames: list[dict[str, Json]]) -> Listed:
     def said(index: int) -> str:
         return f"frames[{index}]"
 
-    ours = [_ours(frame) for frame in frames]
+    ours = [one for one in map(_ours, frames) if one is not None]
     times = [number(frame["time"], f"frames[{index}].time") for index, frame in enumerate(frames) if "time" in frame]
     lenses = [tuple(map(repr, map(frame.get, _LENS_KEYS))) for frame in frames]
     return Listed(
@@ -179,7 +179,7 @@ def _listed(frames: list[dict[str, Json]]) -> Listed:
         said,
         lenses=lenses if len({*lenses}) > 1 else (),
         times=times if len(times) == len(frames) else (),
-        known=ours if all(ours) else (),
+        known=ours if len(ours) == len(frames) else (),
     )
 
 

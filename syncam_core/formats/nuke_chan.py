@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -35,6 +36,9 @@ from .files import (
     write_text,
 )
 from .realestate10k import checked_size
+
+if TYPE_CHECKING:
+    from scipy.spatial.transform import Rotation
 
 NAME = "Nuke (.chan)"
 SUFFIXES = (".chan",)
@@ -125,7 +129,8 @@ def _checked_order(rotation_order: str) -> str:
 def _read_file(path: Path, order: str) -> tuple[Tensor, float | None]:  # c2w in Nuke's axes (frames, 4, 4); degrees
     from scipy.spatial.transform import Rotation
 
-    frames, rows, vfov_deg, columns = [], [], None, 0
+    frames: list[float] = []
+    rows, vfov_deg, columns = [], None, 0
     for line, words in rows_of(file_text(path)):
         if len(words) not in (7, 8) or (columns and len(words) != columns):
             wanted = columns or "8 (frame, position, rotation, field of view) or 7"
@@ -168,7 +173,7 @@ def _check_frame(frame: float, before: list[float], line: int) -> None:
         )
 
 
-def _angles_deg(rotations, order: str) -> list[list[float]]:  # (frames, 3): about x, y, z
+def _angles_deg(rotations: Rotation, order: str) -> list[list[float]]:  # (frames, 3): about x, y, z
     """Each turn as close to the one of the frame before as its meaning allows, so that no angle jumps by 360."""
     import warnings
 

@@ -164,9 +164,9 @@ def _read_file(path: Path) -> tuple[Tensor, Lens]:  # c2w (frames, 4, 4) in the 
         raise UserError(f"it holds no poses; a row has {ROW_NUMBERS} numbers (timestamp fx fy cx cy 0 0, then 3 x 4).")
     w2c = torch.eye(4, dtype=torch.float64).repeat(len(rows), 1, 1)
     w2c[:, :3] = torch.tensor(rows, dtype=torch.float64)[:, 7:].view(-1, 3, 4)
-    problem = camera_problem(w2c)
-    if problem:
-        frame, what = problem
+    wrong = camera_problem(w2c)
+    if wrong:
+        frame, what = wrong
         raise UserError(f"line {lines[frame]}: the matrix {what} {_HINT}")
     return inverse(w2c), lens_of(rows[0][1])
 

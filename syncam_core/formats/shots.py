@@ -13,10 +13,13 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeVar
 
 from ..cameras.rig import MAX_VIEWS
 from ..errors import UserError
 from .files import chosen_of
+
+Found = TypeVar("Found")
 
 PICTURES = {
     "auto": "told from the pictures' names, lenses and times",
@@ -119,8 +122,8 @@ def _moving(parts: list[list[str]], listed: Listed) -> Iterable[Cameras | None]:
     yield from sorted(several, key=lambda found: not _one_lens_each(found, listed.lenses))
     single = (found for found in readings if found and not {name.lower() for name in found} & _PLAIN_FOLDERS)
     yield _of_times(listed) or next(single, None)
-    numbers = [_number_behind(stem)[1] for *_, stem in parts]
-    yield {"cam01": list(zip(numbers, range(len(parts)), strict=True))} if None not in numbers else None
+    numbers = _all_there([_number_behind(stem)[1] for *_, stem in parts])
+    yield {"cam01": list(zip(numbers, range(len(parts)), strict=True))} if numbers is not None else None
 
 
 # -- what names say --------------------------------------------------------------------------------------------------
@@ -176,17 +179,17 @@ def _of_folders(parts: list[list[str]], listed: Listed) -> Cameras | None:
     folders = ["/".join(folders) for *folders, _ in parts]
     if "" in folders:
         return None
-    moments = [_number_behind(stem)[1] for *_, stem in parts]
-    if None in moments and not listed.times:
+    moments = _all_there([_number_behind(stem)[1] for *_, stem in parts])
+    if moments is None and not listed.times:
         return None
-    found = _grouped(_without_common_folders(folders), None if None in moments else moments, listed)
+    found = _grouped(_without_common_folders(folders), moments, listed)
     return None if any(len({*dict(shots)}) < len(shots) for shots in found.values()) else found
 
 
 def _of_moment_folders(parts: list[list[str]], listed: Listed) -> Cameras | None:
     """A folder per moment, in which every camera's picture has the camera's name."""
-    found = [_TIME_NAME.fullmatch(one[-2]) if len(one) > 1 else None for one in parts]
-    if None in found or len({one[-2] for one in parts}) < 2:
+    found = _all_there([_TIME_NAME.fullmatch(one[-2]) if len(one) > 1 else None for one in parts])
+    if found is None or len({one[-2] for one in parts}) < 2:
         return None
     names, moments = [one[-1] for one in parts], [float(match[1]) for match in found]
     if len({*zip(names, moments, strict=True)}) < len(names):
@@ -203,8 +206,8 @@ def _of_prefixes(parts: list[list[str]], listed: Listed) -> Cameras | None:
     in_one_folder = len({tuple(one[:-1]) for one in parts}) == 1
     told = [_number_behind(one[-1] if in_one_folder else "/".join(one)) for one in parts]
     names = [_camera_before(begin) for begin, _ in told]
-    moments = [moment for _, moment in told]
-    if "" in names or None in moments or len({*zip(names, moments, strict=True)}) < len(names):
+    moments = _all_there([moment for _, moment in told])
+    if "" in names or moments is None or len({*zip(names, moments, strict=True)}) < len(names):
         return None
     return _grouped(names, moments, listed)
 
@@ -222,8 +225,8 @@ def _walk(parts: list[list[str]], listed: Listed) -> Cameras | None:
     told = [_number_behind(stem) for *_, stem in parts]
     if len({(*one[:-1], begin) for one, (begin, _) in zip(parts, told, strict=True)}) > 1 or len(parts) < 2:
         return None
-    moments = [moment for _, moment in told]
-    if not re.search("frame[ _-]?$", told[0][0], re.IGNORECASE) or None in moments or not _are_even(moments):
+    moments = _all_there([moment for _, moment in told])
+    if not re.search("frame[ _-]?$", told[0][0], re.IGNORECASE) or moments is None or not _are_even(moments):
         return None
     return {"cam01": list(zip(moments, range(len(parts)), strict=True))} if one_lens or len(parts) > MAX_VIEWS else None
 
@@ -258,11 +261,17 @@ def _of_file(parts: list[list[str]], listed: Listed) -> Cameras | None:
         [_camera_before(_number_behind("/".join(one))[0]) for one in parts],
     )
     names = next((names for names in candidates if _are_paired(names, sensors)), None)
-    moments = [_number_behind(one[-1])[1] for one in parts]
-    if not _are_paired(moments, frames):
+    moments = _all_there([_number_behind(one[-1])[1] for one in parts])
+    if moments is None or not _are_paired(moments, frames):
         order = {frame: place for place, frame in enumerate(sorted({*frames}))}
         moments = [float(order[frame]) for frame in frames]
     return _grouped(names or [f"cam{sensor:02d}" for sensor in sensors], moments, listed)
+
+
+def _all_there(found: list[Found | None]) -> list[Found] | None:
+    """None where one is missing."""
+    there = [one for one in found if one is not None]
+    return there if len(there) == len(found) else None
 
 
 def _are_paired(names: Sequence[Hashable], keys: Sequence[int]) -> bool:

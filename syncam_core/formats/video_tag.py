@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from ..cameras.json_text import parse_json
 from ..cameras.rig import Rig
@@ -28,7 +28,8 @@ EBML, SEGMENT, TAGS, TAG, SIMPLE_TAG = 0x1A45DFA3, 0x18538067, 0x1254C367, 0x737
 TAG_NAME, TAG_STRING = 0x45A3, 0x4487
 SIZE_UNKNOWN = -1
 
-Part = tuple[bytes | int, int, int]  # kind, start of its content, end
+Kind = TypeVar("Kind", bytes, int)
+Part = tuple[Kind, int, int]  # kind, start of its content, end
 
 
 def looks_like(path: Path, head: bytes) -> bool:
@@ -111,7 +112,7 @@ def _keyed_value(file: BinaryIO, start: int, end: int) -> bytes | None:
     return None
 
 
-def _boxes(file: BinaryIO, start: int, end: int, wanted: bytes = b"") -> Iterator[Part]:
+def _boxes(file: BinaryIO, start: int, end: int, wanted: bytes = b"") -> Iterator[Part[bytes]]:
     """The boxes between two places, or those of one kind; what reaches beyond the end is left out."""
     for _ in range(MOST_PARTS):
         if start + 8 > end:
@@ -147,7 +148,7 @@ def _matroska_tag(file: BinaryIO, size: int) -> bytes | None:
     return None
 
 
-def _elements(file: BinaryIO, start: int, end: int, wanted: int = 0) -> Iterator[Part]:
+def _elements(file: BinaryIO, start: int, end: int, wanted: int = 0) -> Iterator[Part[int]]:
     """The elements between two places, or those of one kind. Of unknown size, as in a live stream, is only a segment."""
     for _ in range(MOST_PARTS):
         if start + 2 > end:

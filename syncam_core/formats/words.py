@@ -32,7 +32,7 @@ def listed(parts: Iterable[str]) -> str:
 
 def reading_table() -> str:
     """The formats in Markdown, as the help page of SynCam Load Rig shows them."""
-    rows = [("format", "file", "camera axes and matrix", "world", "unit")]
+    rows: list[tuple[str, ...]] = [("format", "file", "camera axes and matrix", "world", "unit")]
     for key, module in FORMATS.items():
         unit = f"**{module.UNIT}**" if module.UNIT == ASKED_FOR else module.UNIT
         rows.append((f"`{key}`", module.FILE_READ, module.CAMERA_AXES, module.WORLD_AXES, unit))
@@ -41,7 +41,7 @@ def reading_table() -> str:
 
 def writing_table() -> str:
     """The formats in Markdown, as the help page of SynCam Save Rig shows them."""
-    rows = [("format", "what is written", "axes of the file", "unit", "what is lost")]
+    rows: list[tuple[str, ...]] = [("format", "what is written", "axes of the file", "unit", "what is lost")]
     for key, module in FORMATS.items():
         unit = f"{module.UNIT}, always" if module.UNIT in ("metres", "centimetres") else "any"
         rows.append((f"`{key}`", module.FILE_WRITTEN, module.AXES_WRITTEN, unit, module.LOST))

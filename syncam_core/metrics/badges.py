@@ -4,8 +4,6 @@ there is none, and blue where nothing says what is good."""
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +11,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ..video.labels import with_font
-from .report import Report, value_of
+from .report import ReadReport, Told, value_of
 from .suite import METRICS
 from .tables import Table
 
@@ -26,7 +24,7 @@ TITLE_PX, VALUE_PX, SMALL_PX, CELL_PX, ROW_PX = 17, 30, 12, 14, 30
 WHY_COLUMNS, WHY_LINES = 44, 5  # characters and lines of a reason
 
 
-def badge_picture(report: Report) -> Tensor:  # (height, width, 3) float32 in 0..1
+def badge_picture(report: ReadReport) -> Tensor:  # (height, width, 3) float32 in 0..1
     names = list(report["metrics"])
     rows = -(-len(names) // COLUMNS)
     size = (COLUMNS * (WIDTH + GAP) + GAP, rows * (HEIGHT + GAP) + GAP)
@@ -72,14 +70,14 @@ def _width(text: str, size: int) -> float:
     return font.getlength(shown)
 
 
-def color_of(name: str, told: Mapping[str, Any]) -> tuple[int, int, int]:
+def color_of(name: str, told: Told) -> tuple[int, int, int]:
     if "value" not in told:
         return NONE
     good = METRICS[name].is_good(value_of(told))
     return BLUE if good is None else GREEN if good else AMBER
 
 
-def _badge(draw: ImageDraw.ImageDraw, left: int, top: int, name: str, told: Mapping[str, Any]) -> None:
+def _badge(draw: ImageDraw.ImageDraw, left: int, top: int, name: str, told: Told) -> None:
     metric, color = METRICS[name], color_of(name, told)
     draw.rounded_rectangle((left, top, left + WIDTH, top + HEIGHT), 10, CARD)
     draw.rounded_rectangle((left, top, left + STRIP, top + HEIGHT), 4, color)
@@ -101,7 +99,7 @@ def _badge(draw: ImageDraw.ImageDraw, left: int, top: int, name: str, told: Mapp
         _text(draw, (x, top + 78 + line * (SMALL_PX + 4)), words, SMALL_PX, GREY)
 
 
-def _beside(name: str, told: Mapping[str, Any], color: tuple[int, int, int]) -> list[str]:
+def _beside(name: str, told: Told, color: tuple[int, int, int]) -> list[str]:
     """What the value is held against, and what it comes from."""
     metric, lines = METRICS[name], []
     if metric.good is not None:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -250,7 +250,7 @@ def _store(take: Take, features: dict[str, np.ndarray]) -> None:
         return
     try:
         with staged_file(file) as hidden, open(hidden, "wb") as opened:
-            arrays: dict[str, Any] = {"videos": np.array(_identity(take)), **features}
-            np.savez(opened, **arrays)
+            save: Callable[..., None] = np.savez  # its type takes no dictionary: an array might be named as its option
+            save(opened, videos=np.array(_identity(take)), **features)
     except OSError:
         pass  # a folder that cannot be written to costs the time again, nothing else

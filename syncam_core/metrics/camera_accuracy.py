@@ -14,9 +14,8 @@ neither the unit of its RotErr nor code was published, so both units are told he
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,7 +24,7 @@ from ..cameras.rig import Lens, Rig, inverse
 from ..errors import UserError
 from ..synthetic import focal_px
 from ..video.clip import FLOAT, Clip, in_depth
-from .matching import Matcher, Matches
+from .matching import Features, Matcher, Matches
 from .relative_pose import RelativePose, relative_pose
 
 TRAINING_DATA, OWN = LENSES = ("training data", "rig")
@@ -112,7 +111,7 @@ class CameraAccuracy:
             lines.append(f"Depth Anything 3: {self.opinion_missing}")
         return "\n".join(lines)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The numbers as JSON values; null where there is none."""
         return {
             "rot_err_deg": _json(self.rot_err_deg),
@@ -139,7 +138,7 @@ def moments_of(frames: int, every: int) -> range:
 def camera_accuracy(
     views: Sequence[Clip],
     rig: Rig,
-    matcher: Matcher[Any],
+    matcher: Matcher[Features],
     *,
     lens: str = TRAINING_DATA,
     every: int = 8,
@@ -173,7 +172,7 @@ def camera_accuracy(
 
 
 def depth_anything_accuracy(
-    geometries: Sequence[Mapping[str, Any]],  # DA3_GEOMETRY of the views of one moment each
+    geometries: Sequence[Mapping[str, object]],  # DA3_GEOMETRY of the views of one moment each
     rig: Rig,
     moments: Sequence[int],
 ) -> tuple[tuple[PairAccuracy, ...], str]:
@@ -295,12 +294,12 @@ def _means(rot_err_deg: float, trans_err: float) -> list[str]:
     ]
 
 
-def _mean(numbers: Any) -> float:
+def _mean(numbers: Iterable[float]) -> float:
     there = [number for number in numbers if not math.isnan(number)]
     return sum(there) / len(there) if there else math.nan
 
 
-def _pair_json(pair: PairAccuracy) -> dict[str, Any]:
+def _pair_json(pair: PairAccuracy) -> dict[str, float | None]:
     return {
         "view": pair.view,
         "frame": pair.frame,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -44,11 +43,11 @@ class Summary:
     measures: Mapping[str, Interval]
 
 
-def summarize(scores: Sequence[Any], seed: int = 0) -> Summary:
+def summarize(scores: Sequence[object], seed: int = 0) -> Summary:
     """The median over scenes of every measure, with its 95 % bootstrap interval (percentiles, scenes resampled).
 
-    The same scores and seed give the same interval. Scenes in which a measure is NaN do not count for it. Raises
-    UserError without scores.
+    Scores have the measures as attributes. The same scores and seed give the same interval. Scenes in which a measure
+    is NaN do not count for it. Raises UserError without scores.
     """
     if not scores:
         raise UserError("there are no scores to summarize; score at least one scene.")
@@ -58,7 +57,9 @@ def summarize(scores: Sequence[Any], seed: int = 0) -> Summary:
     return Summary(len(scores), measures)
 
 
-def ratio(scores: Sequence[Any], others: Sequence[Any], measure: str = "reprojection_px", seed: int = 0) -> Interval:
+def ratio(
+    scores: Sequence[object], others: Sequence[object], measure: str = "reprojection_px", seed: int = 0
+) -> Interval:
     """The median of one set over that of another, for the same scenes in the same order, which are resampled together.
 
     An interval below 1 says that the first set is better, whatever the scenes have in common. Raises UserError for
@@ -116,7 +117,7 @@ def aligned(table: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def _values(scores: Sequence[Any], measure: str) -> np.ndarray:
+def _values(scores: Sequence[object], measure: str) -> np.ndarray:
     return np.array([getattr(score, measure) for score in scores], float)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -94,7 +95,7 @@ def working_size(
     return small
 
 
-def _largest_region(is_candidate: np.ndarray, ndimage) -> np.ndarray | None:  # (height, width) bool
+def _largest_region(is_candidate: np.ndarray, ndimage: ModuleType) -> np.ndarray | None:  # (height, width) bool
     labels, count = ndimage.label(is_candidate)
     if not count:
         return None
@@ -110,7 +111,7 @@ def _is_cut_off(region: np.ndarray) -> bool:
     return bool(longest > CUT_OFF * np.sqrt(region.sum()))
 
 
-def _centroid(region: np.ndarray, colorful: np.ndarray, ndimage) -> np.ndarray:  # right, down
+def _centroid(region: np.ndarray, colorful: np.ndarray, ndimage: ModuleType) -> np.ndarray:  # right, down
     """The mean place of the region; pixels on its outline count by how colourful they are."""
     share = np.clip((colorful - PALE) / (COLORFUL - PALE), 0, 1) * ndimage.binary_dilation(region)
     share[ndimage.binary_erosion(region)] = 1

@@ -111,7 +111,8 @@ class Sparse:
 def sift(folders: Sequence[Path] = (), device: torch.device | str = "cpu") -> Sparse:
     """SIFT in pure torch: DoG extrema over scales, RootSIFT, mutual nearest neighbours with the ratio test."""
     device = torch.device(device)
-    detector = kornia_feature.SIFTFeatureScaleSpace(MOST_KEYPOINTS, device=device, **_sift_options()).eval()
+    scale_space = _class_of_kornia("SIFTFeatureScaleSpace", "sift")
+    detector = scale_space(MOST_KEYPOINTS, device=device, **_sift_options()).eval()
 
     def detect(planes: Tensor) -> tuple[Tensor, Tensor]:
         lafs, _, descriptors = detector(kornia.color.rgb_to_grayscale(planes))
@@ -125,7 +126,7 @@ def sift(folders: Sequence[Path] = (), device: torch.device | str = "cpu") -> Sp
     return Sparse("sift", detect, pair, device)
 
 
-def _sift_options() -> dict[str, Any]:
+def _sift_options() -> dict[str, str]:
     """One scale space for detection and description, three times as fast, where kornia has it (0.9)."""
     has_it = "descriptor_backend" in inspect.signature(kornia_feature.SIFTFeatureScaleSpace).parameters
     return {"descriptor_backend": "pyramid"} if has_it else {}
@@ -237,8 +238,7 @@ def _lightglue(
     known = kornia_feature.LightGlue.features
     if kind not in known:
         raise _too_old(f"LightGlue for {kind}", kind)
-    unnamed: Any = None  # its type says str
-    network: nn.Module = kornia_feature.LightGlue(unnamed, **{**known[kind], "weights": None})
+    network: nn.Module = _class_of_kornia("LightGlue", kind)(None, **{**known[kind], "weights": None})
     _load(network, _in_kornias_names(state, set(network.state_dict())), device)
 
     def pair(first: Keypoints, second: Keypoints) -> tuple[Tensor, Tensor]:

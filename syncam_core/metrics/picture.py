@@ -91,9 +91,9 @@ def _tile(
         if np.isnan(a):
             continue
         if abs(b) >= abs(a):  # flat: from the left edge to the right
-            ends = [(u, -(a * u + c * scale) / b) for u in (0, picture.width)]
+            ends = [(float(u), -(a * u + c * scale) / b) for u in (0, picture.width)]
         else:
-            ends = [(-(b * v + c * scale) / a, v) for v in (0, picture.height)]
+            ends = [(-(b * v + c * scale) / a, float(v)) for v in (0, picture.height)]
         draw.line(ends, fill=line_color, width=max(1, round(unit)))
     if not np.isnan(point[0]):
         _disc(draw, [p * scale for p in point], 4.2 * unit, WHITE)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TypeAlias, TypedDict
 
 import numpy as np
 
+from ..cameras.json_text import Json
 from ..errors import UserError
 from .bench import Bench
 from .intervals import aligned, mean
@@ -18,7 +19,41 @@ from .takes import Take
 FORMAT, VERSION = "syncam-metrics", 1
 LARGEST_REPORT = 64 * 2**20  # characters
 
-Report = dict[str, Any]  # JSON values; docs/metrics.md has the keys
+# Of one metric: a value with its unit, or "not_measured" and why. docs/metrics.md has the keys.
+Told: TypeAlias = Mapping[str, Json]
+
+
+class Settings(TypedDict):
+    every: int
+    matcher: str
+    lens: str
+
+
+class TakeReport(TypedDict):
+    name: str
+    views: int
+    frames: int
+    width: int
+    height: int
+    fps: float | None
+    prompt: str
+    metrics: dict[str, Told]
+
+
+class ReadReport(TypedDict):
+    """A report as a file has it: of the rest nobody knows whether it is there."""
+
+    metrics: dict[str, Told]
+
+
+class Report(ReadReport):
+    """What `run` says: `metrics` are means over the takes."""
+
+    format: str
+    version: int
+    settings: Settings
+    takes: list[TakeReport]
+    not_published: str
 
 
 def run(
@@ -32,7 +67,8 @@ def run(
     """Measure takes one after another. Raises UserError for no take at all; what cannot be measured says why."""
     single = [name for name in names if name not in SET_METRICS]
     sets = [name for name in names if name in SET_METRICS]
-    given, told, features = bench.truth, [], _Features(bench, sets if reference is not None else ())
+    given, features = bench.truth, _Features(bench, sets if reference is not None else ())
+    told: list[TakeReport] = []
     for place, take in enumerate(takes):
         bench.truth = truth_of(place) if truth_of is not None else given
         measured: dict[str, Measured | str] = {}
@@ -41,7 +77,7 @@ def run(
             measured[name] = measure(name, take, bench)
         show(take.name, "features")
         features.add(take)
-        told.append({**_facts(take), "metrics": {name: _told(one, name) for name, one in measured.items()}})
+        told.append(_of_take(take, {name: _told(one, name) for name, one in measured.items()}))
     bench.truth = given
     if not told:
         raise UserError("there is no take; give a folder that SynCam Save Views wrote into.")
@@ -89,7 +125,7 @@ class _Features:
         return why or distance(name, self.of[name], others.of[name])
 
 
-def _facts(take: Take) -> dict[str, Any]:
+def _of_take(take: Take, metrics: dict[str, Told]) -> TakeReport:
     first = take.clips[0]
     return {
         "name": take.name,
@@ -99,10 +135,11 @@ def _facts(take: Take) -> dict[str, Any]:
         "height": first.height,
         "fps": take.fps,
         "prompt": take.prompt,
+        "metrics": metrics,
     }
 
 
-def _told(measured: Measured | str, name: str) -> dict[str, Any]:
+def _told(measured: Measured | str, name: str) -> dict[str, Json]:
     if isinstance(measured, str):
         return {"not_measured": measured}
     if math.isnan(measured.value):
@@ -113,14 +150,14 @@ def _told(measured: Measured | str, name: str) -> dict[str, Any]:
     return {**told, "notes": list(measured.notes)} if measured.notes else told
 
 
-def _mean_of(told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _mean_of(told: Sequence[Told]) -> dict[str, Json]:
     """The mean over takes with its 95 % bootstrap interval; why there is none, where no take has a number."""
     values = [value_of(one) for one in told if "value" in one]
     if not values:
         return dict(told[0])
     if len(told) == 1:
         return dict(told[0])
-    summary: dict[str, Any] = {"value": _json(math.inf), "takes": len(values)}
+    summary: dict[str, Json] = {"value": _json(math.inf), "takes": len(values)}
     if all(map(math.isfinite, values)):
         interval = mean(values)
         summary = {**summary, "value": interval.value, "low": interval.low, "high": interval.high}
@@ -134,7 +171,7 @@ def _json(value: float) -> float | str:
     return value if math.isfinite(value) else "inf"
 
 
-def value_of(told: Mapping[str, Any]) -> float:
+def value_of(told: Told) -> float:
     """The number of a metric in a report. Raises KeyError where there is none."""
     return float(told["value"])
 
@@ -157,7 +194,7 @@ def to_text(report: Report) -> str:
     return "\n".join([head, "", aligned(rows), "", report["not_published"]])
 
 
-def _cells(told: Mapping[str, Any], name: str) -> list[str]:
+def _cells(told: Told, name: str) -> list[str]:
     metric = METRICS[name]
     if "value" not in told:
         return ["-", f"not measured: {told['not_measured']}"]
@@ -168,8 +205,9 @@ def _cells(told: Mapping[str, Any], name: str) -> list[str]:
     return [f"{value} {metric.unit}".rstrip(), notes]
 
 
-def read_report(text: str, name: str) -> Report:
+def read_report(text: str, name: str) -> ReadReport:
     """A report's JSON. Raises UserError, calling it by its name, for anything else."""
+    report: Json
     try:
         report = json.loads(text) if len(text) <= LARGEST_REPORT else {}
     except (ValueError, RecursionError):
@@ -177,5 +215,5 @@ def read_report(text: str, name: str) -> Report:
     metrics = report.get("metrics") if isinstance(report, dict) and report.get("format") == FORMAT else None
     if not isinstance(metrics, dict) or not all(isinstance(one, dict) for one in metrics.values()):
         raise UserError(f"'{name}' is no report of SynCam's metrics; give the JSON that they write.", field="reports")
-    checked: Report = report
+    checked: ReadReport = report
     return checked

@@ -7,10 +7,9 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ..errors import UserError, check_choice
-from .report import Report, value_of
+from .report import ReadReport, Told, value_of
 from .suite import METRICS, UNPUBLISHED
 
 NONE, PAPER = "-", " (paper)"
@@ -146,7 +145,7 @@ class Table:
         )
 
 
-def measured_table(title: str, reports: Sequence[tuple[str, Report]]) -> Table:
+def measured_table(title: str, reports: Sequence[tuple[str, ReadReport]]) -> Table:
     """Whatever was measured, a column for each metric of the first report, without the paper's rows."""
     columns = tuple(reports[0][1]["metrics"])
     return _table(Layout(title, (("Measured", columns),), ()), reports, False)
@@ -154,7 +153,7 @@ def measured_table(title: str, reports: Sequence[tuple[str, Report]]) -> Table:
 
 def table_of(
     layout: str,
-    reports: Sequence[tuple[str, Report]],  # with the names of their rows
+    reports: Sequence[tuple[str, ReadReport]],  # with the names of their rows
     with_paper: bool = False,
 ) -> Table:
     """Raises UserError for a layout that there is not."""
@@ -162,7 +161,7 @@ def table_of(
     return _table(LAYOUTS[layout], reports, with_paper)
 
 
-def _table(chosen: Layout, reports: Sequence[tuple[str, Report]], with_paper: bool) -> Table:
+def _table(chosen: Layout, reports: Sequence[tuple[str, ReadReport]], with_paper: bool) -> Table:
     rows: list[tuple[str, list[str]]] = []
     notes: list[str] = []
     reasons: dict[str, dict[str, list[str]]] = {}  # why, of which row, which columns
@@ -190,7 +189,7 @@ def _table(chosen: Layout, reports: Sequence[tuple[str, Report]], with_paper: bo
     return Table(chosen, rows, notes)
 
 
-def _cell(column: str, told: Mapping[str, Any]) -> str:
+def _cell(column: str, told: Told) -> str:
     try:
         value = value_of(told)
     except (KeyError, TypeError, ValueError):

@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from ..cameras.json_text import parse_json
+from ..cameras.json_text import Json, parse_json
 from ..cameras.rig import Rig
 from ..cameras.rig_json import MAX_CHARACTERS, rig_from_json
 from ..disk.bounded import file_text
@@ -153,7 +152,7 @@ def video_files(rig_file: Path) -> tuple[Rig, list[Path], float | None]:
         raise problem.told(f"in '{rig_file.name}', {problem}") from problem
     document = parse_json(text, MAX_CHARACTERS)
     metadata = document.get("metadata") if isinstance(document, dict) else None
-    facts: Mapping[str, Any] = metadata if isinstance(metadata, dict) else {}
+    facts: Mapping[str, Json] = metadata if isinstance(metadata, dict) else {}
     views, fps = facts.get("views"), facts.get("fps")
     if isinstance(views, list):
         files = list(_inside(rig_file, views))
@@ -167,7 +166,7 @@ def video_files(rig_file: Path) -> tuple[Rig, list[Path], float | None]:
     return rig, files, float(fps) if isinstance(fps, (int, float)) and fps > 0 else None
 
 
-def _inside(rig_file: Path, views: list[Any]) -> Iterator[Path]:
+def _inside(rig_file: Path, views: list[Json]) -> Iterator[Path]:
     for view in views:
         name = view.get("file") if isinstance(view, dict) else None
         if not isinstance(name, str) or Path(name).name != name:
@@ -259,7 +258,7 @@ def _is_node(node: object) -> bool:
     return isinstance(node, dict) and isinstance(node.get("inputs"), dict)
 
 
-def _words(value: object, inputs: Mapping[str, Mapping[str, Any]], hops: int) -> str:
+def _words(value: object, inputs: Mapping[str, Mapping[str, Json]], hops: int) -> str:
     if isinstance(value, str):
         return value.strip()
     if not (isinstance(value, list) and len(value) == 2 and hops):

@@ -32,14 +32,18 @@ class ProcessExchange(Exchange):
 
     def __init__(self, group: dist.ProcessGroup | None = None):
         self.group, self.rank, self.size = group, dist.get_rank(group), dist.get_world_size(group)
+        self._kept: dict[str, Tensor] = {}  # what goes out and what comes in, as one piece each
 
     def swap(self, outgoing: Sequence[Tensor], incoming: Sequence[Tensor]) -> None:
         incoming[self.rank].copy_(outgoing[self.rank])
-        others = [r for r in range(self.size) if r != self.rank]
         leaving = [0 if r == self.rank else t.numel() for r, t in enumerate(outgoing)]
         coming = [0 if r == self.rank else t.numel() for r, t in enumerate(incoming)]
-        sent = torch.cat([outgoing[r].reshape(-1) for r in others]) if others else outgoing[0].new_empty(0)
-        received = sent.new_empty(sum(coming))
+        sent, received = (
+            self._piece(name, sum(each), outgoing[0]) for name, each in (("out", leaving), ("in", coming))
+        )
+        for numbers, theirs in zip(sent.split(leaving), outgoing, strict=True):
+            if numbers.numel():
+                numbers.view(theirs.shape).copy_(theirs)
         try:
             dist.all_to_all_single(received, sent, coming, leaving, group=self.group)
         except RuntimeError as problem:
@@ -48,6 +52,13 @@ class ProcessExchange(Exchange):
             if numbers.numel():
                 mine.copy_(numbers.view(mine.shape))
         self.bytes_sent += sent.nbytes
+
+    def _piece(self, name: str, numbers: int, like: Tensor) -> Tensor:
+        """Memory that is used again and again: the next swap begins when this one's is copied."""
+        kept = self._kept.get(name)
+        if kept is None or len(kept) < numbers or (kept.dtype, kept.device) != (like.dtype, like.device):
+            self._kept[name] = kept = like.new_empty(numbers)
+        return kept[:numbers]
 
 
 @contextmanager

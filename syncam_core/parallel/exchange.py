@@ -101,13 +101,13 @@ def finish(device: torch.device) -> None:
 # ---- views and frames
 
 
-def to_frames(exchange: Exchange, x: Tensor, views: Sequence[range]) -> Tensor:
-    """The stream of all views at this member's share of the frames.
+def to_frames(exchange: Exchange, x: Tensor, views: Sequence[range], frames: Sequence[range] | None = None) -> Tensor:
+    """The stream of all views at this member's frames.
 
-    ``x`` is (conds, own views, frames, ...); the result (conds, all views, own frames, ...) is a new tensor.
-    ``views`` are those of each member.
+    ``x`` is (conds, own views, frames, ...); the result (conds, all views, own frames, ...) is a new tensor. ``views``
+    and ``frames`` are those of each member; without ``frames`` each has its share of all.
     """
-    frames = list(shares(x.shape[2], exchange.size))
+    frames = list(shares(x.shape[2], exchange.size)) if frames is None else frames
     own = len(frames[exchange.rank])
     whole = x.new_empty((x.shape[0], views[-1].stop, own, *x.shape[3:]))
     exchange.swap(
@@ -116,9 +116,11 @@ def to_frames(exchange: Exchange, x: Tensor, views: Sequence[range]) -> Tensor:
     return whole
 
 
-def to_views(exchange: Exchange, whole: Tensor, views: Sequence[range], x: Tensor) -> None:
+def to_views(
+    exchange: Exchange, whole: Tensor, views: Sequence[range], x: Tensor, frames: Sequence[range] | None = None
+) -> None:
     """The way back of :func:`to_frames`, into ``x``."""
-    frames = shares(x.shape[2], exchange.size)
+    frames = list(shares(x.shape[2], exchange.size)) if frames is None else frames
     exchange.swap(
         [whole[:, each.start : each.stop] for each in views], [x[:, :, each.start : each.stop] for each in frames]
     )

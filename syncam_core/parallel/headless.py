@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..training.gate import decode_latents
 from ..view_sync.coupling import Groups, groups_of
+from ..view_sync.memory import MOST_TOKENS
 from ..view_sync.module import ViewSync, ViewSyncBlock
 from ..wan.attention import AttentionFunction, Rope
 from ..wan.transformer import Wan
@@ -48,7 +49,8 @@ class ParallelBase:
     ) -> Tensor:
         own = [self.plan.cut(value, self.device) for value in (x, timestep, context)]
         frames, height, width = (side // patch for side, patch in zip(x.shape[2:], self.base.config.patch, strict=True))
-        stream = TeamStream(self.team, self.plan, self.device, (frames, height, width))
+        at_once = MOST_TOKENS // self.team.size
+        stream = TeamStream(self.team, self.plan, self.device, (frames, height, width), at_once)
         groups = groups_of(self.coupling, poses[0].cpu(), self.group_size, self.forwards, self.seed)
         self.forwards += 1
         beside = TeamViewSync(view_sync, stream, groups)
@@ -82,13 +84,11 @@ class TeamBlock:
         heads: int,
         attention: AttentionFunction,
     ) -> Tensor:  # what to add to x
-        everyone, of_all = self.stream.all_views(x.contiguous()), self.stream.time(time)
-        if everyone.shape[1]:
-            seen = self.block.see(poses[0], self.groups, everyone).at(self.stream.frames)
-            own_grid = self.stream.own_grid
-            everyone = self.block.to_add(everyone, of_all, seen, own_grid, rope, heads, attention).to(x.dtype)
-        added = torch.empty_like(x)
-        self.stream.back(everyone, added)
+        added = torch.empty_like(x, memory_format=torch.contiguous_format)
+        seen = self.block.see(poses[0], self.groups, x)
+        for now in self.stream.rounds(x.contiguous(), time, added):
+            here = seen.at(now.frames)
+            now.x = self.block.to_add(now.x, now.time, here, now.grid, rope, heads, attention).to(x.dtype)
         return added
 
 

@@ -1,9 +1,13 @@
-"""One device's side of view synchronization: its views' stream as all views at its share of the frames, and back."""
+"""One device's side of view synchronization: its views' stream as all views at its share of the frames, and back.
+
+In rounds of some frames, so that a device never holds more of the others' stream than it works on at once.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -12,25 +16,45 @@ from .plan import Plan, shares
 
 
 class TeamStream:
-    """For one forward of (conds * views, tokens, dim), tokens in the order frames, height, width of ``grid``."""
+    """For one forward of (conds * views, tokens, dim), tokens in the order frames, height, width of ``grid``.
 
-    def __init__(self, exchange: Exchange, plan: Plan, device: int, grid: tuple[int, int, int]):
+    A round has at most ``most_tokens``, the same for all members, or one frame of all views.
+    """
+
+    def __init__(self, exchange: Exchange, plan: Plan, device: int, grid: tuple[int, int, int], most_tokens: int):
         self.exchange, self.grid = exchange, grid
         self.conds = len(plan.parts[device].conds)
         self.views: Sequence[range] = plan.views
-        own = list(shares(grid[0], exchange.size))[exchange.rank]
-        self.frames = slice(own.start, own.stop)
-        self.own_grid = (len(own), *grid[1:])
+        self._shares = list(shares(grid[0], exchange.size))
+        at_once = max(1, most_tokens // (self.conds * plan.views[-1].stop * math.prod(grid[1:])))
+        parts = [list(shares(len(own), -(-len(self._shares[0]) // at_once))) for own in self._shares]
+        self._rounds = [
+            [range(own.start + part.start, own.start + part.stop) for own, part in zip(self._shares, now, strict=True)]
+            for now in zip(*parts, strict=True)
+        ]
         self._time: tuple[Tensor, Tensor] | None = None
 
-    def all_views(self, x: Tensor) -> Tensor:
-        """(own rows, tokens, dim) as (rows of all views, tokens of the own frames, dim), a new tensor."""
-        return to_frames(self.exchange, self._unfolded(x), self.views).flatten(2, 3).flatten(0, 1)
+    def rounds(self, x: Tensor, time: Tensor, into: Tensor | None = None) -> Iterator[Round]:
+        """``x`` (own rows, tokens, dim), some frames of all views after the other; ``time`` is Wan's modulation.
 
-    def back(self, whole: Tensor, x: Tensor) -> None:
-        """The way back, into ``x``, which must be contiguous."""
-        rows = whole.unflatten(0, (self.conds, -1)).unflatten(2, (self.own_grid[0], math.prod(self.grid[1:])))
-        to_views(self.exchange, rows, self.views, self._unfolded(x))
+        What is in a round's stream when the next one is asked for goes to the rows of ``into``, by default ``x`` itself,
+        which must be contiguous.
+        """
+        of_all, own = self.time(time), self._shares[self.exchange.rank]
+        per_frame = of_all.shape[1] // max(1, len(own))
+        for frames in self._rounds:
+            now = frames[self.exchange.rank]
+            whole = to_frames(self.exchange, self._unfolded(x), self.views, frames)
+            first, last = (per_frame * (frame - own.start) for frame in (now.start, now.stop))
+            times = of_all if of_all.shape[1] == 1 else of_all[:, first:last]
+            one = Round(
+                whole.flatten(2, 3).flatten(0, 1), times, slice(now.start, now.stop), (len(now), *self.grid[1:])
+            )
+            if len(now):
+                yield one
+            rows = one.x.unflatten(0, (self.conds, -1)).view_as(whole)
+            to_views(self.exchange, rows, self.views, self._unfolded(x if into is None else into), frames)
+            del whole, one, rows
 
     def time(self, time: Tensor) -> Tensor:
         """Wan's modulation (own rows, n, >= 3, dim) as (rows of all views, m, 3, dim) for the own frames.
@@ -53,3 +77,11 @@ class TeamStream:
 
     def _unfolded(self, x: Tensor) -> Tensor:
         return x.view(self.conds, -1, self.grid[0], math.prod(self.grid[1:]), x.shape[-1])
+
+
+@dataclass(eq=False)
+class Round:
+    x: Tensor  # (rows of all views, tokens of the frames, dim): to be changed in place, or put another in its place
+    time: Tensor  # (rows of all views, m, 3, dim)
+    frames: slice
+    grid: tuple[int, int, int]  # of these frames

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypedDict
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -118,14 +119,19 @@ class Canvas:
             image = image.reduce(self._scale)
         draw = ImageDraw.Draw(image)
         for text in self._texts:
-            rim = {"stroke_width": 2, "stroke_fill": text.halo} if text.halo else {}
+            rim: _Rim = {"stroke_width": 2, "stroke_fill": text.halo} if text.halo else {}
             draw.text(text.at, text.text, fill=text.color, font=text.font, anchor=text.anchor, **rim)
         return np.asarray(image).copy()
 
     def _scaled(self, points: Sequence[Point] | np.ndarray) -> list[tuple[float, float]]:
         # Pillow draws in 32 bit: what lies far outside is pulled in
         scaled = np.clip(np.asarray(points, float) * self._scale, -30_000, 30_000)
-        return [tuple(point) for point in scaled.tolist()]
+        return [(x, y) for x, y in scaled.tolist()]
+
+
+class _Rim(TypedDict, total=False):
+    stroke_width: int
+    stroke_fill: RGB
 
 
 @lru_cache(maxsize=512)
@@ -141,7 +147,8 @@ def text_width(text: str, size: float) -> float:
 
 def rgb(color: str) -> RGB:
     """The channels of "#rrggbb"."""
-    return tuple(int(color[i : i + 2], 16) for i in (1, 3, 5))
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return red, green, blue
 
 
 def standing_out(color: str, background: RGB, contrast: float = 3.5) -> RGB:

@@ -29,9 +29,8 @@ class Stage:
     def of(rig: Rig, meter: Meter, figure_scale: float = 1.0) -> Stage:
         """The stage of a rig; the figure stands at its common look-at point, or 3 m before view 0 without one."""
         c2w = np.array(rig.c2w.numpy(), dtype=np.float64)
-        target = meter.target
-        if target is None:
-            target = c2w[0, 0, :3, 3] + ASSUMED_DISTANCE_M * c2w[0, 0, :3, 2]
+        before_view_0 = c2w[0, 0, :3, 3] + ASSUMED_DISTANCE_M * c2w[0, 0, :3, 2]
+        target = before_view_0 if meter.target is None else np.array(meter.target)
         c2w[..., :3, 3] -= target
         half_width = np.array([lens.sensor_width_mm / lens.focal_mm / 2 for lens in rig.lenses])
         return Stage(meter.target_kind, c2w, half_width, GROUND_Y_M * figure_scale)

@@ -14,13 +14,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..wan.attention import Device, Operations
+
 POSE_NUMBERS = 12
 
 
 class ReCaptureBlock(nn.Module):
     """The module beside one block; parameter names are those of the authors' checkpoint."""
 
-    def __init__(self, dim: int, device=None, dtype=None, operations=nn):
+    def __init__(
+        self, dim: int, device: Device | None = None, dtype: torch.dtype | None = None, operations: Operations = nn
+    ):
         super().__init__()
         self.cam_encoder = operations.Linear(POSE_NUMBERS, dim, device=device, dtype=dtype)
         self.projector = operations.Linear(dim, dim, device=device, dtype=dtype)
@@ -35,7 +39,14 @@ class ReCaptureBlock(nn.Module):
 class ReCapture(nn.Module):
     """All re-capture blocks of a model: ``blocks.N.{cam_encoder,projector}``."""
 
-    def __init__(self, dim: int, depth: int, device=None, dtype=None, operations=nn):
+    def __init__(
+        self,
+        dim: int,
+        depth: int,
+        device: Device | None = None,
+        dtype: torch.dtype | None = None,
+        operations: Operations = nn,
+    ):
         super().__init__()
         self.dim = dim
         self.blocks = nn.ModuleList(ReCaptureBlock(dim, device, dtype, operations) for _ in range(depth))

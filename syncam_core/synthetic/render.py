@@ -7,7 +7,7 @@ depend on how the work is divided; the work is divided so that a few hundred MB 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +17,7 @@ from ..cameras.rig import Rig
 from ..errors import UserError
 from .projection import focal_px
 from .scene import COLORS, FLOORS, GROUND_Y_M, SKIES, SUN_DIRECTION, Scene
-from .subject import Body, Vector, body_of, dot, is_hit, shade
+from .subject import Body, Vector, body_of, dot, is_hit, shade, vector
 from .texture import PIXEL_RAD, floor_grain, sky_grain
 
 RAYS_AT_ONCE = 1 << 18  # 1 MB per float32 tensor, of which some fifty live at once
@@ -165,10 +165,10 @@ def camera_rays(
     right = (place - width / 2).view(1, 1, 1, -1) / focal.view(-1, 1, 1, 1)
     shorten = 1 / (1 + down * down + right * right).sqrt()
     axes = c2w[..., None, None]  # (views, poses, 4, 4, 1, 1)
-    ray = tuple(
+    ray = vector(
         ((axes[:, :, i, 0] * right + axes[:, :, i, 1] * down + axes[:, :, i, 2]) * shorten).flatten(2) for i in range(3)
     )
-    return tuple(c2w[:, :, i, 3, None] for i in range(3)), ray
+    return vector(c2w[:, :, i, 3, None] for i in range(3)), ray
 
 
 @dataclass(frozen=True)
@@ -239,7 +239,7 @@ def background(
         if air_grain is not None:
             air = (air * air_grain).clamp(0, 1)
         channels.append(torch.where(is_floor, ground, air))
-    return tuple(channels), _Floor(is_floor, x, z, haze)
+    return vector(channels), _Floor(is_floor, x, z, haze)
 
 
 @dataclass(frozen=True)
@@ -277,7 +277,7 @@ class _Subject:
 
     def frames(self, some: slice) -> _Subject:
         return _Subject(
-            tuple(c[some] for c in self.centre),
+            vector(c[some] for c in self.centre),
             self.sin[some],
             self.cos[some],
             self.shadow_x[some],
@@ -314,7 +314,7 @@ def _shadow_picture(
         GROUND_Y_M - y,
         shadow_z + along * _SUN_ALONG[1] + across * _SUN_ALONG[0] - z,
     )
-    to_sun = _into_subject(tuple(torch.full_like(sin, s) for s in SUN_DIRECTION), sin, cos)
+    to_sun = _into_subject(vector(torch.full_like(sin, s) for s in SUN_DIRECTION), sin, cos)
     shadow = is_hit(body, _into_subject(on_floor, sin, cos), to_sun).float()
     for _ in range(2):  # a binomial blur, [1 4 6 4 1] / 16 twice: a penumbra of about 0.2 m
         for axis in (1, 2):
@@ -338,7 +338,6 @@ def _with_subject(
     planes = [c.expand(views, frames, rays).clone(memory_format=torch.contiguous_format) for c in color]
     planes.append(torch.zeros_like(planes[0]))
     body = body_of(scene.shape, scene.world)
-    half_along, half_across = _shadow_half_sizes(body)
     flat = [plane.view(-1) for plane in planes]
 
     def pose_and_frame(places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -348,35 +347,25 @@ def _with_subject(
         camera = item if poses > 1 else item // frames
         return camera * rays + places % rays, camera, frame
 
-    # Shadow, only where the picture of it lies
-    x, z = floor.x - subject.shadow_x[None, :, None], floor.z - subject.shadow_z[None, :, None]
-    along = (x * _SUN_ALONG[0] + z * _SUN_ALONG[1]) / half_along
-    across = (z * _SUN_ALONG[0] - x * _SUN_ALONG[1]) / half_across
-    places = (floor.is_floor & (torch.maximum(along.abs(), across.abs()) < 1)).view(-1).nonzero()[:, 0]
-    if len(places):
-        ray_place, _, frame = pose_and_frame(places)
-        shade_there = _bilinear(subject.shadow, frame, along.view(-1)[places], across.view(-1)[places])
-        darker = 1 - SHADOW_STRENGTH * shade_there * (1 - floor.haze.reshape(-1)[ray_place])
-        for channel in flat[:3]:
-            channel[places] = channel[places] * darker
+    _cast_shadow(flat[:3], subject, body, floor, pose_and_frame)
 
     # The subject, only where its bounding sphere lies
-    to_centre = tuple(c[None, :, None] - o for c, o in zip(subject.centre, origin, strict=True))  # (views, frames, 1)
+    to_centre = vector(c[None, :, None] - o for c, o in zip(subject.centre, origin, strict=True))  # (views, frames, 1)
     middle = dot(to_centre, ray)
     # the offset itself, not Pythagoras on squared distances, which float32 loses from a kilometre on
-    offset = tuple(c - middle * d for c, d in zip(to_centre, ray, strict=True))
+    offset = vector(c - middle * d for c, d in zip(to_centre, ray, strict=True))
     is_near = (dot(offset, offset) < body.bound**2) & (middle > -body.bound)
     places = is_near.view(-1).nonzero()[:, 0]
     if len(places):
         ray_place, camera, frame = pose_and_frame(places)
         sin, cos = subject.sin[frame], subject.cos[frame]
-        there = tuple(d.reshape(-1)[ray_place] for d in ray)
+        there = vector(d.reshape(-1)[ray_place] for d in ray)
         # a ray may as well start just before the sphere: small numbers are exact ones
         skip = (middle.view(-1)[places] - 2 * body.bound).clamp_min(0)
-        start = tuple(
+        start = vector(
             o.reshape(-1)[camera] - c[frame] + skip * d for o, c, d in zip(origin, subject.centre, there, strict=True)
         )
-        sun = _into_subject(tuple(torch.full_like(sin, s) for s in SUN_DIRECTION), sin, cos)
+        sun = _into_subject(vector(torch.full_like(sin, s) for s in SUN_DIRECTION), sin, cos)
         hit, colors = shade(
             body,
             COLORS[scene.color],
@@ -388,6 +377,27 @@ def _with_subject(
         for channel, value in zip(flat, (*colors, torch.ones_like(sin)), strict=True):
             channel[places] = torch.where(hit, value, channel[places])
     return planes
+
+
+def _cast_shadow(
+    channels: Sequence[Tensor],  # red, green, blue, flat (views, frames, rays), which are darkened
+    subject: _Subject,
+    body: Body,
+    floor: _Floor,
+    pose_and_frame: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]],
+) -> None:
+    """Only where the picture of the shadow lies."""
+    half_along, half_across = _shadow_half_sizes(body)
+    x, z = floor.x - subject.shadow_x[None, :, None], floor.z - subject.shadow_z[None, :, None]
+    along = (x * _SUN_ALONG[0] + z * _SUN_ALONG[1]) / half_along
+    across = (z * _SUN_ALONG[0] - x * _SUN_ALONG[1]) / half_across
+    places = (floor.is_floor & (torch.maximum(along.abs(), across.abs()) < 1)).view(-1).nonzero()[:, 0]
+    if len(places):
+        ray_place, _, frame = pose_and_frame(places)
+        shade_there = _bilinear(subject.shadow, frame, along.view(-1)[places], across.view(-1)[places])
+        darker = 1 - SHADOW_STRENGTH * shade_there * (1 - floor.haze.reshape(-1)[ray_place])
+        for channel in channels:
+            channel[places] = channel[places] * darker
 
 
 def _bilinear(

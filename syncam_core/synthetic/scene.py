@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -174,7 +174,11 @@ class Scene:
         # uniform over the disc
         away, around = place_radius_m * math.sqrt(draw()), 2 * math.pi * draw()
         return Scene(
-            **words,
+            shape=words["shape"],
+            color=words["color"],
+            motion=words["motion"],
+            floor=words["floor"],
+            sky=words["sky"],
             heading_deg=heading_deg,
             phase=phase,
             place_x_m=away * math.sin(around),
@@ -189,13 +193,19 @@ class Scene:
         Of several words for one field the first counts, words outside of the vocabulary do not. `Scene.random(seed)`
         as base draws heading, phase and place (and the words left open) from a seed.
         """
-        found = vocabulary_words(text)
-        chosen = {}
-        for field, words in _FIELDS.items():
-            for word in found:
-                if word in words:
-                    chosen.setdefault(field, word)
-        return replace(base or Scene(), **chosen)
+        found, scene = vocabulary_words(text), base or Scene()
+
+        def first_of(words: Collection[str], left_open: str) -> str:
+            return next((word for word in found if word in words), left_open)
+
+        return replace(
+            scene,
+            shape=first_of(SHAPES, scene.shape),
+            color=first_of(COLORS, scene.color),
+            motion=first_of(MOTIONS, scene.motion),
+            floor=first_of(FLOORS, scene.floor),
+            sky=first_of(SKIES, scene.sky),
+        )
 
     def prompt(self) -> str:
         """The sentence that `from_prompt` reads back: "a red ball walking on sand under a clear sky"."""

@@ -7,6 +7,7 @@ sqrt touch a ray, so a ray's colour does not depend on how many others it is com
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
@@ -86,6 +87,11 @@ def body_of(shape: str, world: int) -> Body:
     return _BODIES_OF_WORLD[world][shape]
 
 
+def vector(numbers: Iterable[Tensor]) -> Vector:
+    x, y, z = numbers
+    return x, y, z
+
+
 def dot(a: Vector, b: Vector) -> Tensor:
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
@@ -100,7 +106,7 @@ def _hit_ball(origin: Vector, ray: Vector, radius: float) -> tuple[Tensor, Vecto
     t = -along - under_root.clamp_min(0).sqrt()
     t = torch.where((under_root > 0) & (t > NEAR_M), t, torch.inf)
     reach = torch.where(t < torch.inf, t, 0.0)
-    return t, tuple((o + reach * d) / radius for o, d in zip(origin, ray, strict=True))
+    return t, vector((o + reach * d) / radius for o, d in zip(origin, ray, strict=True))
 
 
 def _hit_cube(origin: Vector, ray: Vector, half: float) -> tuple[Tensor, Vector]:
@@ -113,7 +119,7 @@ def _hit_cube(origin: Vector, ray: Vector, half: float) -> tuple[Tensor, Vector]
         exit_.append(torch.maximum(a, b))
     t = torch.maximum(torch.maximum(entry[0], entry[1]), entry[2])
     first_exit = torch.minimum(torch.minimum(exit_[0], exit_[1]), exit_[2])
-    normal = tuple(torch.where(t == e, -d.sign(), 0.0) for e, d in zip(entry, ray, strict=True))
+    normal = vector(torch.where(t == e, -d.sign(), 0.0) for e, d in zip(entry, ray, strict=True))
     return torch.where((t < first_exit) & (t > NEAR_M), t, torch.inf), normal
 
 
@@ -209,7 +215,7 @@ def shade(
     (t, normal), (t_beak, n_beak), (t_tail, n_tail) = _hit_parts(body, origin, ray)
     is_beak = t_beak < torch.minimum(t, t_tail)
     is_tail = t_tail < torch.minimum(t, t_beak)
-    normal = tuple(
+    normal = vector(
         torch.where(is_beak, b, torch.where(is_tail, a, n)) for n, b, a in zip(normal, n_beak, n_tail, strict=True)
     )
     reach = torch.where(t < torch.inf, t, 0.0)
@@ -234,7 +240,7 @@ def shade(
         value = torch.where(is_eye, eye, value)
         value = torch.where(is_beak, beak, torch.where(is_tail, face, value))
         channels.append((value * light).clamp(0, 1))
-    return torch.minimum(torch.minimum(t, t_beak), t_tail) < torch.inf, tuple(channels)
+    return torch.minimum(torch.minimum(t, t_beak), t_tail) < torch.inf, vector(channels)
 
 
 def _is_painted_dark(body: Body, x: Tensor, y: Tensor, z: Tensor, normal: Vector) -> Tensor:  # bool

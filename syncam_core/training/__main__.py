@@ -19,7 +19,6 @@ import dataclasses
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import PartialState
@@ -34,7 +33,7 @@ from ..wan.vae import WanVAE
 from . import ablation_command, gate, recapture_gate
 from .caching import CacheConfig, build_cache, read_vae
 from .classifier import ClassifierConfig, train_classifier
-from .config import ModelConfig, Objective, TrainConfig, read_config
+from .config import ModelConfig, Objective, read_config
 from .loop import NonFiniteLoss, last_checkpoint, train, trained_parameters
 from .runs import claim, export_demo, export_run, gather_shards, open_data
 from .train_vae import VaeConfig, train_vae
@@ -61,7 +60,9 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, run: Callable[[argparse.Namespace], None], text: str, config: str) -> Any:
+    def command(
+        name: str, run: Callable[[argparse.Namespace], None], text: str, config: str
+    ) -> argparse.ArgumentParser:
         one = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         one.add_argument("config", help=config, nargs="?" if name == "gate" else None)
         one.add_argument(
@@ -89,6 +90,12 @@ def parser() -> argparse.ArgumentParser:
     held_out = command(
         "gate", run_gate, "score a demo model on scenes that it has never seen", "the run's TrainConfig; none for files"
     )
+    add_gate_options(held_out)
+    ablation_command.add_command(commands)
+    return whole
+
+
+def add_gate_options(held_out: argparse.ArgumentParser) -> None:
     held_out.add_argument("--base", type=Path, metavar="FILE", help="an exported base ...")
     held_out.add_argument("--view-sync", type=Path, metavar="FILE", help="... and its view-sync file, instead of a run")
     held_out.add_argument("--recapture", type=Path, metavar="FILE", help="... or its re-capture file")
@@ -112,8 +119,6 @@ def parser() -> argparse.ArgumentParser:
     held_out.add_argument("--seed", type=int, default=0, help="other scenes and other noise")
     held_out.add_argument("--sheet", type=int, default=4, metavar="SCENES", help="on the contact sheet")
     held_out.add_argument("--to", type=Path, metavar="FOLDER", help="default: gate in the run's 'output'")
-    ablation_command.add_command(commands)
-    return whole
 
 
 def overrides(options: argparse.Namespace) -> dict[str, str]:
@@ -251,7 +256,7 @@ def judged_model(options: argparse.Namespace) -> tuple[Trainee | ReCaptureTraine
     if (options.config is None) == (options.base is None) or len(modules) != (options.base is not None):
         raise UserError("give a training run's CONFIG, or --base and either --view-sync or --recapture.")
     if options.config is not None:
-        config: TrainConfig = read_config(options.config, overrides(options))
+        config = read_config(options.config, overrides(options))
         checkpoint = last_checkpoint(Path(config.output))
         if checkpoint is None:
             raise UserError(f"'output' is {config.output}, which holds no checkpoint; train first.", field="output")

@@ -10,17 +10,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..cameras import Rig
 from ..cameras.encoding import encode_poses
 from ..errors import UserError
 from ..metrics.bench import Bench
 from ..metrics.report import Report, run
 from ..metrics.takes import Take
-from ..synthetic import frame_times, render
+from ..synthetic import Scene, frame_times, render
 from ..synthetic.text import encode_prompt
 from ..video.clip import ImageClip
 from ..wan.vae import WanVAE
@@ -48,8 +48,7 @@ class Films:
         return run(self.takes, names, bench, lambda: self.truth, self.truth.__getitem__)
 
 
-def pairs_of(config: GateConfig) -> list[tuple[Any, Any]]:
-    """Scenes and rigs."""
+def pairs_of(config: GateConfig) -> list[tuple[Scene, Rig]]:
     return [
         held_out_scene(number, config.views, config.seed, config.place_radius_m, config.world)
         for number in range(config.scenes)
@@ -89,7 +88,7 @@ def noise_seed(seed: int, scene: int) -> int:
     return 1_000_003 * seed + scene
 
 
-def take_of(video: Tensor, scene: Any, rig: Any, name: str) -> Take:
+def take_of(video: Tensor, scene: Scene, rig: Rig, name: str) -> Take:
     return Take(name, tuple(ImageClip(view) for view in video), rig, scene.prompt(), FPS)
 
 
@@ -129,7 +128,7 @@ def novel_views(
 def _sampled(
     trainee: Trainee,
     config: GateConfig,
-    of: tuple[Any, Any],  # scene and rig
+    of: tuple[Scene, Rig],
     given: Tensor,  # (channels, frames, height, width)
     scales: tuple[float, float],
     seed: int,

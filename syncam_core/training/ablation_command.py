@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
@@ -27,7 +26,7 @@ from .config import ModelConfig, Objective
 from .trainee import Trainee, build_trainee
 
 
-def add_command(commands: Any) -> None:
+def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     text = "the paper's tables 2 and 3 in miniature, with seeds and intervals"
     one = commands.add_parser("ablation", help=text, description=f"{text[0].upper()}{text[1:]}.")
     one.set_defaults(run=run_ablation)

@@ -10,8 +10,7 @@ import hashlib
 import math
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -22,6 +21,7 @@ from ..datasets.footage import Kind
 from ..errors import UserError
 from ..wan.geometry import WAN21
 from .config import Angles, Mix, TrainConfig
+from .latent_cache import CachedScene
 from .objective import sigma_of
 
 IDENTITY_POSE = (1.0, 0, 0, 0, 0, 1.0, 0, 0, 0, 0, 1.0, 0)
@@ -43,8 +43,15 @@ class Batch:
     source_sigma: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
-        moved = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in vars(self).items()}
-        return Batch(**moved)
+        return replace(
+            self,
+            latents=self.latents.to(device),
+            noise=self.noise.to(device),
+            sigma=self.sigma.to(device),
+            poses=self.poses.to(device),
+            text=self.text.to(device),
+            source_sigma=None if self.source_sigma is None else self.source_sigma.to(device),
+        )
 
     def part(self, index: int, parts: int) -> Batch:
         """One of `parts` equal parts of the scenes."""
@@ -64,8 +71,21 @@ class Batch:
         )
 
 
-class Batches(torch.utils.data.Dataset):
-    """`scenes` are CachedScene objects of all datasets; `text_of` gives a caption's embedding (words, text_dim).
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """One scene of a batch."""
+
+    latents: Tensor  # (views, 16, frames, height, width)
+    noise: Tensor
+    sigma: float
+    poses: Tensor  # (views, frames, 12)
+    text: Tensor  # (words, text_dim)
+    name: str
+    source_sigma: Tensor  # (frames,)
+
+
+class Batches(torch.utils.data.Dataset[Batch]):
+    """`scenes` are those of all datasets; `text_of` gives a caption's embedding (words, text_dim).
 
     Raises UserError when the mix asks for what the data does not hold.
     """
@@ -73,7 +93,7 @@ class Batches(torch.utils.data.Dataset):
     def __init__(
         self,
         config: TrainConfig,
-        scenes: Sequence[Any],
+        scenes: Sequence[CachedScene],
         text_of: Callable[[str], Tensor],
         rank: int = 0,
         processes: int = 1,
@@ -107,20 +127,19 @@ class Batches(torch.utils.data.Dataset):
         strata = draw.sample(range(mix.scenes), mix.scenes)
         mine = range(self.rank, mix.scenes, self.processes)
         drawn = [self._scene(mix, pool, step, number, strata[number]) for number in mine]
-        latents, noise, sigma, poses, text, names, source_sigma = zip(*drawn, strict=True)
         return Batch(
-            torch.cat(latents),
-            torch.cat(noise),
-            torch.tensor(sigma),
-            torch.stack(poses),
-            _padded(text),
-            tuple(names),
+            torch.cat([one.latents for one in drawn]),
+            torch.cat([one.noise for one in drawn]),
+            torch.tensor([one.sigma for one in drawn]),
+            torch.stack([one.poses for one in drawn]),
+            _padded([one.text for one in drawn]),
+            tuple(one.name for one in drawn),
             mix.view_sync,
             masked,
-            torch.stack(source_sigma) if c.model.train == "recapture" else None,
+            torch.stack([one.source_sigma for one in drawn]) if c.model.train == "recapture" else None,
         )
 
-    def _scene(self, mix: Mix, pool: list, step: int, number: int, stratum: int) -> tuple:
+    def _scene(self, mix: Mix, pool: list[CachedScene], step: int, number: int, stratum: int) -> _Drawn:
         c = self.config
         draw = generator(c.seed, step, number)
         scene = pool[draw.randrange(len(pool))]
@@ -142,7 +161,8 @@ class Batches(torch.utils.data.Dataset):
             poses = encode(sampled).float().expand(-1, frames, -1)
         caption = "" if draw.random() < c.dropout.caption else scene.caption
         source_sigma = self._source_sigma(draw, frames)
-        return latents, noise, sigma, poses, self.text_of(caption).float(), scene.name, source_sigma
+        text = self.text_of(caption).float()
+        return _Drawn(latents, noise, sigma, poses, text, scene.name, source_sigma)
 
     def _source_sigma(self, draw: random.Random, frames: int) -> Tensor:  # (frames,)
         """How noisy the source is: a little, all of it, or all but its first frame."""
@@ -156,7 +176,7 @@ class Batches(torch.utils.data.Dataset):
         return levels
 
 
-def can_teach(scene: Any, mix: Mix) -> bool:
+def can_teach(scene: CachedScene, mix: Mix) -> bool:
     if mix.own_kind_only and scene.kind is not mix.kind:
         return False
     if mix.kind is Kind.VIDEO:  # one of several synchronized cameras is a single-view video, too
@@ -167,7 +187,7 @@ def can_teach(scene: Any, mix: Mix) -> bool:
 
 
 def choose_views(
-    draw: random.Random, scene: Any, views: int, reference: str, angles: tuple[float, float] | None
+    draw: random.Random, scene: CachedScene, views: int, reference: str, angles: tuple[float, float] | None
 ) -> list[int]:
     """Which cameras of a scene, view 0 first. With `angles` (degrees from view 0) those in range come first, then those
     nearest to it: a scene that has too few in range still teaches what it can."""

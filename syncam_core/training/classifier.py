@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
@@ -59,7 +60,9 @@ def train_classifier(
     for _ in range(config.epochs):
         for some in torch.randperm(len(clips)).split(config.batch):
             scores = classifier(spoiled(clips[some].float() / 127.5 - 1, config))
-            loss = sum(nn.functional.cross_entropy(scores[name], labels[name][some]) for name in ATTRIBUTES)
+            loss = reduce(
+                torch.add, (nn.functional.cross_entropy(scores[name], labels[name][some]) for name in ATTRIBUTES)
+            )
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

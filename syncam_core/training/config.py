@@ -12,10 +12,13 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar, overload
 
+from ..cameras.json_text import Json
 from ..datasets.footage import Kind
 from ..errors import UserError
+
+Config = TypeVar("Config")
 
 
 @dataclass(frozen=True)
@@ -137,9 +140,9 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name, (least, most) in _RANGES.items():
             given = self._at(name)
-            if given is not None and not least <= given <= most:
-                possible = f"{least:g} or more" if most >= sys.float_info.max else f"{least:g} to {most:g}"
-                raise UserError(f"'{name}' is {given}, but {possible} is needed.", field=name)
+            if isinstance(given, (int, float)) and not least <= given <= most:
+                limits = f"{least:g} or more" if most >= sys.float_info.max else f"{least:g} to {most:g}"
+                raise UserError(f"'{name}' is {given}, but {limits} is needed.", field=name)
         for name, possible in _CHOICES.items():
             if self._at(name) not in possible:
                 raise UserError(f"'{name}' is {self._at(name)!r}; possible are {', '.join(possible)}.", field=name)
@@ -189,9 +192,9 @@ class TrainConfig:
         if self.optimizer.name == "muon" and self.mixed_precision == "fp16":
             raise UserError("'optimizer.name' is muon, which knows no scaled gradients; use bf16 instead of fp16.")
 
-    def _at(self, name: str) -> Any:
+    def _at(self, name: str) -> object:
         """The value of a dotted name; None where its group is not given."""
-        given: Any = self
+        given: object = self
         for part in name.split("."):
             given = getattr(given, part, None)
         return given
@@ -210,7 +213,7 @@ class TrainConfig:
         return hashlib.sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def _leave_out_unused(decides: dict[str, Any]) -> None:
+def _leave_out_unused(decides: dict[str, object]) -> None:
     """Of what came later, defaults do not count: runs of before keep their fingerprint."""
     later = {
         ("model", "recapture"): None,
@@ -219,8 +222,9 @@ def _leave_out_unused(decides: dict[str, Any]) -> None:
         ("objective", "source_noise"): (0.0, 0.0),
     }
     for (group, name), default in later.items():
-        if decides[group][name] == default:
-            del decides[group][name]
+        values = decides[group]
+        if isinstance(values, dict) and values[name] == default:
+            del values[name]
 
 
 _RANGES = {
@@ -250,7 +254,21 @@ _CHOICES = {
 }
 
 
-def read_config(path: Path | str, overrides: Mapping[str, str] | None = None, kind: type = TrainConfig) -> Any:
+@overload
+def read_config(path: Path | str, overrides: Mapping[str, str] | None = None) -> TrainConfig: ...
+
+
+@overload
+def read_config(path: Path | str, overrides: Mapping[str, str] | None = None, *, kind: type[Config]) -> Config: ...
+
+
+@overload
+def read_config(path: Path | str, overrides: Mapping[str, str] | None, kind: type[Config]) -> Config: ...
+
+
+def read_config(
+    path: Path | str, overrides: Mapping[str, str] | None = None, kind: type[object] = TrainConfig
+) -> object:
     """A configuration file; `overrides` like {"optimizer.lr": "3e-4"} are read as YAML values.
 
     Folders are taken as they are given, `~` is the home. Raises UserError in one sentence.
@@ -262,11 +280,11 @@ def read_config(path: Path | str, overrides: Mapping[str, str] | None = None, ki
     except FileNotFoundError:
         raise UserError(f"there is no file {path}.") from None
     except OSError as problem:
-        raise UserError(f"{path} cannot be read: {problem.strerror}.", place=path) from None
+        raise UserError(f"{path} cannot be read: {problem.strerror}.", place=str(path)) from None
     except (yaml.YAMLError, UnicodeDecodeError) as problem:
-        raise UserError(f"{path} is not YAML: {' '.join(str(problem).split())}", place=path) from problem
+        raise UserError(f"{path} is not YAML: {' '.join(str(problem).split())}", place=str(path)) from problem
     if not isinstance(given, dict):
-        raise UserError(f"{path} holds {type(given).__name__}, but names and values are needed.", place=path)
+        raise UserError(f"{path} holds {type(given).__name__}, but names and values are needed.", place=str(path))
     for name, text in (overrides or {}).items():
         *groups, last = name.split(".")
         into = given
@@ -281,14 +299,14 @@ def read_config(path: Path | str, overrides: Mapping[str, str] | None = None, ki
     return _build(kind, given, "")
 
 
-def _build(kind: Any, given: Any, where: str) -> Any:
-    """`given` plain YAML data as the annotated type `kind`."""
+def _build(kind: object, given: Json, where: str) -> object:
+    """`given`, a YAML value, as the annotated type `kind`."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
         if given is None and type(None) in arguments:
             return None
         return _build(next(a for a in arguments if a is not type(None)), given, where)
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         if not isinstance(given, Mapping):
             raise UserError(f"'{where}' is {given!r}, but a group of names and values is needed.")
         hints = typing.get_type_hints(kind)
@@ -321,9 +339,11 @@ def _build(kind: Any, given: Any, where: str) -> Any:
         return float(given)
     if kind is str and given is False:  # YAML reads no as false, and "no" is a mixed precision
         return "no"
+    if not isinstance(kind, type):
+        raise TypeError(f"'{where}' is of the type {kind}, which no YAML value is read as.")
     if not isinstance(given, kind) or (isinstance(given, bool) and kind is not bool):
         raise UserError(f"'{where}' is {given!r}, but {kind.__name__} is needed.")
-    if kind is str and given.startswith("~"):
+    if isinstance(given, str) and given.startswith("~"):
         return str(Path(given).expanduser())
     return given
 

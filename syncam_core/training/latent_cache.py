@@ -130,7 +130,8 @@ class LatentCache:
         good, report = check(given, on_broken, decode=False)
         self.folder.mkdir(parents=True, exist_ok=True)
         problems = list(report.problems)
-        encoded, kept = [], []
+        encoded: list[str] = []
+        kept: list[str] = []
         for done, scene in enumerate(good):
             progress(done, len(good))
             is_written, found = self._build_scene(scene, encode, encoder_id, dtype)
@@ -346,10 +347,11 @@ def _encoded(pictures: Tensor, encode: Callable[[Tensor], Tensor], dtype: torch.
 
 def _together(poses: list[Tensor | None]) -> Tensor | None:  # (views, 1 or frames, 4, 4)
     """The poses of all views; standing cameras beside moving ones repeat theirs."""
-    if any(pose is None for pose in poses):
+    known = [pose for pose in poses if pose is not None]
+    if len(known) < len(poses):
         return None
-    frames = max(map(len, poses))
-    return torch.stack([pose.expand(frames, 4, 4) for pose in poses])
+    frames = max(map(len, known))
+    return torch.stack([pose.expand(frames, 4, 4) for pose in known])
 
 
 def _opened(path: Path) -> safe_open:

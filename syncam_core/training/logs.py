@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..disk.staged import staged_file
 
 
-def append_lines(log: Path, lines: list[dict]) -> None:
+def append_lines(log: Path, lines: Sequence[Mapping[str, object]]) -> None:
     with open(log, "a", encoding="utf-8") as file:
         file.writelines(json.dumps({k: _plain(v) for k, v in line.items()}) + "\n" for line in lines)
 

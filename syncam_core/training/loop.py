@@ -11,10 +11,9 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -27,6 +26,7 @@ from ..disk.staged import flush
 from ..errors import UserError
 from .batches import Batch, Batches
 from .config import OptimizerConfig, TrainConfig
+from .latent_cache import CachedScene
 from .logs import append_lines, keep_lines_before
 from .optimizers import Ema, build_optimizers
 from .trainee import ReCaptureTrainee, Trainee, build_trainee, matrices_of
@@ -39,14 +39,15 @@ class NonFiniteLoss(RuntimeError):
     """The loss of a scene is infinite or no number; the message names it. Nothing was changed by its batch."""
 
 
-def train(config: TrainConfig, scenes: list[Any], text_of: Callable[[str], Tensor]) -> Path:
+def train(config: TrainConfig, scenes: list[CachedScene], text_of: Callable[[str], Tensor]) -> Path:
     """Train, or go on where the output folder's last checkpoint stands. Returns the output folder.
 
-    `scenes` are CachedScene objects, `text_of` gives the embedding of a caption (words, text_dim). Raises UserError
-    before the first step for what cannot work, NonFiniteLoss during training.
+    `text_of` gives the embedding of a caption (words, text_dim). Raises UserError before the first step for what cannot
+    work, NonFiniteLoss during training.
     """
     run = prepared(config, scenes, text_of)
-    started, recent = time.monotonic(), []
+    started = time.monotonic()
+    recent: list[dict[str, float]] = []
     with tqdm(total=config.steps, initial=run.first, disable=not run.is_main, mininterval=1) as bar:
         for step, batch in enumerate(run.loader, start=run.first):
             pace = learning_pace(config.optimizer, step, config.steps)
@@ -82,12 +83,12 @@ class Run:
 
     accelerator: Accelerator
     model: torch.nn.Module  # the Trainee, as the accelerator wraps it
-    optimizers: list[Any]
+    optimizers: list[torch.optim.Optimizer]
     peaks: list[float]  # the learning rate of every group of the optimizers, in their order
     trainable: dict[str, torch.nn.Parameter]
     ema: Ema | None
     loader: Iterable[Batch]  # from step `first` on
-    held_out: Any  # batches for the validation
+    held_out: Batches | None  # for the validation
     output: Path
     first: int  # the step to begin with
     seconds: float  # spent before it
@@ -107,13 +108,14 @@ class Run:
 
     def validated(self, config: TrainConfig, step: int, seconds: float) -> dict[str, float]:
         """The measures on the held-out scenes, which go into the logs, too."""
+        assert self.held_out is not None
         report = validate(config, self.accelerator.unwrap_model(self.model), self.ema, self.held_out)
         append_lines(self.log, [{"step": step, "seconds": round(seconds), **report}])
         self.accelerator.log(report, step=step + 1)
         return report
 
 
-def prepared(config: TrainConfig, scenes: list[Any], text_of: Callable[[str], Tensor]) -> Run:
+def prepared(config: TrainConfig, scenes: list[CachedScene], text_of: Callable[[str], Tensor]) -> Run:
     """The model, its optimizers and its batches, from the last checkpoint of the output folder where there is one."""
     # batches of the base alone use no parameter of the module, which DDP takes for a mistake unless it is told
     has_unused = any(mix.share and not mix.view_sync for mix in config.mix)
@@ -160,7 +162,12 @@ def prepared(config: TrainConfig, scenes: list[Any], text_of: Callable[[str], Te
 
 
 def one_step(
-    accelerator: Accelerator, model: torch.nn.Module, optimizers: list, batch: Batch, config: TrainConfig, step: int
+    accelerator: Accelerator,
+    model: torch.nn.Module,
+    optimizers: list[torch.optim.Optimizer],
+    batch: Batch,
+    config: TrainConfig,
+    step: int,
 ) -> float:
     """Gradients of a batch, in `accumulate` parts, and a step of every optimizer; the mean loss over all processes."""
     for optimizer in optimizers:
@@ -212,7 +219,7 @@ def learning_pace(o: OptimizerConfig, step: int, steps: int) -> float:
     return rise * fall
 
 
-def kind_of(batch: Batch) -> dict[str, Any]:
+def kind_of(batch: Batch) -> dict[str, int | bool]:
     views = len(batch.latents) // len(batch.names)
     return {"views": views, "latent_frames": batch.latents.shape[2], "view_sync": batch.view_sync}
 
@@ -293,7 +300,9 @@ def remove_unfinished(output: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def write_log(accelerator: Accelerator, log: Path, recent: list[dict], pace: float, seconds: float) -> None:
+def write_log(
+    accelerator: Accelerator, log: Path, recent: Sequence[Mapping[str, float]], pace: float, seconds: float
+) -> None:
     if not accelerator.is_main_process:
         return
     append_lines(log, recent)

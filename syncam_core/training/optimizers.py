@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -38,12 +38,12 @@ def build_optimizers(
 class Ema:
     """An exponential moving average of parameters, in float32; young averages follow faster: (n + 1) / (n + 10)."""
 
-    def __init__(self, parameters: dict[str, Tensor], decay: float):
+    def __init__(self, parameters: Mapping[str, Tensor], decay: float):
         self.decay = decay
         self.values = {name: p.detach().float().clone() for name, p in parameters.items()}
 
     @torch.no_grad()
-    def update(self, parameters: dict[str, Tensor], step: int) -> None:
+    def update(self, parameters: Mapping[str, Tensor], step: int) -> None:
         decay = min(self.decay, (step + 1) / (step + 10))
         torch._foreach_lerp_(
             list(self.values.values()), [parameters[name].detach().float() for name in self.values], 1 - decay

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import torch
 from torch import Tensor
@@ -55,6 +55,13 @@ class ReCaptureScore:
     located: float
 
 
+class ReCaptureResult(TypedDict):
+    """Of all scenes, by row name."""
+
+    scores: dict[str, list[ReCaptureScore]]
+    takes: dict[str, list[Tensor]]  # (frames, height, width, 3) each
+
+
 def held_out_trajectory(number: int, config: ReCaptureGateConfig) -> tuple[Scene, Rig]:
     """A scene that is never trained on, the camera of its source, which stands, and one that moves away from it."""
     ranges = CameraRanges(trajectories=True, least_of_a_move=config.least_of_a_move)
@@ -87,8 +94,7 @@ def run_recapture_gate(
     vae: WanVAE,
     config: ReCaptureGateConfig,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> dict[str, Any]:
-    """By row name the scores of all scenes, and the takes: (scenes, frames, height, width, 3) each."""
+) -> ReCaptureResult:
     times = frame_times(config.length, FPS)
     pairs = [held_out_trajectory(number, config) for number in range(config.scenes)]
     films = [render(scene, rig, config.size, config.size, times) for scene, rig in pairs]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -24,7 +24,7 @@ from ..errors import UserError
 from .caching import read_vae
 from .config import ModelConfig, TrainConfig
 from .export import export_base, export_demo_text_encoder, export_full, export_recapture, export_view_sync
-from .latent_cache import TextCache, open_cache
+from .latent_cache import CachedScene, TextCache, open_cache
 from .loop import last_checkpoint, trained_parameters
 from .trainee import ReCaptureTrainee, Trainee
 
@@ -33,7 +33,7 @@ DATA_FILE = "data.json"
 
 @dataclass(frozen=True, eq=False)
 class RunData:
-    scenes: list[Any]  # CachedScene
+    scenes: list[CachedScene]
     text_of: Callable[[str], Tensor]
     sha256: str  # of what the scenes and captions are, wherever they lie
 
@@ -70,7 +70,7 @@ def open_data(config: TrainConfig) -> RunData:
     return RunData(scenes, text_of, data_sha256(scenes, encoder))
 
 
-def data_sha256(scenes: Sequence[Any], text_encoder: str) -> str:
+def data_sha256(scenes: Sequence[CachedScene], text_encoder: str) -> str:
     digest = hashlib.sha256(text_encoder.encode())
     for scene in scenes:
         told = (scene.name, str(scene.kind), scene.caption, scene.fingerprints, scene.encoder_id, str(scene.dtype))
@@ -123,9 +123,26 @@ def claim(config: TrainConfig, data: RunData, is_main: bool) -> None:
             part.write_text(json.dumps(about) + "\n", encoding="utf-8")
 
 
+class WrittenFile(TypedDict):
+    bytes: int
+    sha256: str
+
+
+class Exported(TypedDict):
+    """What made the files of a run, as their JSON says it."""
+
+    steps: int
+    seconds: int
+    config: str  # fingerprint
+    data_sha256: str | None
+    seed: int
+    dtype: str
+    files: dict[str, WrittenFile]  # by name
+
+
 def export_run(
     config: TrainConfig, module: Path | None, base: Path | None = None, full: Path | None = None
-) -> dict[str, Any]:
+) -> Exported:
     """Write the last checkpoint's weights (averaged, where the run averages) as files that people load; `module` is that
     of view sync or, where it was trained, of re-capture.
 
@@ -139,7 +156,7 @@ def export_run(
     trainee, step = trained_parameters(config, checkpoint)
     progress = json.loads((checkpoint / "progress.json").read_text(encoding="utf-8"))
     data = output / DATA_FILE
-    about: dict[str, Any] = {
+    about: Exported = {
         "steps": step,
         "seconds": round(progress["seconds"]),
         "config": progress["config"],
@@ -167,7 +184,7 @@ def export_run(
     return about
 
 
-def export_demo(config: TrainConfig, vae: Path, folder: Path) -> dict[str, Any]:
+def export_demo(config: TrainConfig, vae: Path, folder: Path) -> Exported:
     """The four files that the SynCamDemoModel node loads, in float16, and beside them what made them: the JSON of
     `export_run` and the logs. `vae` is the file that `train_vae` leaves, with its log. Raises UserError."""
     autoencoder = read_vae(str(vae))

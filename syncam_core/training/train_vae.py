@@ -56,7 +56,7 @@ class VaeConfig:
     begin: str | None = None  # an autoencoder of this width to go on from; what its latents mean is kept
 
 
-class WorldClips(torch.utils.data.Dataset):
+class WorldClips(torch.utils.data.Dataset[Tensor]):
     """Item k is the batch of step k, the same whenever it is asked for: (clips, 3, frames, size, size) in -1..1."""
 
     def __init__(self, config: VaeConfig, first: int, steps: int):

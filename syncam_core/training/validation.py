@@ -22,6 +22,8 @@ SCENES_AT_ONCE = 8
 def held_out_batches(config: TrainConfig, text_of: Callable[[str], Tensor]) -> Batches:
     """The same scenes, noise and levels every time. Raises UserError for a cache that cannot give them."""
     v = config.validation
+    if v is None:
+        raise ValueError("'validation' is not given, but its batches are asked for.")
     fixed = dataclasses.replace(
         config,
         seed=0,
@@ -61,7 +63,7 @@ def validate(
     return totals
 
 
-def eager_blocks(config: TrainConfig) -> contextlib.AbstractContextManager:
+def eager_blocks(config: TrainConfig) -> contextlib.AbstractContextManager[object]:
     """Compiled blocks would be compiled once more here, for a forward without gradients."""
     return torch.compiler.set_stance("force_eager") if config.compile != "no" else contextlib.nullcontext()
 

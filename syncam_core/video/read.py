@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from io import BytesIO
-from typing import Any
+from typing import TypedDict
 
 import av
 import numpy as np
@@ -15,8 +15,23 @@ from ..errors import UserError
 
 UNSPECIFIED = 2  # as ITU-T H.273 says it of a matrix
 QUARTER_TURN = 90
+
+
+class _TagOptions(TypedDict, total=False):
+    metadata_errors: str
+
+
 # Tags may be in any encoding. PyAV 19 takes them as they are; the earlier ones raise unless they are told not to.
-_ANY_TAGS: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+_ANY_TAGS: _TagOptions = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+
+
+class _Colors(TypedDict, total=False):
+    """What FFmpeg is told of a frame's colours, in PyAV's words."""
+
+    dst_color_range: str
+    src_colorspace: int
+    src_color_range: int
+
 
 Source = str | os.PathLike[str] | BytesIO
 
@@ -98,7 +113,7 @@ def _ticks(start_s: float, duration_s: float, unit: Fraction) -> tuple[int | Non
 def rgb_of(frame: av.VideoFrame) -> np.ndarray:  # (height, width, 3) uint8 or uint16
     """A decoded frame as RGB. Until version 17, PyAV took every video for BT.601 unless it was told what it says."""
     bits = max(component.bits for component in frame.format.components)
-    said: dict[str, Any] = {}
+    said: _Colors = {}
     if not frame.format.is_rgb:
         said["dst_color_range"] = "JPEG"
         if frame.colorspace != UNSPECIFIED:

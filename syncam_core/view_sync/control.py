@@ -71,7 +71,7 @@ def view_control(strengths: str = "1", starts: str = "0", ends: str = "1", block
                 f"or {views}.",
                 field=name,
             )
-    control = ViewControl(**lists)
+    control = ViewControl(lists["strengths"], lists["starts"], lists["ends"])
     for view in range(views):
         start, end = (numbers[view if len(numbers) > 1 else 0] for numbers in (control.starts, control.ends))
         if start > end:

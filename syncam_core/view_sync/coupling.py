@@ -11,7 +11,7 @@ entry of `COUPLINGS`: inputs, tooltips, refusals and the estimate of the memory 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -73,7 +73,7 @@ def routed(views: int, step: int, seed: int, size: int) -> Groups:
     return tuple(whole(sorted(order[views * i // count : views * (i + 1) // count])) for i in range(count))
 
 
-def whole(members: Iterable[int]) -> Group:
+def whole(members: Collection[int]) -> Group:
     return Group(tuple(members), tuple(range(len(members))))
 
 

@@ -140,7 +140,7 @@ def peak_bytes(job: Job, model: Transformer, free: float, fused: bool) -> int:
 
     rows_at_once = min(rows, max(1, at_once // tokens))
     attended = rows_at_once * tokens
-    own = 5 * attended * vector  # input, query, key, value, output
+    own: float = 5 * attended * vector  # input, query, key, value, output
     if not fused:
         rotating = 3 + copied + as_float
         own = max(rotating, 5 + SPLIT_COPIES) * attended * vector
@@ -170,7 +170,7 @@ def peak_bytes(job: Job, model: Transformer, free: float, fused: bool) -> int:
 
     piece = min(rows * tokens, max(1, at_once // FFN_SHARE))
     hidden = (2 + 2 * model.ffn / model.dim) * piece * vector
-    asking = 5 * min(rows * tokens, at_once) * vector
+    asking: float = 5 * min(rows * tokens, at_once) * vector
     if not fused:
         asking += SPLIT_COPIES * min(rows * tokens, at_once) * vector
         asked = max(1, min(rows * tokens, at_once) // tokens)
@@ -235,24 +235,24 @@ def memory_sentence(job: Job, model: Transformer, free: float, fused: bool = Tru
 def fitting(job: Job, model: Transformer, free: float, fused: bool, room: float) -> Iterator[str]:
     """What would fit into ``room`` with one change: pieces, views, size, length."""
 
-    def fits(**change) -> bool:
-        return memory_need(replace(job, **change), model, free, fused).working <= room
+    def fits(other: Job) -> bool:
+        return memory_need(other, model, free, fused).working <= room
 
-    if job.memory != "low" and fits(memory="low"):
+    if job.memory != "low" and fits(replace(job, memory="low")):
         yield "memory 'low'"
     for count in range(job.views - 1, 0 if job.recapture else 1, -1):
-        if fits(views=count):
+        if fits(replace(job, views=count)):
             yield views(count, job.recapture)
             break
     for share in (0.875, 0.75, 0.625, 0.5, 0.375, 0.25):
         edge = job.geometry.token_pixels
         width, height = (max(edge, round(size * share / edge) * edge) for size in (job.width, job.height))
-        if fits(width=width, height=height):
+        if fits(replace(job, width=width, height=height)):
             yield f"{width} x {height}"
             break
     step = job.geometry.frames
     for frames in range(job.frames - step, step, -step):
-        if fits(frames=frames):
+        if fits(replace(job, frames=frames)):
             yield f"{frames} frames"
             break
 

@@ -18,7 +18,16 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from ..wan.attention import NORM_EPS, AttentionFunction, Rope, SelfAttention, apply_rope, scaled_dot_product
+from ..wan.attention import (
+    NORM_EPS,
+    AttentionFunction,
+    Device,
+    Operations,
+    Rope,
+    SelfAttention,
+    apply_rope,
+    scaled_dot_product,
+)
 from .coupling import Group, Groups, joint, poses_in_group
 
 POSE_NUMBERS = 12
@@ -118,7 +127,14 @@ class ViewSyncBlock(nn.Module):
     the projector's name (see :func:`fold_output`).
     """
 
-    def __init__(self, dim: int, device=None, dtype=None, operations=nn, folded: bool = False):
+    def __init__(
+        self,
+        dim: int,
+        device: Device | None = None,
+        dtype: torch.dtype | None = None,
+        operations: Operations = nn,
+        folded: bool = False,
+    ):
         super().__init__()
         self.folded = folded
         self.cam_encoder = operations.Linear(POSE_NUMBERS, dim, device=device, dtype=dtype)
@@ -188,7 +204,7 @@ class ViewSyncBlock(nn.Module):
             frames = slice(start, start + at_once)
             piece = stream[:, frames]
             now = [m if m.shape[1] == 1 else m[:, frames] for m in (shift, scale, gate)]
-            y = self.synchronized(piece, *now[:2], seen, frames, rope, heads, attention, most_tokens)
+            y = self.synchronized(piece, now[0], now[1], seen, frames, rope, heads, attention, most_tokens)
             piece.addcmul_(now[2], y)
             del y
 
@@ -242,7 +258,15 @@ class ViewSyncBlock(nn.Module):
 class ViewSync(nn.Module):
     """All view-sync blocks of a model: ``blocks.N.{cam_encoder,projector,mvs_attn,modulation_mvs}``."""
 
-    def __init__(self, dim: int, depth: int, device=None, dtype=None, operations=nn, folded: bool = False):
+    def __init__(
+        self,
+        dim: int,
+        depth: int,
+        device: Device | None = None,
+        dtype: torch.dtype | None = None,
+        operations: Operations = nn,
+        folded: bool = False,
+    ):
         super().__init__()
         self.dim = dim
         self.blocks = nn.ModuleList(ViewSyncBlock(dim, device, dtype, operations, folded) for _ in range(depth))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from einops import rearrange, repeat
@@ -14,6 +14,22 @@ NORM_EPS = 1e-6
 
 # (query, key, value, heads) -> output, all of shape (batch, tokens, dim)
 AttentionFunction = Callable[[Tensor, Tensor, Tensor, int], Tensor]
+
+
+Device = torch.device | str
+
+
+class Operations(Protocol):
+    """Where a module takes its layers from: `torch.nn`, `wan.layers`, or the host's."""
+
+    @property
+    def Linear(self) -> Callable[..., nn.Module]: ...
+
+    @property
+    def LayerNorm(self) -> Callable[..., nn.Module]: ...
+
+    @property
+    def RMSNorm(self) -> Callable[..., nn.Module]: ...
 
 
 class Rope(NamedTuple):
@@ -83,7 +99,19 @@ def explicit_attention(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
 class SelfAttention(nn.Module):
     """Self-attention with RMS-normalised queries and keys (over all of ``dim``); without its output layer if folded."""
 
-    def __init__(self, dim: int, device=None, dtype=None, operations=nn, folded: bool = False):
+    q: nn.Module
+    k: nn.Module
+    v: nn.Module
+    o: nn.Module
+
+    def __init__(
+        self,
+        dim: int,
+        device: Device | None = None,
+        dtype: torch.dtype | None = None,
+        operations: Operations = nn,
+        folded: bool = False,
+    ):
         super().__init__()
         for name in "qkv" if folded else "qkvo":
             self.add_module(name, operations.Linear(dim, dim, device=device, dtype=dtype))

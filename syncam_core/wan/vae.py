@@ -45,13 +45,20 @@ def denormalize_latents(latents: Tensor) -> Tensor:
 
 
 def _constants(latents: Tensor) -> tuple[Tensor, Tensor]:
-    return tuple(latents.new_tensor(c).view(-1, 1, 1, 1) for c in (LATENT_MEAN, LATENT_STD))
+    mean, std = (latents.new_tensor(c).view(-1, 1, 1, 1) for c in (LATENT_MEAN, LATENT_STD))
+    return mean, std
 
 
 class CausalConv3d(nn.Conv3d):
     """A convolution that sees this frame and those before; before the first there is nothing (zeros)."""
 
-    def __init__(self, channels: int, out_channels: int, kernel: int | tuple[int, int, int], stride=1):
+    def __init__(
+        self,
+        channels: int,
+        out_channels: int,
+        kernel: int | tuple[int, int, int],
+        stride: int | tuple[int, int, int] = 1,
+    ):
         super().__init__(channels, out_channels, kernel, stride)
         self.past = self.kernel_size[0] - 1
         self.around = self.kernel_size[1] // 2

@@ -149,6 +149,7 @@ def test_a_move_shorter_than_the_video_is_refused():
         ({"moves": "9", "distance_m": 0.0}, "distance_m", "'distance_m' is 0"),
         ({"moves": "9", "arc": "spiral"}, "arc", "'arc' is 'spiral'; possible are authors' chord, true orbit"),
         ({"moves": "9", "length": 80}, "length", "'length' is 80"),
+        ({"moves": "9", "length": 1}, "length", "at least 5 frames to move"),
     ],
 )
 def test_a_mistake_is_named_with_its_input_in_one_sentence(given, field, sentence):

@@ -74,6 +74,15 @@ def test_trajectories_in_one_batch_are_single_runs(tiny):
         assert relative_error(together[i : i + 1], alone.double()) <= 1e-6
 
 
+def test_each_trajectory_may_have_a_prompt_of_its_own(tiny):
+    poses, source, x = poses_of("1, 9", 9), noise(1, 16, 3, 4, 4, seed=1), noise(2, 16, 3, 4, 4)
+    texts = torch.cat([text(seed=2), text(seed=3)])
+    (velocity,) = velocities(tiny.patched(poses, source), x, 0.6, [texts])
+    for i in range(2):
+        truth = plain(tiny, x[i : i + 1], source, 0.6, texts[i : i + 1], poses[i : i + 1])
+        assert relative_error(velocity[i : i + 1], truth) <= 3e-5
+
+
 def test_a_loop_of_ten_steps_equals_the_equations(comfy, tiny):
     import comfy.latent_formats
 
@@ -160,6 +169,23 @@ def test_applying_again_replaces_the_earlier_one(tiny):
     assert relative_error(velocity, plain(tiny, x, source, 0.6, text(), poses_of("9", 9))) <= 3e-5
 
 
+def test_what_another_node_sets_in_self_attention_counts_whether_it_comes_before_or_after(tiny):
+    """As a LoRA file does with a whole tensor: "set", on top of ours and not beneath it."""
+    poses, source, x = poses_of("9", 9), noise(1, 16, 3, 4, 4, seed=1), noise(1, 16, 3, 4, 4)
+    key, bias = "blocks.1.self_attn.q.bias", noise(256, seed=11)
+
+    def with_set(model):
+        patched = model.clone()
+        patched.add_patches({f"diffusion_model.{key}": ("set", (bias,))})
+        return patched
+
+    truth = plain_recapture.forward({**tiny.state, key: bias}, x[0], source[0], 600, text()[0], poses[0])[None]
+    before = tiny.patched(poses, source, base=with_set(tiny.base()))
+    for model in (with_set(tiny.patched(poses, source)), before, tiny.patched(poses, source, base=before)):
+        (velocity,) = velocities(model, x, 0.6, [text()])
+        assert relative_error(velocity, truth) <= 3e-5
+
+
 def test_view_sync_and_recapture_are_two_clones_of_one_base_in_turn(comfy, tiny):
     from syncam_core.cameras import CameraEncoding
 
@@ -222,11 +248,15 @@ def test_the_hosts_estimates_count_target_and_source_once_run_after_run(comfy, t
         "memory_required",
         lambda self, shape, *args, **kwargs: asked.append(shape[2]) or own(self, shape, *args, **kwargs),
     )
-    model = tiny.patched(poses_of("9", 9), noise(1, 16, 3, 4, 4, seed=1))
+    base = tiny.base()
+    model = tiny.patched(poses_of("9", 9), noise(1, 16, 3, 4, 4, seed=1), base=base)
     for _ in range(2):
         velocities(model, noise(1, 16, 3, 4, 4), 0.6, [text(), text(seed=1)])
     assert len(asked) >= 4
     assert set(asked) == {6}
+    asked.clear()  # and the base behind it is what it was, from its first estimate on
+    velocities(base, noise(1, 16, 3, 4, 4), 0.6, [text(), text(seed=1)])
+    assert set(asked) == {3}
 
 
 @pytest.mark.parametrize(
@@ -272,6 +302,8 @@ def test_the_whole_checkpoint_in_the_plain_loader_is_told_from_a_base(comfy, tin
         ValueError, match=r"SynCamSampler: 'model' is ReCamMaster's checkpoint 'recam_whole\.safetensors'"
     ):
         comfy_run_sampler(comfy, bare, text(seed=2), text(seed=3), latent)
+    with pytest.raises(ValueError, match=r"SynCamScoutSeeds: 'model' is ReCamMaster's checkpoint"):
+        scouted(comfy, bare, latent)
     views = comfy.run("SynCamLoadWeights", weights_name=tiny.views_name)[0]
     from syncam_core.cameras import CameraEncoding
 
@@ -281,6 +313,46 @@ def test_the_whole_checkpoint_in_the_plain_loader_is_told_from_a_base(comfy, tin
     poses, source, x = poses_of("9", 9), noise(1, 16, 3, 4, 4, seed=1), noise(1, 16, 3, 4, 4)
     (velocity,) = velocities(tiny.patched(poses, source, base=bare), x, 0.6, [text()])
     assert relative_error(velocity, plain(tiny, x, source, 0.6, text(), poses)) <= 3e-5
+
+
+def scouted(comfy, model, latent, smaller="1"):
+    (_, _, vae, *_) = comfy.run("SynCamDemoModel")
+    texts = {"positive": conditioning(text(seed=2)), "negative": conditioning(text(seed=3))}
+    settings = {"seed": 1, "count": 2, "steps": 1, "cfg": 1.0, "shift": 5.0, "chosen": 1}
+    return comfy.run("SynCamScoutSeeds", model=model, latent=latent, vae=vae, smaller=smaller, **texts, **settings)
+
+
+def test_seeds_of_a_re_capture_are_scouted_at_the_size_of_its_source(comfy, tiny):
+    model = tiny.patched(poses_of("9, 10", 9), noise(1, 16, 3, 8, 8, seed=1))
+    latent = {"samples": torch.zeros(2, 16, 3, 8, 8)}
+    _, sheet = scouted(comfy, model, latent)
+    assert sheet.shape[0] * sheet.shape[1] == 2 * 64  # a row for each seed
+    assert sheet.shape[2] == 2 * 64  # two re-captures beside one another
+    with pytest.raises(ValueError, match="SynCamScoutSeeds: 'smaller' is 2, but re-captures are as large as their"):
+        scouted(comfy, model, latent, "2")
+
+
+def test_a_file_whose_name_is_left_as_it_is_is_called_after_what_it_holds(comfy, tiny):
+    default = next(
+        each.default for each in comfy.nodes["SynCamConvertWeights"].GET_SCHEMA().inputs if each.id == "file_name"
+    )
+    for weights, name in ((tiny.weights_name, "recammaster"), (tiny.views_name, "syncammaster")):
+        (made,) = comfy.run("SynCamConvertWeights", weights_name=weights, file_name=default, dtype="bf16")
+        assert made == f"{name}_wan2.1_1.3b_bf16.safetensors"
+        path = Path(comfy.folders.models_dir) / "syncam" / made
+        assert path.is_file()
+        path.unlink()
+
+
+def test_the_small_file_is_made_by_a_command_too(tiny, tmp_path):
+    from syncam_core.recapture.convert import main
+    from syncam_core.recapture.weights import read_recapture_weights
+
+    whole = Path(tiny.comfy.folders.models_dir) / "syncam" / tiny.weights_name
+    assert main([str(whole), str(tmp_path / "small.safetensors")]) == 0
+    assert len(read_recapture_weights(tmp_path / "small.safetensors").tensors) == 28  # 14 a block
+    views = whole.with_name(tiny.views_name)
+    assert main([str(views), str(tmp_path / "views.safetensors")]) == 1
 
 
 def test_the_small_file_is_converted_from_the_checkpoint_and_says_the_same(comfy, tiny):
@@ -345,6 +417,12 @@ def test_from_moves_and_frames_to_a_sampled_latent(comfy, tiny):
         ({"videos": {"video0": torch.full((13, 8, 8, 3), float("nan"))}}, "not finite"),
         ({"videos": {"video0": {"samples": torch.zeros(1, 16, 4, 4, 4)}}}, "is a latent of 1 x 16 x 4 x 4 x 4"),
         ({"videos": {"video0": {"samples": torch.zeros(1, 16, 1, 6, 8)}}}, "has 1 frames, but 'length' is 5"),
+        (
+            {"videos": {"video0": {"samples": torch.zeros(1, 16, 3, 6, 8)}}, "start_frame": 4},
+            "only be used from its first",
+        ),
+        ({"videos": {"video0": {"samples": torch.full((1, 16, 3, 6, 8), float("nan"))}}}, "not finite"),
+        ({"videos": {"video0": torch.zeros(13, 40, 70, 3, dtype=torch.uint8)}}, "'videos.video0' is no video"),
     ],
 )
 def test_a_source_that_cannot_be_used_is_refused_in_one_sentence(comfy, changed, sentence):
@@ -353,3 +431,11 @@ def test_a_source_that_cannot_be_used_is_refused_in_one_sentence(comfy, changed,
     with pytest.raises(ValueError, match=r"^SynCamSourceVideo: ") as refused:
         comfy.run("SynCamSourceVideo", start_frame=changed.pop("start_frame", 0), every=1, **{**given, **changed})
     assert sentence in str(refused.value)
+
+
+def test_clients_are_told_the_inputs_in_the_order_that_they_are_documented_in(comfy):
+    """The video alone may be a latent, which needs no VAE: a job without one is no job with an input missing."""
+    node = comfy.nodes["SynCamSourceVideo"]
+    order = ["videos", "vae", "width", "height", "length", "start_frame", "every"]
+    assert node.GET_NODE_INFO_V1()["input_order"] == {"required": order}
+    assert "vae" in node.INPUT_TYPES()["optional"]

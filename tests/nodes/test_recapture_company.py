@@ -233,6 +233,15 @@ REFUSED = {
         lambda comfy, tiny: sample(comfy, tiny.patched(), SOURCE),
         r"SynCamReCamApply: a conditioning appends frames of its own",
     ),
+    "an area of the picture": (
+        lambda comfy, tiny: sampled(
+            *(comfy, tiny.patched(), empty(COUNT, FRAMES, HEIGHT, WIDTH)),
+            [[[TEXTS[0], {"area": (2, 2, 0, 0), "strength": 1.0}]], TEXTS[1]],
+            "KSampler",
+            denoise=1.0,
+        ),
+        r"SynCamReCamApply: a conditioning with an area of its own hands the model a part of the picture",
+    ),
     "windows over the trajectories": (
         lambda comfy, tiny: sample(comfy, windowed(comfy, tiny.patched(), dim=0)),
         r"SynCamReCamApply: 'dim' of Context Windows \(Manual\) is 0",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import sys
 import threading
 import time
 
@@ -71,6 +72,52 @@ def test_several_devices_give_what_one_gives(comfy, tiny, devices, count, views,
     assert relative_error(sample(comfy, together, views, cfg=cfg), alone.double()) <= EQUAL
     assert len({thread for thread, _ in seen}) == count
     assert {rows for _, rows in seen} == {n * (1 if cfg == 1 else 2) for n in {-(-views // count), views // count}}
+
+
+def at_once(comfy, monkeypatch, most_tokens: int):
+    """So many tokens are worked on at once from now on; gives the module of the blocks."""
+    host = f"{comfy.pack.__name__}.nodes.host"
+    monkeypatch.setattr(sys.modules[f"{host}.module_patch"], "tokens_at_once", lambda *_: most_tokens)
+    return sys.modules[f"{host}.wan_block"]
+
+
+@pytest.mark.parametrize("most_tokens", [1, 20, 100], ids=lambda n: f"{n} tokens at once")
+@pytest.mark.parametrize("cfg", [1.0, 5.0])
+@pytest.mark.parametrize(("count", "views", "coupling"), [(2, 3, "joint"), (3, 5, "nearest"), (2, 4, "routed")])
+def test_in_pieces_and_rounds_they_still_do(
+    comfy, tiny, devices, monkeypatch, count, views, coupling, cfg, most_tokens
+):
+    """A row has 30 tokens, and a frame of all views 18 to 60: some queries at a time, and 1 to 3 rounds of frames."""
+    model = tiny.patched(poses(views, FRAMES), coupling=coupling)
+    alone = sample(comfy, model, views, cfg=cfg)
+    devices(count)
+    block, queries = at_once(comfy, monkeypatch, most_tokens), []
+    by_queries = block.attended_by_queries
+    monkeypatch.setattr(block, "attended_by_queries", lambda *given: queries.append(given[3]) or by_queries(*given))
+    assert relative_error(sample(comfy, parted(comfy, model), views, cfg=cfg), alone.double()) <= EQUAL
+    assert bool(queries) == (most_tokens * (views // count) // views < 30)
+    assert max(queries, default=1) <= max(1, most_tokens * -(-views // count) // views)
+
+
+@pytest.mark.parametrize("where", ["after each block", "before each block"])
+def test_who_keeps_the_stream_between_blocks_finds_it_as_it_was(comfy, tiny, devices, monkeypatch, where):
+    at_once(comfy, monkeypatch, 20)
+    devices(2)
+    base, kept = tiny.base(), []
+
+    def keep(args, extra=None):
+        kept.append((args["img"], args["img"].clone()))
+        return {"img": args["img"]} if extra is None else extra["original_block"](args)
+
+    if where == "after each block":
+        base.set_model_patch(keep, "double_block")
+    else:
+        for index in range(len(base.model.diffusion_model.blocks)):
+            base.set_model_patch_replace(keep, "dit", "double_block", index)
+    model = parted(comfy, tiny.patched(poses(4, FRAMES), base=base))
+    sample(comfy, model, 4)
+    assert len(kept) > 4
+    assert all(torch.equal(now, before) for now, before in kept)
 
 
 @pytest.mark.parametrize(("views", "count", "rows"), [(3, 2, {3}), (3, 6, {1}), (2, 3, {2}), (1, 2, {1})])

@@ -55,6 +55,16 @@ def test_without_different_words_it_is_the_hosts_own_node(comfy, clip, suffixes)
     assert extra == beside
 
 
+def test_trajectories_say_how_many_prompts_there_are_too(comfy, clip):
+    from syncam_core.cameras import encode_trajectories, recam_rig
+
+    trajectories = encode_trajectories(recam_rig("1-3", length=5), 5)
+    lines = {"text": SCENE, "suffixes": "\n".join(SUFFIXES[:3])}
+    ((embedding, _),) = comfy.run("SynCamViewPrompts", clip=clip, cameras=trajectories, **lines)[0]
+    ((expected, _),) = prompts(comfy, clip, 3)
+    assert torch.equal(embedding, expected)
+
+
 def test_without_suffixes_sampling_is_bit_for_bit_what_it_was(comfy, tiny, clip):
     model, negative = tiny.patched(cameras(2).poses), encoded(comfy, clip, "blurry")
     plain = sample(comfy, model, 2, encoded(comfy, clip, SCENE), negative)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from comfy_server import PACK, Server
+from farm_jobs import GRAPH, slow
 from PIL import Image
 
 from syncam_core.farm.__main__ import main
@@ -23,25 +24,6 @@ from syncam_core.farm.run import Farm
 from syncam_core.farm.server import Server as Client
 from syncam_core.farm.table import jobs_of
 from syncam_core.farm.workflow import Workflow
-
-# A picture of one colour, blurred: seconds or milliseconds of work, as its size says.
-GRAPH = {
-    "1": {
-        "class_type": "EmptyImage",
-        "inputs": {"width": 32, "height": 32, "batch_size": 1, "color": 0},
-        "_meta": {"title": "Colour"},
-    },
-    "2": {
-        "class_type": "ImageBlur",
-        "inputs": {"image": ["1", 0], "blur_radius": 1, "sigma": 1.0},
-        "_meta": {"title": "Blur"},
-    },
-    "3": {
-        "class_type": "SaveImage",
-        "inputs": {"images": ["2", 0], "filename_prefix": "farm"},
-        "_meta": {"title": "Save"},
-    },
-}
 
 
 @pytest.fixture(scope="module")
@@ -87,11 +69,6 @@ def small(count: int, offset: int = 0) -> list[dict[str, object]]:
     return [{"name": f"job{n}", "Colour.color": offset + n} for n in range(count)]
 
 
-def slow(count: int, offset: int) -> list[dict[str, object]]:
-    big = {"Colour.width": 640, "Colour.height": 640, "Blur.blur_radius": 31, "Blur.sigma": 9}
-    return [{"name": f"slow{n}", "Colour.color": offset + n, **big} for n in range(count)]
-
-
 def test_jobs_go_to_both_servers_and_their_files_come_home(two, work, capsys):
     before = [executed(server) for server in two]
     assert main([*work.table(slow(6, 100)), *urls(two)]) == 0
@@ -106,7 +83,9 @@ def test_jobs_go_to_both_servers_and_their_files_come_home(two, work, capsys):
         assert entry.seconds > 0
     page = (work.out / "index.html").read_text()
     assert "6 of 6 done" in page
-    assert all(f"slow{n}/farm_" in page for n in range(6))
+    places = [page.index(f"slow{n}/farm_") for n in range(6)]
+    assert places == sorted(places), "as the table has them, whoever was done first"
+    assert f'data-folder="{work.out}"' in page
     assert main(["status", str(work.out)]) == 0
     assert "6 of 6 done" in capsys.readouterr().out
 
@@ -192,6 +171,20 @@ def test_cancel_ends_a_farm_from_outside(two, work):
     assert "it was cancelled" in said
     assert not any(queue for server in two for queue in server.get("/queue").values())
     assert main(["status", str(work.out)]) == 1
+
+
+def test_a_job_that_is_cancelled_in_the_moment_in_which_it_begins_is_not_done(two):
+    """The host forgets an interrupt that comes after it took the job and before it began it."""
+    rows = [{column: str(value) for column, value in row.items()} for row in slow(40, 1200)]
+    jobs = jobs_of(Workflow(GRAPH), rows, Path())
+    server = Client(two[0].url)
+    for job in jobs:
+        server.queue(job.id, job.graph)
+        while job.id not in {item[1] for item in two[0].get("/queue")["queue_running"]}:
+            pass
+        server.cancel([job.id])
+        assert job.id not in server.queued()
+    assert [server.ended(job.id).error for job in jobs] == ["it was interrupted on the server"] * len(jobs)
 
 
 def test_a_second_farm_in_one_folder_is_refused(two, work, capsys):

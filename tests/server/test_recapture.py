@@ -8,6 +8,8 @@ from pathlib import Path
 
 import av
 import pytest
+import torch
+from safetensors.torch import load_file
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "example_workflows"
 
@@ -85,6 +87,57 @@ def test_source_and_re_captures_are_cut_into_one_film(server):
     outcome = server.run(prompt(server, "recapture_edit"), seconds=600)
     assert outcome.status == "success", outcome.message
     assert list(films(server, "recapture_edit").values()) == [(17, 256, 256, 8)]
+
+
+def sampled(server, nodes: dict, numbers: dict[str, str]) -> dict[str, torch.Tensor]:
+    """What each numbered sampler makes in one workflow, read back from the host's own file of it. Nothing is cached."""
+    server.forget()
+    for name, number in numbers.items():
+        save = {"samples": [number, 0], "filename_prefix": f"both/{name}"}
+        nodes = {**nodes, f"save {name}": {"class_type": "SaveLatent", "inputs": save}}
+    shutil.rmtree(server.folder / "output" / "both", ignore_errors=True)
+    outcome = server.run(nodes, seconds=600)
+    assert outcome.status == "success", outcome.message
+    return {
+        name: load_file(next((server.folder / "output" / "both").glob(f"{name}_*.latent")))["latent_tensor"]
+        for name in numbers
+    }
+
+
+def test_views_and_re_captures_of_one_base_are_sampled_in_one_workflow_as_each_alone(server):
+    """And a re-capture of what was re-captured, whose source is a latent that needs no VAE."""
+    nodes = prompt(server, "recapture_one")
+    nodes = {number: node for number, node in nodes.items() if int(number) <= 11}
+    one, sampler = dict(nodes), nodes["11"]["inputs"]
+    sizes = {key: nodes["10"]["inputs"][key] for key in ("width", "height", "length")}
+    nodes |= {
+        "ring": {"class_type": "SynCamRigOrbit", "inputs": {"azimuths": "0, 30", "elevations": "10", "distances": "5"}},
+        "cameras": {"class_type": "SynCamEncodeCameras", "inputs": {"rig": ["ring", 0], "length": 17}},
+        "views": {
+            "class_type": "SynCamApply",
+            "inputs": {"model": ["1", 0], "weights": ["1", 3], "cameras": ["cameras", 0]}
+            | {"strength": 1.0, "start_percent": 0.0, "end_percent": 1.0, "coupling": "joint", "group_size": 2}
+            | {"memory": "auto"},
+        },
+        "room": {"class_type": "SynCamEmptyLatent", "inputs": {**sizes, "cameras": ["cameras", 0]}},
+        "synchronized": {
+            "class_type": "SynCamSampler",
+            "inputs": {**sampler, "model": ["views", 0], "latent": ["room", 0]},
+        },
+        "latent": {
+            "class_type": "SynCamSourceVideo",
+            "inputs": {**sizes, "videos.video0": ["11", 0], "start_frame": 0, "every": 1},
+        },
+        "again": {"class_type": "SynCamReCamApply", "inputs": {**nodes["7"]["inputs"], "source": ["latent", 0]}},
+        "twice": {"class_type": "SynCamSampler", "inputs": {**sampler, "model": ["again", 0]}},
+    }
+    made = sampled(server, nodes, {"recapture": "11", "views": "synchronized", "twice": "twice"})
+    alone = sampled(server, one, {"recapture": "11"})["recapture"]
+    assert torch.equal(made["recapture"], alone)
+    assert made["views"].shape == (2, *alone.shape[1:])
+    assert made["twice"].shape == alone.shape
+    assert not torch.equal(made["twice"], alone)
+    assert all(torch.isfinite(latent).all() for latent in made.values())
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ..rig import Lens
+
+Angle = TypeVar("Angle", float, np.ndarray)
 
 LEAST_CROSSING_DEG = 0.05  # axes closer to parallel do not say where they cross
 ON_AXIS_DEG, ON_AXIS_M = 0.5, 0.01
@@ -41,7 +43,7 @@ def angles(
     return np.degrees(azimuth) + 0.0, np.degrees(np.arctan2(forward[..., 1], level)) + 0.0, np.degrees(roll) + 0.0
 
 
-def wrapped(degrees: ArrayLike) -> ArrayLike:
+def wrapped(degrees: Angle) -> Angle:
     """The same angle within (-180, 180]."""
     return degrees - 360 * np.ceil((degrees - 180) / 360)
 
@@ -119,7 +121,7 @@ def to_target(
     kind: str,
     target: np.ndarray | None,
 ) -> tuple[np.ndarray | None, np.ndarray | None]:  # (views, moments) metres, degrees
-    if kind == "none":
+    if kind == "none" or target is None:
         return None, None
     return np.linalg.norm(target - centre, axis=-1), _aim_off(centre, forward, target)
 

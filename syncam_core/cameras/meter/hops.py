@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 
 from .findings import Bridge, PairMeter, ViewMeter
 from .geometry import wrapped
 from .verdicts import AZIMUTH_LIMIT_DEG, ELEVATION_LIMIT_DEG, ROUNDING_DEG, angle_verdict, cost
+
+_Seat: TypeAlias = tuple[float, float, float, str]  # azimuth, elevation, distance, name
 
 BRIDGE_MARGIN_DEG = 0.5  # so that a suggestion stays inside when it is typed with one decimal
 
@@ -47,7 +50,11 @@ def bridges_of(views: Sequence[ViewMeter], pairs: Sequence[PairMeter], target: n
     """The cameras that connect all views with the reference in trained hops, by the shortest gaps first."""
     if target is None:
         return []
-    seats = [(view.azimuth_deg, view.elevation_deg, view.distance_m, view.name) for view in views]
+    seats = [
+        (view.azimuth_deg, view.elevation_deg, view.distance_m, view.name)
+        for view in views
+        if view.distance_m is not None  # as all have it where there is a target
+    ]
     group = list(range(len(views)))  # views that trained hops connect carry one number
     for pair in pairs:
         if pair.verdict == "inside":
@@ -76,7 +83,7 @@ def bridges_of(views: Sequence[ViewMeter], pairs: Sequence[PairMeter], target: n
                 azimuth_deg=float(wrapped(azimuth + turn * share)),
                 elevation_deg=elevation + (to_elevation - elevation) * share,
                 distance_m=distance + (to_distance - distance) * share,
-                target=tuple(target.tolist()),
+                target=(target[0].item(), target[1].item(), target[2].item()),
                 between=(name, to_name),
             )
             bridges.append(bridge)
@@ -84,7 +91,7 @@ def bridges_of(views: Sequence[ViewMeter], pairs: Sequence[PairMeter], target: n
             group.append(group[0])
 
 
-def _gap(first: tuple, second: tuple) -> tuple[int, int]:
+def _gap(first: _Seat, second: _Seat) -> tuple[int, int]:
     """How many hops lead over the gap between two seats, and its size for comparisons."""
     azimuth_deg, elevation_deg = abs(float(wrapped(second[0] - first[0]))), abs(second[1] - first[1])
     hops = max(

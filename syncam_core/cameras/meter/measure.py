@@ -98,6 +98,8 @@ def _pairs(
         axis=-1,
     )
     return [
-        PairMeter(i, j, *numbers, angle_verdict(*numbers[:2]))
-        for i, j, numbers in zip(first.tolist(), second.tolist(), differences.tolist(), strict=True)
+        PairMeter(i, j, azimuth_deg, elevation_deg, distance_m, shared, angle_verdict(azimuth_deg, elevation_deg))
+        for i, j, (azimuth_deg, elevation_deg, distance_m, shared) in zip(
+            first.tolist(), second.tolist(), differences.tolist(), strict=True
+        )
     ]

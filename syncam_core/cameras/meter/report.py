@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 
-from .findings import VERDICTS, Meter
+from .findings import VERDICTS, Meter, PairMeter
 from .verdicts import cost
 from .words import degrees, hundredths, metres
 
@@ -27,7 +28,7 @@ def to_text(meter: Meter) -> str:
         lines += [f"{number} {view.name}: {view.verdict.upper()}. {view.reason}", f"    {place}"]
     if meter.pairs and not meter.trajectories:
         lines += ["", "Pairs (azimuth, elevation, distance, overlap):"]
-        shown = meter.pairs
+        shown: Sequence[PairMeter] = meter.pairs
         if len(shown) > MOST_PAIRS_IN_TEXT:
             worst_first = sorted(shown, key=lambda pair: -cost(pair.azimuth_deg, pair.elevation_deg))
             shown = worst_first[:MOST_PAIRS_IN_TEXT]

@@ -129,9 +129,10 @@ def notes_of(views: Sequence[ViewMeter], kind: str, centre: np.ndarray) -> list[
         )
     else:
         near, far = KNOWN_DISTANCES_M
-        beyond = [view for view in views if not near - 0.01 <= view.distance_m <= far + 0.01]
+        known = [(view.name, view.distance_m) for view in views if view.distance_m is not None]
+        beyond = [(name, distance) for name, distance in known if not near - 0.01 <= distance <= far + 0.01]
         if beyond:
-            distances = ", ".join(f"{quoted(view.name)} {metres(view.distance_m)}" for view in beyond[:4])
+            distances = ", ".join(f"{quoted(name)} {metres(distance)}" for name, distance in beyond[:4])
             more = f" and {len(beyond) - 4} more" if len(beyond) > 4 else ""
             notes.append(
                 f"Distances: the training cameras that are known stand {near:g} to {far:g} m from the subject; "

@@ -24,7 +24,7 @@ def warn(
     """
     rig = rig_or_poses
     if not isinstance(rig, Rig):
-        c2w = _c2w_of_poses(getattr(rig, "poses", rig))
+        c2w = _c2w_of_poses(rig.poses if hasattr(rig, "poses") else rig)
         for view, poses in enumerate(c2w, start=1):
             problem = camera_problem(torch.from_numpy(poses))
             if problem:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from ...errors import UserError
 from ..json_text import Json
 from .values import is_finite, number
+
+_Keys: TypeAlias = "tuple[str | int, Json, _Keys | None]"  # a key, in what it stands, and the keys above
 
 MAX_DEPTH = 100  # of metadata
 
 
 def check_metadata(metadata: dict[str, Json]) -> None:
     """Refuse numbers that JSON cannot hold, and a depth that other readers may not survive."""
-    pending: list[tuple[Json, tuple | None, int]] = [
+    pending: list[tuple[Json, _Keys | None, int]] = [
         (metadata, None, 1)
     ]  # value, (its key, and so up to the top), depth
     while pending:
@@ -30,7 +34,7 @@ def check_metadata(metadata: dict[str, Json]) -> None:
         pending += reversed(inner)
 
 
-def _path_of(keys: tuple | None) -> str:
+def _path_of(keys: _Keys | None) -> str:
     steps = []
     while keys:
         key, parent, keys = keys

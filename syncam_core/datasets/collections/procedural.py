@@ -96,7 +96,7 @@ def procedural_world(
     if cameras.trajectories:
         source = orbit_rig(*([low + (high - low) * draw.random()] for low, high in ranges))
         return world, _filmed_along_trajectories(source, views, length, draw, cameras.least_of_a_move)
-    angles = [cameras.reference]
+    angles: list[tuple[float, ...]] = [cameras.reference]
     for _ in range(views - 1):
         angles.append(tuple(low + (high - low) * draw.random() for low, high in ranges))
     return world, orbit_rig(*(list(numbers) for numbers in zip(*angles, strict=True)))
@@ -144,8 +144,9 @@ def _look_of_the_world(version: int) -> str:
     words = [list(names) for names in (SHAPES, COLORS, MOTIONS, FLOORS, SKIES)]
     for turn in range(max(map(len, words))):
         shape, color, motion, floor, sky = (names[turn % len(names)] for names in words)
-        free = {"heading_deg": 40.0 * turn, "phase": 0.15 * turn, "place_x_m": 0.2}
-        world = World(shape, color, motion, floor, sky, **free, world=version)
+        world = World(
+            shape, color, motion, floor, sky, heading_deg=40.0 * turn, phase=0.15 * turn, place_x_m=0.2, world=version
+        )
         pictures = render(world, rig, 16, 16, [0.0, 0.4], supersample=1)
         digest.update((pictures * 255).round().to(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

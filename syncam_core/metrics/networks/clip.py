@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from ..weights_files import State
 from .files import CLIP, Networks, load_strictly
 
 if TYPE_CHECKING:
-    from transformers import CLIPModel, CLIPTokenizer
+    from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 HEAD_WIDTH = 64  # of all of OpenAI's transformers
@@ -47,7 +47,7 @@ def load_clip(networks: Networks) -> CLIPModel:
     return networks.get(CLIP, "CLIP", build)
 
 
-def config_of(state: State) -> Any:
+def config_of(state: State) -> CLIPConfig:
     """The sizes of the network that the tensors are of. Raises KeyError where one is missing."""
     from transformers import CLIPConfig
 
@@ -95,8 +95,7 @@ def picture_vectors(
 
 def image_side(model: CLIPModel) -> int:
     """Pixels of the network's square pictures."""
-    towers: Any = model.config.vision_config
-    return int(towers.image_size)
+    return int(model.config.to_dict()["vision_config"]["image_size"])
 
 
 @torch.no_grad()
