@@ -145,11 +145,11 @@ def _folder_holds_cameras(
 ) -> bool:
     try:
         state = hash(_folder_state(folder.path, entries))
+        known = before.get(folder.path)
+        if known is None or known[0] != state:
+            known = state, bool(format_of(folder.path))
     except OSError:
         return False
-    known = before.get(folder.path)
-    if known is None or known[0] != state:
-        known = (state, bool(format_of(folder.path)))
     found[folder.path] = known
     return known[1]
 

@@ -98,7 +98,10 @@ def test_save_edit_names_its_files_on_the_node_and_neither_prompt_nor_workflow_h
     page.wait_for_function(
         f"{node}.widgets?.some(w => w.name == 'saved' && w.value.includes('.otio'))", timeout=240_000
     )
-    page.evaluate(f"window.comfyAPI.app.app.canvas.centerOnNode({node})")  # a node out of sight draws no widget
+    # A node out of sight draws no widget, and newer frontends draw no texts that are too small to be read.
+    page.evaluate(
+        f"(canvas => {{ canvas.ds.scale = 1; canvas.centerOnNode({node}); }})(window.comfyAPI.app.app.canvas)"
+    )
     words = page.evaluate(f"{node}.widgets.find(w => w.name == 'saved').value")
     assert [line.rsplit(".", 1)[1] for line in words.splitlines()[:2]] == ["otio", "edl"]
     shown = (

@@ -70,20 +70,27 @@ def test_a_template_brings_the_file_that_it_reads(page, server):
     assert in_app(page, RUN) == ["execution_success", ""]
 
 
+FILE = "return app.graph._nodes[0].widgets.find(w => w.name == 'file').value"
+
+
 def test_an_upload_button_brings_a_camera_file_and_several_become_a_folder(page, server, tmp_path):
     in_app(page, "app.graph.clear(); app.graph.add(LiteGraph.createNode('SynCamLoadRig'))")
     one = {"name": "my_cameras.json", "mimeType": "application/json"}
     content = (PACK / "example_workflows" / "input" / "syncam_demo_cameras.json").read_bytes()
+    poses = "".join(f"{n} 1 1.7 0.5 0.5 0 0 1 0 0 0 0 1 0 0 0 0 1 {n}\n" for n in range(3)).encode()
     press = "app.graph._nodes[0].widgets.find(w => w.name == 'upload').callback()"
     for files in (
         [{**one, "buffer": content}],
-        [{"name": f"{n}.txt", "mimeType": "text/plain", "buffer": b"x"} for n in "ab"],
+        [{"name": f"{n}.txt", "mimeType": "text/plain", "buffer": poses} for n in "ab"],
     ):
         with page.expect_file_chooser() as chooser:
             in_app(page, press)
+        before = in_app(page, FILE)
         chooser.value.set_files(files)
-        page.wait_for_timeout(3000)
-        chosen = in_app(page, "return app.graph._nodes[0].widgets.find(w => w.name == 'file').value")
+        page.wait_for_function(
+            f"before => (() => {{ const {{ app }} = window.comfyAPI.app; {FILE} }})() != before", arg=before
+        )
+        chosen = in_app(page, FILE)
         if len(files) == 1:
             assert chosen == "my_cameras.json"
             assert (server.folder / "input" / chosen).read_bytes() == content

@@ -98,6 +98,15 @@ def test_only_what_is_new_or_has_changed_is_opened(comfy, root, opened):
     assert set(opened) == {"walk.txt"}
 
 
+def test_two_changes_in_one_tick_of_the_folder_s_clock_are_both_seen(comfy, root):
+    fill(root)
+    listed(comfy)
+    before = (root / "captions").stat()
+    (root / "captions" / "walk.txt").write_text(POSES)
+    os.utime(root / "captions", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert "captions/walk.txt" in listed(comfy)
+
+
 def test_leftovers_of_other_systems_are_never_listed(comfy, root):
     (root / "._rig.json").write_bytes(b"\0\5\x16\7")
     (root / ".DS_Store").write_bytes(b"\0")
