@@ -98,6 +98,16 @@ def test_an_upload_button_brings_a_camera_file_and_several_become_a_folder(page,
             assert sorted(path.name for path in (server.folder / "input" / chosen).iterdir()) == ["a.txt", "b.txt"]
 
 
+def test_files_without_cameras_are_told_and_the_choice_stays(page):
+    in_app(page, "app.graph.clear(); app.graph.add(LiteGraph.createNode('SynCamLoadRig'))")
+    before = in_app(page, FILE)
+    with page.expect_file_chooser() as chooser:
+        in_app(page, "app.graph._nodes[0].widgets.find(w => w.name == 'upload').callback()")
+    chooser.value.set_files([{"name": "shopping.txt", "mimeType": "text/plain", "buffer": b"eggs, flour, milk"}])
+    page.get_by_text("shopping.txt is in the input folder, but holds no cameras").wait_for()
+    assert in_app(page, FILE) == before
+
+
 def test_what_is_refused_when_queued_stands_on_the_node_and_goes_with_the_next_run(page, request, tmp_path_factory):
     in_app(
         page,

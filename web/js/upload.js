@@ -9,18 +9,24 @@ const KINDS = {
   SynCamLoadDataset: { text: "folder", picks: { webkitdirectory: true }, then: chooseDataset },
 };
 
+const say = (severity, detail) => app.extensionManager?.toast?.add({ severity, summary: "SynCam", detail, life: 8000 });
+
 function set(node, name, value) {
   const widget = node.widgets.find((one) => one.name === name);
   widget.value = value;
   widget.callback?.(value);
 }
 
-async function chooseRig(node, files) {
+async function chooseRig(node, files, texts) {
   const folder = files.length > 1 ? `cameras_${new Date().toISOString().replace(/\D/g, "").slice(0, 14)}` : "";
   const names = [];
   for (const file of files) names.push(await upload(file, folder));
   await offerNewFiles();
-  set(node, "file", folder || names[0]);
+  const name = folder || names[0];
+  const offered = node.widgets.find((one) => one.name === "file").options.values;
+  // Newer frontends take no value that is not offered, and say nothing.
+  if (Array.isArray(offered) && !offered.includes(name)) return say("warn", (await texts)("noCameras", { name }));
+  set(node, "file", name);
 }
 
 async function chooseDataset(node, files) {
@@ -49,12 +55,11 @@ app.registerExtension({
       const files = await pick(kind.picks);
       if (!files.length) return;
       try {
-        await kind.then(node, files);
+        await kind.then(node, files, texts);
         node.graph?.setDirtyCanvas(true, true);
         noteChange();
       } catch (error) {
-        const detail = (await texts)("failed", { problem: error.message });
-        app.extensionManager?.toast?.add({ severity: "error", summary: "SynCam", detail, life: 8000 });
+        say("error", (await texts)("failed", { problem: error.message }));
       }
     };
     const button = node.addWidget("button", "upload", null, press, { serialize: false });
