@@ -24,10 +24,13 @@ from ..cameras.rig import Lens, Rig, inverse
 from ..errors import UserError
 from ..synthetic import focal_px
 from ..video.clip import FLOAT, Clip, in_depth
+from .alignment import aligned
 from .matching import Features, Matcher, Matches
-from .relative_pose import RelativePose, relative_pose
+from .relative_pose import RelativePose, distances_to_lines, relative_pose
 
 TRAINING_DATA, OWN = LENSES = ("training data", "rig")
+FEW_INLIERS = 200  # so few must each be exact; more of them make up for it
+NEAR_PX = 3.0  # of an epipolar line, where more matches are looked for
 LEAST_INLIERS = 30  # fewer agree on a pose by chance
 LEAST_SHARE = 0.05  # of the matches: among thousands of wrong ones some always agree
 
@@ -159,10 +162,16 @@ def camera_accuracy(
     lenses = [Lens()] * len(views) if lens == TRAINING_DATA else list(rig.lenses)
     pairs = []
     for frame in moments:
-        features = matcher.features(_picture(views[0], frame))
+        picture = _picture(views[0], frame)
+        features = matcher.features(picture)
         for view in range(1, len(views)):
-            found = matcher.match(features, matcher.features(_picture(views[view], frame)))
-            pose = _pose(found, [views[0], views[view]], [lenses[0], lenses[view]])
+            other = _picture(views[view], frame)
+            seen = matcher.features(other)
+            found = matcher.match(features, seen)
+            planes = _Planes.of([views[0], views[view]], [lenses[0], lenses[view]])
+            pose = planes.pose(found)
+            if pose is not None and LEAST_INLIERS <= pose.is_inlier.sum() < FEW_INLIERS:
+                pose = _sharpened(pose, planes, matcher, (features, seen), (picture, other), found)
             pairs.append(_held(rig, view, frame, len(found), pose))
             if on_matches is not None:
                 on_matches(view, frame, found, pose if pairs[-1].is_measured else None)
@@ -258,13 +267,52 @@ def _picture(view: Clip, frame: int) -> Tensor:  # (height, width, 3) float32 in
     return torch.from_numpy(in_depth(view[frame], FLOAT))
 
 
-def _pose(found: Matches, views: Sequence[Clip], lenses: Sequence[Lens]) -> RelativePose | None:
-    focal = [focal_px(lens, view.width) for lens, view in zip(lenses, views, strict=True)]
-    on_plane = [
-        (px - px.new_tensor([view.width / 2, view.height / 2])) / length
-        for px, view, length in zip((found.first_px, found.second_px), views, focal, strict=True)
-    ]
-    return relative_pose(on_plane[0], on_plane[1], found.confidence, 2 / sum(focal))
+@dataclass(frozen=True)
+class _Planes:
+    """Pixels of two pictures on their cameras' planes at depth 1."""
+
+    middles: tuple[Tensor, Tensor]  # pixels
+    focal: tuple[float, float]
+
+    @staticmethod
+    def of(views: Sequence[Clip], lenses: Sequence[Lens]) -> _Planes:
+        first, second = (torch.tensor([view.width / 2, view.height / 2], dtype=torch.float64) for view in views)
+        one, two = (focal_px(lens, view.width) for lens, view in zip(lenses, views, strict=True))
+        return _Planes((first, second), (one, two))
+
+    @property
+    def pixel(self) -> float:
+        return 2 / sum(self.focal)
+
+    def points(self, which: int, px: Tensor) -> Tensor:
+        return (px.detach().cpu().double() - self.middles[which]) / self.focal[which]
+
+    def pose(self, found: Matches) -> RelativePose | None:
+        return relative_pose(
+            self.points(0, found.first_px), self.points(1, found.second_px), found.confidence, self.pixel
+        )
+
+
+def _sharpened(
+    pose: RelativePose,
+    planes: _Planes,
+    matcher: Matcher[Features],
+    features: tuple[Features, Features],
+    pictures: tuple[Tensor, Tensor],
+    found: Matches,
+) -> RelativePose:
+    """The pose from exact places of more matches, near the epipolar lines of the pose from few; as it was if it fails.
+
+    The inliers stay those of the matches that were found without knowing it: what is looked for along lines is found
+    along them, and proves nothing.
+    """
+    better = planes.pose(aligned(*pictures, found)) or pose
+    places = [planes.points(which, matcher.places(seen)) for which, seen in enumerate(features)]
+    is_near = distances_to_lines(better, places[0], places[1]) < NEAR_PX * planes.pixel
+    best = planes.pose(aligned(*pictures, matcher.match_among(*features, is_near)))
+    if best is None or best.is_inlier.sum() <= pose.is_inlier.sum():
+        return pose
+    return replace(best, is_inlier=pose.is_inlier)
 
 
 def _held(rig: Rig, view: int, frame: int, matches: int, pose: RelativePose | None) -> PairAccuracy:

@@ -21,6 +21,7 @@ from ..errors import UserError
 from .weights_files import State, WeightsFile, find_weights, needed_weights
 
 MOST_KEYPOINTS = 2048
+ALONG_RATIO = 0.95  # the same, of points near each other's epipolar lines
 SIFT_RATIO = 0.85  # of the distances to the nearest and the second nearest descriptor, both ways
 LEAST_COSINE = 0.82  # of XFeat's descriptors without LighterGlue: its authors' number
 
@@ -60,6 +61,8 @@ class Matcher(Protocol[Features]):
         ...
 
     def match(self, first: Features, second: Features) -> Matches: ...
+    def places(self, features: Features) -> Tensor: ...  # (points, 2) pixels
+    def match_among(self, first: Features, second: Features, is_possible: Tensor) -> Matches: ...
 
 
 def matches(
@@ -96,6 +99,9 @@ class Sparse:
         px, descriptors = self.detect(planes)
         return Keypoints(px, descriptors, *picture.shape[:2])
 
+    def places(self, features: Keypoints) -> Tensor:
+        return features.px
+
     @torch.no_grad()
     def match(self, first: Keypoints, second: Keypoints) -> Matches:
         if min(len(first.px), len(second.px)) < 2:  # no second nearest
@@ -103,6 +109,29 @@ class Sparse:
             return Matches.of(none, none, none[:, 0])
         indices, confidence = self.pair(first, second)
         return Matches.of(first.px[indices[:, 0]], second.px[indices[:, 1]], confidence)
+
+    @torch.no_grad()
+    def match_among(
+        self,
+        first: Keypoints,
+        second: Keypoints,
+        is_possible: Tensor,  # (points of the first, points of the second) bool
+    ) -> Matches:
+        """Mutual nearest neighbours among the pairs that are possible: many more, once it is known where to look."""
+        if min(is_possible.shape) < 2:
+            none = torch.empty(0, 2)
+            return Matches.of(none, none, none[:, 0])
+        distances = torch.cdist(first.descriptors, second.descriptors).masked_fill(
+            ~is_possible.to(self.device), torch.inf
+        )
+        nearest, second_of = distances.topk(2, 1, largest=False)
+        back, first_of = distances.topk(2, 0, largest=False)
+        there = second_of[:, 0]
+        ratio = torch.maximum(nearest[:, 0] / nearest[:, 1], (back[0] / back[1])[there])
+        own = torch.arange(len(there), device=self.device)
+        is_found = (first_of[0][there] == own) & nearest[:, 0].isfinite() & ~(ratio > ALONG_RATIO)
+        ratio = ratio.nan_to_num(0.0)  # the only one that is possible
+        return Matches.of(first.px[is_found], second.px[there[is_found]], 1 - ratio[is_found])
 
 
 # ---- SIFT

@@ -16,6 +16,7 @@ from kornia.geometry.epipolar import decompose_essential_matrix, find_essential
 from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 from torch import Tensor
+from torch.nn import functional
 
 # An inlier's Sampson distance at most, and finer ones at which candidates are told apart: matches of sharp pictures are
 # good to 0.1 px, and poses 5 degrees off may keep all of them within 1.5.
@@ -64,6 +65,21 @@ def relative_pose(
     return RelativePose(*(torch.from_numpy(found) for found in (rotation, translation, is_inlier)))
 
 
+def distances_to_lines(
+    pose: RelativePose,
+    first: Tensor,  # (points, 2) on the first camera's plane at depth 1
+    second: Tensor,  # (others, 2) on the second's
+) -> Tensor:  # (points, others) float64, on these planes
+    """Sampson distances of all pairs: how far two points are from being pictures of one."""
+    essential = torch.linalg.cross(
+        pose.translation[:, None].expand(3, 3), pose.rotation, dim=0
+    )  # [translation]x rotation
+    one, two = (functional.pad(points.double(), (0, 1), value=1.0) for points in (first, second))
+    in_second, in_first = one @ essential.mT, two @ essential
+    slopes = in_second[:, None, :2].square().sum(-1) + in_first[None, :, :2].square().sum(-1)
+    return (in_second @ two.mT).abs() / slopes.clamp_min(1e-30).sqrt()
+
+
 def _candidates(first: Tensor, second: Tensor, weights: Tensor, pixel: float, seed: int) -> list[Tensor]:
     """Essential matrices (3, 3) of unit norm that differ, the best one first, at most REFINED."""
     draw = torch.Generator().manual_seed(seed)
@@ -93,7 +109,7 @@ def _candidates(first: Tensor, second: Tensor, weights: Tensor, pixel: float, se
 
 def _sampson(essential: Tensor, first: Tensor, second: Tensor) -> Tensor:  # (candidates, matches) squared
     """First-order squared distances of correspondences from satisfying x2' E x1 = 0 (Hartley & Zisserman, 11.4.3)."""
-    one, two = (torch.nn.functional.pad(points, (0, 1), value=1.0) for points in (first, second))
+    one, two = (functional.pad(points, (0, 1), value=1.0) for points in (first, second))
     in_second, in_first = essential @ one.T, essential.mT @ two.T  # (candidates, 3, matches)
     error = (in_second * two.T).sum(1)
     return error.square() / (in_second[:, :2].square().sum(1) + in_first[:, :2].square().sum(1)).clamp_min(1e-30)

@@ -133,6 +133,16 @@ def test_the_synthetic_worlds_texture_is_enough_for_the_matcher(sift):
     assert accuracy.trans_err < 0.01
 
 
+@pytest.mark.parametrize("seed", [3, 5, 11])
+def test_every_pair_up_to_45_degrees_is_measured_in_the_textured_world(seed, sift):
+    rig = around(0, 15, 30, 45, elevation=20)
+    scene = replace(Scene.random(seed), texture=1)
+    views = [ImageClip(view, FLOAT) for view in render(scene, rig, 288, 512, [0.5], supersample=1)]
+    for pair in camera_accuracy(views, rig, sift).pairs:
+        assert pair.rot_err_deg < 0.3, pair
+        assert pair.trans_err < 0.01, pair
+
+
 def test_pictures_that_show_nothing_in_common_are_not_measured(sift):
     rig = around(0, 20)
     views = [on_planes(rig, seed=1)[0], on_planes(rig, seed=2)[1]]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from syncam_core.metrics.relative_pose import relative_pose
+from syncam_core.metrics.relative_pose import distances_to_lines, relative_pose
 
 FOCAL = 840.4
 
@@ -83,3 +83,15 @@ def test_random_pairs_find_few_that_agree():
     first, second = (torch.rand(300, 2, generator=draw) - 0.5 for _ in range(2))
     found = relative_pose(first, second, torch.ones(300), 1 / FOCAL)
     assert found is None or found.is_inlier.sum() < 30
+
+
+def test_distances_to_lines_are_those_of_the_correspondences_on_the_diagonal_and_zero_for_exact_ones():
+    first, second, rotation, translation = correspondences(20, 40)
+    pose = relative_pose(first, second, torch.ones(40), 1 / FOCAL)
+    distances = distances_to_lines(pose, first, second)
+    assert distances.shape == (40, 40)
+    assert distances.diagonal().max() < 1e-9
+    assert (distances[~torch.eye(40, dtype=torch.bool)] > 1e-6).double().mean() > 0.95
+    moved = second + torch.tensor([0.0, 3 / FOCAL])  # mostly across the lines, which run along the picture's width
+    off = distances_to_lines(pose, first, moved).diagonal() * FOCAL
+    assert 1.5 < off.median() < 3.0  # shared between the two pictures
