@@ -86,7 +86,7 @@ def test_random_pairs_find_few_that_agree():
 
 
 def test_distances_to_lines_are_those_of_the_correspondences_on_the_diagonal_and_zero_for_exact_ones():
-    first, second, rotation, translation = correspondences(20, 40)
+    first, second, *_ = correspondences(20, 40)
     pose = relative_pose(first, second, torch.ones(40), 1 / FOCAL)
     distances = distances_to_lines(pose, first, second)
     assert distances.shape == (40, 40)

@@ -15,6 +15,7 @@ const MARGINS = 30; // beside it
 const ENDS = ["execution_success", "execution_error", "execution_interrupted"];
 
 const shown = new Map(); // execution id of a node -> its Preview
+const heights = new WeakMap(); // of nodes that lost their preview and have not shrunk yet: Nodes 2.0 takes its time
 
 class Preview {
   constructor(node, { views, rows, aspect }) {
@@ -22,7 +23,7 @@ class Preview {
     const ratio = rows / (Math.ceil(views.length / rows) * aspect);
     const height = Math.min(Math.max((node.size[0] - MARGINS) * ratio, HEIGHTS.least), HEIGHTS.most);
     this.height = Math.round(height);
-    this.heightBefore = node.size[1];
+    this.heightBefore = heights.get(node) ?? node.size[1];
     this.moment = 0;
     this.canvas = document.createElement("canvas");
     this.canvas.setAttribute("role", "img");
@@ -87,13 +88,19 @@ class Preview {
     // The host keeps the widget as long as the node, and that beyond its workflow: nothing large may hang on it.
     widget.preview = null;
     canvas.width = canvas.height = 0;
+    heights.set(node, this.heightBefore);
     const fit = () => {
       removeStill(node);
       node.setSize([node.size[0], Math.max(this.heightBefore, node.computeSize()[1])]);
       node.graph?.setDirtyCanvas(true, true);
     };
     fit();
-    setTimeout(fit, STILL_MS); // the host shows the last still when it has decoded it
+    // The host shows the last still when it has decoded it.
+    setTimeout(() => {
+      if ([...shown.values()].some((other) => other.node === node)) return; // the next run has begun
+      fit();
+      heights.delete(node);
+    }, STILL_MS);
   }
 }
 
