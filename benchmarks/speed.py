@@ -449,6 +449,10 @@ def sampling(options: argparse.Namespace, run: Callable) -> Lines:
                 ("dpmpp_2m", "simple", 14),
                 ("dpmpp_2m", "beta", 10),
                 ("dpmpp_2m", "beta", 14),
+                ("ipndm", "beta", 9),
+                ("ipndm", "beta", 10),
+                ("ipndm", "beta", 12),
+                ("deis", "beta", 12),
                 ("uni_pc", "simple", 10),
                 ("heun", "simple", 6),
             )
@@ -513,17 +517,23 @@ def sampling(options: argparse.Namespace, run: Callable) -> Lines:
     yield row("", "s", "error of the latent", "reprojection px", "time / that of Euler with its error")
     yield row(*["---"] * 5)
     for name in ways:
-        against = [
-            seconds[name][scene] / euler_time(errors[name][scene], [errors[one][scene] for one in plain],
-                                              [seconds[one][scene] for one in plain])
-            for scene in range(options.scenes)
-        ]  # fmt: skip
+        against = []
+        for scene in range(options.scenes):
+            known = [errors[one][scene] for one in plain]
+            euler = euler_time(errors[name][scene], known, [seconds[one][scene] for one in plain])
+            against.append(seconds[name][scene] / euler)
+        coarsest = statistics.median(errors[next(iter(plain))])
+        is_worse = statistics.median(errors[name]) > coarsest
         yield row(
             name,
             f"{statistics.median(seconds[name]):.2f}",
             f"{statistics.median(errors[name]):.3f} [{min(errors[name]):.3f}, {max(errors[name]):.3f}]",
             f"{statistics.median(scores[name]):.2f}",
-            "" if name in plain else spread((statistics.median(against), min(against), max(against))),
+            ""
+            if name in plain
+            else f"further off than {curve[0]} steps"
+            if is_worse
+            else spread((statistics.median(against), min(against), max(against))),
         )
 
 
