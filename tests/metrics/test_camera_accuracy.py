@@ -133,7 +133,7 @@ def test_the_synthetic_worlds_texture_is_enough_for_the_matcher(sift):
     assert accuracy.trans_err < 0.01
 
 
-@pytest.mark.parametrize("seed", [3, 5, 11])
+@pytest.mark.parametrize("seed", [3, 5, 13])
 def test_every_pair_up_to_45_degrees_is_measured_in_the_textured_world(seed, sift):
     rig = around(0, 15, 30, 45, elevation=20)
     scene = replace(Scene.random(seed), texture=1)
