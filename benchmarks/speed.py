@@ -452,6 +452,7 @@ def sampling(options: argparse.Namespace, run: Callable) -> Lines:
                 ("ipndm", "beta", 9),
                 ("ipndm", "beta", 10),
                 ("ipndm", "beta", 12),
+                ("ipndm", "beta", 14),
                 ("deis", "beta", 12),
                 ("uni_pc", "simple", 10),
                 ("heun", "simple", 6),
