@@ -1,0 +1,62 @@
+"""What measures cameras shows it on the node: the right cameras beside cameras in another order, in both renderers."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from docs_scripts import template
+from frontend import RENDERERS, errors, in_app, picture, renderer
+
+BUILD = """
+    await app.loadGraphData(argument);
+    const of = (type) => app.graph._nodes.filter((node) => node.type == type);
+    const [world] = of("SynCamRenderWorld");
+    for (const [name, value] of Object.entries({ width: 384, height: 216, length: 5 }))
+        world.widgets.find((widget) => widget.name == name).value = value;
+    of("SynCamCameraAccuracy").forEach((accuracy, index) => {
+        const link = app.graph.getLink(accuracy.inputs.find(({ name }) => name == "rig").link);
+        const node = LiteGraph.createNode("SynCamMetrics");
+        node.pos = [accuracy.pos[0], accuracy.pos[1] + accuracy.size[1] + 500];
+        app.graph.add(node);
+        node.widgets.find(({ name }) => name == "metrics").value = "rot_err, trans_err";
+        const rig = app.graph.getNodeById(link.origin_id);
+        const into = (name) => node.inputs.findIndex((input) => input.name == name);
+        world.connect(0, node, into("views"));
+        rig.connect(link.origin_slot, node, into("rig"));
+        const words = LiteGraph.createNode("PreviewAny");
+        words.pos = [node.pos[0] + 500, node.pos[1]];
+        app.graph.add(words);
+        node.connect(0, words, 0);
+    });
+    window.ended = "";
+    for (const end of ["success", "error"])
+        window.comfyAPI.api.api.addEventListener(`execution_${end}`, () => { window.ended = end; });
+    await app.queuePrompt(0);
+"""
+SHOWN = """
+    const words = app.graph._nodes.filter((node) => node.type == "PreviewAny")
+        .map((node) => app.nodeOutputs[node.id]?.text?.[0]);
+    const pictures = app.graph._nodes.filter(({ type }) => ["SynCamCameraAccuracy", "SynCamMetrics"].includes(type))
+        .map((node) => app.nodeOutputs[node.id]?.images?.length);
+    return [words, pictures];
+"""
+
+
+@pytest.fixture(params=RENDERERS["argvalues"], ids=RENDERERS["ids"])
+def page(request, open_page):
+    return open_page(request.param, size=(1800, 1100))
+
+
+def test_badges_of_cameras_in_another_order_differ(page, request, tmp_path_factory):
+    in_app(page, BUILD, json.loads(template("camera_accuracy").read_text("utf-8")))
+    page.wait_for_function("window.ended", timeout=240_000)
+    assert page.evaluate("window.ended") == "success"
+    words, pictures = in_app(page, SHOWN)
+    assert len(words) == len(set(words)) == 4  # of two nodes each: right cameras, cameras in another order
+    assert all("RotErr" in text for text in words)
+    assert pictures == [1, 1, 1, 1]
+    in_app(page, "await app.extensionManager.command.execute('Comfy.Canvas.FitView')")
+    page.wait_for_timeout(2500)
+    picture(page, tmp_path_factory, f"measuring_{renderer(request)}")
+    assert errors(page) == []
