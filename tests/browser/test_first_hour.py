@@ -130,7 +130,7 @@ def test_files_without_cameras_are_told_and_the_choice_stays(page, request):
     with page.expect_file_chooser() as chooser:
         press_upload(page, request)
     chooser.value.set_files([{"name": "shopping.txt", "mimeType": "text/plain", "buffer": b"eggs, flour, milk"}])
-    page.get_by_text("shopping.txt is in the input folder, but holds no cameras").wait_for()
+    page.get_by_text("shopping.txt is in the input folder, but holds no cameras").first.wait_for()
     assert in_app(page, FILE) == before
 
 
