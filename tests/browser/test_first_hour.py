@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from docs_scripts import template
 from frontend import RENDERERS, in_app, picture, renderer
+from playwright.sync_api import TimeoutError
 
 PACK = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((PACK / "example_workflows").glob("[0-9]*.json"))
@@ -97,7 +98,20 @@ def press_upload(page, request) -> None:
         const [x_there, y_there] = app.canvas.ds.convertOffsetToCanvas([node.pos[0] + node.size[0] / 2, node.pos[1] + y + 10]);
         return [left + x_there, top + y_there];
     """
+    page.wait_for_timeout(800)  # drawn, and at its place
     page.mouse.click(*in_app(page, place))
+
+
+def chooser_of(page, request):
+    """The browser's dialog; a click on the canvas while it is drawn anew is lost, as a person's is, who clicks again."""
+    for _ in range(8):
+        try:
+            with page.expect_file_chooser(timeout=8_000) as chooser:
+                press_upload(page, request)
+            return chooser.value
+        except TimeoutError:
+            continue
+    raise AssertionError("no click on the button opens the dialog")
 
 
 def test_an_upload_button_brings_a_camera_file_and_several_become_a_folder(page, request, server, tmp_path):
@@ -109,10 +123,9 @@ def test_an_upload_button_brings_a_camera_file_and_several_become_a_folder(page,
         [{**one, "buffer": content}],
         [{"name": f"{n}.txt", "mimeType": "text/plain", "buffer": poses} for n in "ab"],
     ):
-        with page.expect_file_chooser() as chooser:
-            press_upload(page, request)
+        chooser = chooser_of(page, request)
         before = in_app(page, FILE)
-        chooser.value.set_files(files)
+        chooser.set_files(files)
         page.wait_for_function(
             f"before => (() => {{ const {{ app }} = window.comfyAPI.app; {FILE} }})() != before", arg=before
         )
@@ -127,9 +140,9 @@ def test_an_upload_button_brings_a_camera_file_and_several_become_a_folder(page,
 def test_files_without_cameras_are_told_and_the_choice_stays(page, request):
     load_rig(page)
     before = in_app(page, FILE)
-    with page.expect_file_chooser() as chooser:
-        press_upload(page, request)
-    chooser.value.set_files([{"name": "shopping.txt", "mimeType": "text/plain", "buffer": b"eggs, flour, milk"}])
+    chooser_of(page, request).set_files(
+        [{"name": "shopping.txt", "mimeType": "text/plain", "buffer": b"eggs, flour, milk"}]
+    )
     page.get_by_text("shopping.txt is in the input folder, but holds no cameras").first.wait_for()
     assert in_app(page, FILE) == before
 
