@@ -9,6 +9,7 @@ other.
 from __future__ import annotations
 
 import functools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, cast
@@ -49,7 +50,7 @@ class Wan(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class ModuleWrapper:
+class ModuleWrapper(ABC):
     """The host's APPLY_MODEL wrapper of one module: decides once per forward with what the blocks run.
 
     Another module derives from this: its words, whether a latent fits, and its step of a forward.
@@ -65,17 +66,17 @@ class ModuleWrapper:
     deed: ClassVar[str]  # what goes into the model
     failure: ClassVar[str]  # what would happen without it
 
+    @abstractmethod
     def check_latent(self, shape: Sequence[int], geometry: Geometry, node: str = "") -> None:
         """Raise ``UserError``, which begins with ``node`` or else the module's own, unless a latent (views, channels,
         frames, height, width) fits."""
-        raise NotImplementedError
 
+    @abstractmethod
     def step(self, base: BaseModel, x: Tensor, t: Tensor, options: dict, named: dict) -> Step | None:
         """What the blocks need for a forward of ``x`` (chunks * views, channels, frames, height, width) at ``t``; None
         where the host's own run. ``named`` are the forward's other arguments, which may be changed.
 
         Raises ``UserError`` where another node has taken views or frames away."""
-        raise NotImplementedError
 
     def put_into(self, model: ModelPatcher) -> ModelPatcher:
         """A clone with this module, in place of an earlier one of its kind. Whoever replaced a block before keeps being
