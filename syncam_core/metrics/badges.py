@@ -26,13 +26,14 @@ WHY_COLUMNS, WHY_LINES = 44, 5  # characters and lines of a reason
 
 def badge_picture(report: ReadReport) -> Tensor:  # (height, width, 3) float32 in 0..1
     names = list(report["metrics"])
-    rows = -(-len(names) // COLUMNS)
-    size = (COLUMNS * (WIDTH + GAP) + GAP, rows * (HEIGHT + GAP) + GAP)
+    columns = min(COLUMNS, len(names))
+    rows = -(-len(names) // columns)
+    size = (columns * (WIDTH + GAP) + GAP, rows * (HEIGHT + GAP) + GAP)
     picture = Image.new("RGB", size, BACKGROUND)
     draw = ImageDraw.Draw(picture)
     for place, name in enumerate(names):
-        left = GAP + place % COLUMNS * (WIDTH + GAP)
-        top = GAP + place // COLUMNS * (HEIGHT + GAP)
+        left = GAP + place % columns * (WIDTH + GAP)
+        top = GAP + place // columns * (HEIGHT + GAP)
         _badge(draw, left, top, name, report["metrics"][name])
     return torch.from_numpy(np.asarray(picture, np.float32) / 255)
 

@@ -77,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
     table = commands.add_parser("table", help="the talk's tables")
     table.set_defaults(run=print_tables)
     table.add_argument("reports", nargs="*", type=Path, metavar="JSON", help="of run: a row each, named after its file")
-    table.add_argument("--layout", default="table1", choices=[*LAYOUTS, "all"])
+    table.add_argument("--layout", default="all", choices=[*LAYOUTS, "all"])
     table.add_argument("--with-paper", action="store_true", help="the paper's rows above")
     for form in FORMATS:
         table.add_argument(f"--{form}", dest="form", action="store_const", const=form, default=FORMATS[0])

@@ -7,6 +7,7 @@ import json
 import pytest
 from docs_scripts import template
 from frontend import RENDERERS, errors, in_app, picture, renderer
+from syncam_core.metrics.suite import METRICS
 
 BUILD = """
     await app.loadGraphData(argument);
@@ -28,6 +29,34 @@ BUILD = """
         words.pos = [node.pos[0] + 500, node.pos[1]];
         app.graph.add(words);
         node.connect(0, words, 0);
+    });
+    window.ended = "";
+    for (const end of ["success", "error"])
+        window.comfyAPI.api.api.addEventListener(`execution_${end}`, () => { window.ended = end; });
+    await app.queuePrompt(0);
+"""
+DEMO = """
+    await app.loadGraphData(argument);
+    const made = (type, x, y, values = {}) => {
+        const node = LiteGraph.createNode(type);
+        node.pos = [x, y];
+        app.graph.add(node);
+        for (const [name, value] of Object.entries(values))
+            node.widgets.find((widget) => widget.name == name).value = value;
+        return node;
+    };
+    const [asked] = app.graph._nodes.filter(({ type }) => type == "SynCamRigOrbit");
+    // Not moved on by one: a ring that is turned as a whole has the same angles between its cameras.
+    const [decoded] = app.graph._nodes.filter(({ type }) => type == "SynCamDecodeViews");
+    const shuffled = made("SynCamRigOrbit", asked.pos[0], 1700, { azimuths: "180, 0, 90, -90", elevations: "20" });
+    shuffled.widgets.find(({ name }) => name == "distances").value =
+        asked.widgets.find(({ name }) => name == "distances").value;
+    [asked, shuffled].forEach((rig, index) => {
+        const node = made("SynCamMetrics", 500, 1400 + index * 700, { metrics: "sync, azimuth", every: 1 });
+        decoded.connect(0, node, node.inputs.findIndex(({ name }) => name == "views"));
+        rig.connect(0, node, node.inputs.findIndex(({ name }) => name == "rig"));
+        const words = made("PreviewAny", 1000, node.pos[1]);
+        node.connect(1, words, 0);
     });
     window.ended = "";
     for (const end of ["success", "error"])
@@ -59,4 +88,19 @@ def test_badges_of_cameras_in_another_order_differ(page, request, tmp_path_facto
     in_app(page, "await app.extensionManager.command.execute('Comfy.Canvas.FitView')")
     page.wait_for_timeout(2500)
     picture(page, tmp_path_factory, f"measuring_{renderer(request)}")
+    assert errors(page) == []
+
+
+def test_badges_of_the_demos_views_turn_amber_for_cameras_in_another_order(page, request, tmp_path_factory):
+    in_app(page, DEMO, json.loads(template("syncam_demo").read_text("utf-8")))
+    page.wait_for_function("window.ended", timeout=240_000)
+    assert page.evaluate("window.ended") == "success"
+    reports, pictures = in_app(page, SHOWN)
+    right, shuffled = ({name: told["value"] for name, told in json.loads(text)["metrics"].items()} for text in reports)
+    assert right["azimuth"] < METRICS["azimuth"].good < 15 < shuffled["azimuth"]
+    assert right["sync"] < METRICS["sync"].good < shuffled["sync"]
+    assert pictures == [1, 1]
+    in_app(page, "await app.extensionManager.command.execute('Comfy.Canvas.FitView')")
+    page.wait_for_timeout(2500)
+    picture(page, tmp_path_factory, f"measuring_demo_{renderer(request)}")
     assert errors(page) == []

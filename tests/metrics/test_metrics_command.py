@@ -235,8 +235,11 @@ def test_the_papers_tables_are_printed_as_they_are(layout, capsys):
     assert len({len(row) for row in rows}) == 1
 
 
-def test_all_tables_come_in_latex_with_their_headings(capsys):
-    assert main(["table", "--layout", "all", "--with-paper", "--latex"]) == 0
+def test_all_tables_come_without_being_asked_for_each_and_in_latex_with_their_headings(capsys):
+    assert main(["table", "--with-paper", "--csv"]) == 0
+    cells = [cell for row in csv.reader(io.StringIO(capsys.readouterr().out)) for cell in row]
+    assert [number for layout in PAPER for number in PAPER[layout].split() if number not in cells] == []
+    assert main(["table", "--with-paper", "--latex"]) == 0
     text = capsys.readouterr().out
     assert text.count("\\begin{tabular}") == text.count("\\end{tabular}") == 4
     assert "\\multicolumn{3}{c}{View Synchronization}" in text
