@@ -26,7 +26,7 @@ WHY_COLUMNS, WHY_LINES = 44, 5  # characters and lines of a reason
 
 def badge_picture(report: ReadReport) -> Tensor:  # (height, width, 3) float32 in 0..1
     names = list(report["metrics"])
-    columns = min(COLUMNS, len(names))
+    columns = max(1, min(COLUMNS, len(names)))
     rows = -(-len(names) // columns)
     size = (columns * (WIDTH + GAP) + GAP, rows * (HEIGHT + GAP) + GAP)
     picture = Image.new("RGB", size, BACKGROUND)

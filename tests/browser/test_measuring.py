@@ -7,6 +7,7 @@ import json
 import pytest
 from docs_scripts import template
 from frontend import RENDERERS, errors, in_app, picture, renderer
+
 from syncam_core.metrics.suite import METRICS
 
 BUILD = """
