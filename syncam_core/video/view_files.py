@@ -24,6 +24,7 @@ from .frames import even
 from .layout import Layout
 from .layout_film import angle_captions, laid_out
 from .sheet import sheet_of_clips, write_sheet
+from .sound import SoundFormat
 from .write import VideoWriter, check_video_size
 
 NOT_CAMERAS = ("grid", "rig", "sheet")  # what else stands behind the number in the names of a run's files
@@ -45,6 +46,12 @@ class SavedViews:
     grid: str | None = None
     sheet: str | None = None
     rig: str | None = None
+    sounds: tuple[SoundFormat | None, ...] = ()  # of each view's file; empty: none has one
+
+    def video_size(self, view: int) -> tuple[int, int]:
+        """Height and width of a view's video: its pictures' with even sides."""
+        height, width = self.sizes[view]
+        return even(height), even(width)
 
     @property
     def films(self) -> list[str]:
@@ -152,7 +159,7 @@ def captions(rig: Rig | None, layout: Layout | None) -> list[str] | None:
 
 def facts_of(files: SavedViews) -> dict[str, object]:
     """What the saved rig says about the files beside it; sizes are the videos', in pixels."""
-    sizes = [(even(height), even(width)) for height, width in files.sizes]
+    sizes = [files.video_size(view) for view in range(len(files.sizes))]
     facts = {
         "fps": float(files.fps),
         "frames": files.frames,
