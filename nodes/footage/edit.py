@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import comfy.model_management
 import comfy.utils
 import numpy as np
@@ -28,12 +30,13 @@ from ...syncam_core.video.cut_list import entries_of, text_of
 from ...syncam_core.video.edit import Edit, edit_of, edited
 from ...syncam_core.video.edit_files import ALL, CHOICES, OTIO_AND_EDL, edit_texts
 from ...syncam_core.video.edit_media import file_stem
-from ...syncam_core.video.view_files import SavedViews
+from ...syncam_core.video.view_files import SavedViews, first_of
 from ..host.output_files import disk_sentences
+from ..host.sound import as_audio, heard
 from ..host.video import clips_of, film_out
 from ..shared.checks import names_and_colors
 from ..shared.errors import refusal
-from ..shared.inputs import film_outputs, footage_input, fps_input, rig_input
+from ..shared.inputs import audio_input, film_outputs, footage_input, fps_input, rig_input
 from ..shared.node import SynCamNode
 from ..shared.socket_types import EditType, FilesType
 
@@ -73,6 +76,9 @@ class SynCamEdit(SynCamNode):
                     tooltip="Write the time into the picture, as hours:minutes:seconds:frames.",
                 ),
                 rig_input(),
+                audio_input(
+                    "The film's video carries it. Without it, VIDEOs among the views bring their own, and the first one is heard."
+                ),
             ],
             outputs=[
                 *film_outputs(),
@@ -95,13 +101,15 @@ class SynCamEdit(SynCamNode):
         fps: list[float],
         timecode: list[bool],
         rig: list[Rig] | None = None,
+        audio: Sequence[Mapping[str, object] | None] = (None,),
     ) -> io.NodeOutput:
         rate = frame_rate(fps[0])
         names, _ = names_and_colors(rig, len(views))
         clips = clips_of(views, names)
         edit = edit_of(cuts[0], len(clips[0]), rate, names)
-        film = film_out(edited(clips, edit, timecode[0]), rate)
-        return io.NodeOutput(*film, edit, edit.text)
+        sounds, remarks = heard(audio[0], views, names, edit.frames, rate)
+        film = film_out(edited(clips, edit, timecode[0]), rate, as_audio(first_of(sounds)))
+        return io.NodeOutput(*film, edit, edit.text, ui={"remarks": remarks} if remarks else None)
 
 
 class SynCamAutoCut(SynCamNode):

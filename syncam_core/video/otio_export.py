@@ -12,7 +12,7 @@ from urllib.parse import quote
 from ..disk.names import file_slugs
 from ..errors import UserError
 from .edit import Edit
-from .edit_media import PROGRAMME, check_files, file_stem, names_of
+from .edit_media import PROGRAMME, check_files, file_stem, names_of, sound_of
 from .timecode import TIMECODE_RATES, timecode_rate
 from .view_files import SavedViews
 
@@ -33,7 +33,8 @@ def otio_text(edit: Edit, files: SavedViews) -> str:
     """The timeline as the JSON of an .otio file that stands in the folder of the view files.
 
     From below: one track for each camera with its whole video, then the track "programme" with one clip for each shot
-    and a transition (SMPTE dissolve) for each cross-fade, which lies around the cut as the edit says. Every clip refers to
+    and a transition (SMPTE dissolve) for each cross-fade, which lies around the cut as the edit says; where a view's file
+    has a sound, an audio track with it from beginning to end. Every clip refers to
     its view file by a relative URL with the range that is there, and brings the camera's name and colour; the timeline's
     metadata hold the cut list.
 
@@ -74,6 +75,11 @@ def otio_text(edit: Edit, files: SavedViews) -> str:
         track.append(clip(view, 0, edit.frames))
         timeline.tracks.append(track)
     timeline.tracks.append(_programme(otio, edit, rate, clip))
+    sound = sound_of(files)
+    if sound:
+        track = otio.schema.Track(name="sound", kind=otio.schema.TrackKind.Audio)
+        track.append(clip(sound[0], 0, edit.frames))
+        timeline.tracks.append(track)
     return timeline.to_json_string(indent=4)
 
 

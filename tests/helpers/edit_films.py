@@ -110,7 +110,7 @@ def name_in(url: str) -> str:
 
 
 def read_otio(path: Path) -> list[Shot]:
-    programme = otio.adapters.read_from_file(str(path), "otio_json").tracks[-1]
+    programme = otio.adapters.read_from_file(str(path), "otio_json").video_tracks()[-1]
     return list(shots_of_track(programme, lambda clip: name_in(clip.media_reference.target_url)))
 
 
@@ -209,7 +209,8 @@ def pictures_of(path: Path) -> np.ndarray:  # (frames, height, width, 3) uint8
 def rendered(path: Path, out: Path) -> np.ndarray:  # (frames, height, width, 3) uint8
     """What MLT's `melt` makes of a file: every frame, none left out for speed.
 
-    In the file's folder: on its command line, melt takes "%" and "?" in a path for those of a URL.
+    In the file's folder: on its command line, melt takes "%" and "?" in a path for those of a URL. Of films of two frames
+    melt 7.12 writes none, or waits for ever.
     """
     told = ["melt", path.name, "-consumer", f"avformat:{out}", "vcodec=ffv1", "pix_fmt=yuv444p", "an=1", "real_time=-1"]
     subprocess.run(told, cwd=path.parent, check=True, capture_output=True, timeout=120, stdin=subprocess.DEVNULL)
