@@ -14,7 +14,7 @@ from .timecode import timecode_rate
 from .view_files import SavedViews
 from .xml_text import document, element
 
-# The last version in which an asset names its file itself, as every reader knows it; later programs read it, too.
+# In which an asset names its file itself, as every reader knows it; later programs read it, too.
 VERSION = "1.8"
 REC_709 = "1-1-1 (Rec. 709)"
 CROSS_DISSOLVE = "FxPlug:4731E73A-8DAC-4113-9A30-AE85B1761265"  # of Final Cut Pro's own
@@ -53,13 +53,13 @@ def fcpx_rate(fps: Fraction) -> Fraction:
 
 
 def fcpx_remark(edit: Edit) -> str:
-    """A sentence about a rate that Final Cut Pro itself has not, though the format and other readers do."""
+    """A sentence about a rate that Final Cut Pro itself has not, though the format can say it."""
     rate = fcpx_rate(edit.fps)
     if round(rate) in FINAL_CUT_RATES:
         return ""
     return (
-        f"the .fcpxml has projects of {float(rate):g} frames per second, which DaVinci Resolve knows and Final Cut Pro does "
-        "not; for the latter, use another 'fps'."
+        f"the .fcpxml has projects of {float(rate):g} frames per second, which Final Cut Pro has not; for that program, use "
+        "another 'fps'."
     )
 
 

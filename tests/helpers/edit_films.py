@@ -209,11 +209,18 @@ def pictures_of(path: Path) -> np.ndarray:  # (frames, height, width, 3) uint8
 def rendered(path: Path, out: Path) -> np.ndarray:  # (frames, height, width, 3) uint8
     """What MLT's `melt` makes of a file: every frame, none left out for speed.
 
-    In the file's folder: on its command line, melt takes "%" and "?" in a path for those of a URL. Of films of two frames
-    melt 7.12 writes none, or waits for ever.
+    In the file's folder: on its command line, melt takes "%" and "?" in a path for those of a URL. On a busy machine melt
+    7.12 stands still now and then, in another run not; of films of two frames it may write none.
     """
     told = ["melt", path.name, "-consumer", f"avformat:{out}", "vcodec=ffv1", "pix_fmt=yuv444p", "an=1", "real_time=-1"]
-    subprocess.run(told, cwd=path.parent, check=True, capture_output=True, timeout=120, stdin=subprocess.DEVNULL)
+    for patience_s in (30, 60, 240):
+        try:
+            subprocess.run(
+                told, cwd=path.parent, check=True, capture_output=True, timeout=patience_s, stdin=subprocess.DEVNULL
+            )
+            break
+        except subprocess.TimeoutExpired:
+            out.unlink(missing_ok=True)
     return pictures_of(out)
 
 
