@@ -136,3 +136,56 @@ def test_each_view_keeps_its_own_sound_and_the_grid_has_the_first(tmp_path):
 
 def grey(view):
     return torch.full((FRAMES, 64, 64, 3), 0.2 * view)
+
+
+def other_peoples(path, layout="stereo", late_s=0.0, rate=48000):
+    """A video of 40 frames at 15 by FFmpeg alone: a tone in its 18th frame, on all channels, in a stream that begins late."""
+    channels = av.AudioLayout(layout).nb_channels
+    samples = beep(Fraction(15), rate, channels).samples[:, round(late_s * rate) :]
+    with av.open(str(path), "w") as film:
+        pictures, sound = film.add_stream("mpeg4", rate=15), film.add_stream("aac", rate=rate)
+        pictures.width = pictures.height = 64
+        sound.layout = layout
+        for index in range(FRAMES):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 5 * index, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, 15)
+            film.mux(pictures.encode(frame))
+        film.mux(pictures.encode(None))
+        for begin in range(0, samples.shape[1], 1024):
+            piece = np.ascontiguousarray(samples[:, begin : begin + 1024])
+            frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout=layout)
+            frame.sample_rate, frame.pts, frame.time_base = rate, round(late_s * rate) + begin, Fraction(1, rate)
+            film.mux(sound.encode(frame))
+        film.mux(sound.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+@pytest.mark.parametrize("late_s", [0.0, 0.5])
+@pytest.mark.parametrize("layout", ["mono", "5.1"])
+def test_sounds_of_other_peoples_videos_are_where_they_were(tmp_path, suffix, late_s, layout):
+    path = other_peoples(tmp_path / f"film{suffix}", layout, late_s)
+    found = sound_of_video(path, 0, FRAMES / Fraction(15))
+    assert found.format.channels == (1 if layout == "mono" else 2)
+    begin, end = beeping(found)
+    assert begin / 48000 == pytest.approx(BEEPING / 15, abs=0.003)
+    assert end / 48000 == pytest.approx((BEEPING + 1) / 15, abs=0.003)
+    assert np.abs(found.samples[:, : round(1.1 * 48000)]).max() < 0.01
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
+def test_a_damaged_video_has_a_sound_or_a_sentence(tmp_path, kept):
+    path = other_peoples(tmp_path / "film.mkv")
+    data = bytearray(path.read_bytes())
+    rng = np.random.default_rng(1)
+    for place in rng.integers(1000, len(data), 60):
+        data[place] = rng.integers(256)
+    path.write_bytes(data[: round(kept * len(data))])
+    try:
+        found = sound_of_video(path, 0, FRAMES / Fraction(15))
+    except UserError as problem:
+        found = str(problem)
+    if isinstance(found, str):
+        assert "FFmpeg cannot read" in found
+    elif found is not None:
+        assert found.samples.shape == (2, round(FRAMES / 15 * 48000))
