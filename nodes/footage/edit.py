@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import comfy.model_management
 import comfy.utils
 import numpy as np
@@ -26,13 +28,15 @@ from ...syncam_core.video.auto_cut import (
 from ...syncam_core.video.clip import BITS_8, Clip
 from ...syncam_core.video.cut_list import entries_of, text_of
 from ...syncam_core.video.edit import Edit, edit_of, edited
-from ...syncam_core.video.otio_export import edl_text, file_stem, otio_text
-from ...syncam_core.video.view_files import SavedViews
+from ...syncam_core.video.edit_files import ALL, CHOICES, OTIO_AND_EDL, edit_texts
+from ...syncam_core.video.edit_media import file_stem
+from ...syncam_core.video.view_files import SavedViews, first_of
 from ..host.output_files import disk_sentences
+from ..host.sound import as_audio, heard
 from ..host.video import clips_of, film_out
 from ..shared.checks import names_and_colors
 from ..shared.errors import refusal
-from ..shared.inputs import film_outputs, footage_input, fps_input, rig_input
+from ..shared.inputs import audio_input, film_outputs, footage_input, fps_input, rig_input
 from ..shared.node import SynCamNode
 from ..shared.socket_types import EditType, FilesType
 
@@ -72,6 +76,9 @@ class SynCamEdit(SynCamNode):
                     tooltip="Write the time into the picture, as hours:minutes:seconds:frames.",
                 ),
                 rig_input(),
+                audio_input(
+                    "The film's video carries it. Without it, VIDEOs among the views bring their own, and the first one is heard."
+                ),
             ],
             outputs=[
                 *film_outputs(),
@@ -94,13 +101,15 @@ class SynCamEdit(SynCamNode):
         fps: list[float],
         timecode: list[bool],
         rig: list[Rig] | None = None,
+        audio: Sequence[Mapping[str, object] | None] = (None,),
     ) -> io.NodeOutput:
         rate = frame_rate(fps[0])
         names, _ = names_and_colors(rig, len(views))
         clips = clips_of(views, names)
         edit = edit_of(cuts[0], len(clips[0]), rate, names)
-        film = film_out(edited(clips, edit, timecode[0]), rate)
-        return io.NodeOutput(*film, edit, edit.text)
+        sounds, remarks = heard(audio[0], views, names, edit.frames, rate)
+        film = film_out(edited(clips, edit, timecode[0]), rate, as_audio(first_of(sounds)))
+        return io.NodeOutput(*film, edit, edit.text, ui={"remarks": remarks} if remarks else None)
 
 
 class SynCamAutoCut(SynCamNode):
@@ -181,9 +190,9 @@ class SynCamSaveEdit(SynCamNode):
             display_name="SynCam Save Edit",
             category="SynCam/Footage",
             description=(
-                "Saves the edit for editing programs, beside the view files it refers to: as OpenTimelineIO (.otio), a "
-                "timeline with a track for each camera and the cuts above them, and as a CMX 3600 edit decision list "
-                "(.edl) of the cuts."
+                "Saves the edit for editing programs, beside the view files it refers to: as OpenTimelineIO (.otio), CMX "
+                "3600 edit decision list (.edl), Final Cut Pro 7 XML (.xml), FCPXML (.fcpxml) and MLT XML (.mlt), with a "
+                "track or an angle of one multicam clip for each camera, and the cuts."
             ),
             search_aliases=[
                 "opentimelineio",
@@ -198,6 +207,12 @@ class SynCamSaveEdit(SynCamNode):
                 "final cut",
                 "avid",
                 "timeline export",
+                "fcpxml",
+                "xmeml",
+                "kdenlive",
+                "shotcut",
+                "mlt",
+                "multicam clip",
             ],
             is_output_node=True,
             inputs=[
@@ -205,6 +220,18 @@ class SynCamSaveEdit(SynCamNode):
                 FilesType.Input(
                     "files",
                     tooltip="The saved views that were cut: from SynCam Save Views or SynCam Render Views.",
+                ),
+                # Optional, so that jobs from before there was a choice still run, and save what they saved.
+                io.Combo.Input(
+                    "formats",
+                    options=list(CHOICES),
+                    default=ALL,
+                    optional=True,
+                    tooltip=(
+                        "Which files to write. DaVinci Resolve reads otio, edl, fcp7 xml and fcpxml; Premiere Pro fcp7 "
+                        "xml and edl; Final Cut Pro fcpxml; Kdenlive otio (25.04 and later) and mlt as a clip; Shotcut "
+                        "mlt."
+                    ),
                 ),
             ],
             outputs=[
@@ -215,9 +242,9 @@ class SynCamSaveEdit(SynCamNode):
         )
 
     @classmethod
-    def execute(cls, edit: Edit, files: SavedViews) -> io.NodeOutput:
+    def execute(cls, edit: Edit, files: SavedViews, formats: str = OTIO_AND_EDL) -> io.NodeOutput:
         check_files_are_there(files)
-        texts, note = texts_of(edit, files)
+        texts, note = edit_texts(edit, files, formats)
         with disk_sentences(str(files.folder)):
             stem = free_stem(files.folder, f"{file_stem(files)}_edit")
             with staged_files(files.folder) as stage:
@@ -255,16 +282,6 @@ def check_files_are_there(files: SavedViews) -> None:
             "filename_prefix or by running SynCam Save Views once more.",
             field="files",
         )
-
-
-def texts_of(edit: Edit, files: SavedViews) -> tuple[dict[str, str], list[str]]:
-    """The files by suffix, and a sentence where the edit cannot be said in one of them."""
-    texts, note = {".otio": otio_text(edit, files)}, []
-    try:
-        texts[".edl"] = edl_text(edit, files)
-    except UserError as problem:
-        note = [f"no .edl: {problem}"]
-    return texts, note
 
 
 NODES = (SynCamEdit, SynCamAutoCut, SynCamSaveEdit)

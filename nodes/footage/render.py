@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -28,8 +28,9 @@ from ...syncam_core.video.spool import Spool, frame_bytes
 from ...syncam_core.video.view_files import SavedViews, ViewFiles
 from ..host.latents import decode_view, view_latents
 from ..host.output_files import normal_prefix, own_place, temp_folder, ticking, view_files_shown, workflow_tags
+from ..host.sound import given_sound
 from ..shared.checks import counted_noun, names_and_colors
-from ..shared.inputs import fps_input, layout_input, prefix_input, rig_input
+from ..shared.inputs import audio_input, fps_input, layout_input, prefix_input, rig_input
 from ..shared.node import SynCamNode
 from ..shared.socket_types import FilesType, InterpolationType
 
@@ -114,6 +115,7 @@ class SynCamRenderViews(SynCamNode):
                         "model stay where they are in time."
                     ),
                 ),
+                audio_input("Every video carries it."),
             ],
             outputs=[
                 FilesType.Output(
@@ -149,6 +151,7 @@ class SynCamRenderViews(SynCamNode):
         layout: Layout | None = None,
         interpolation: object = None,
         multiplier: int = LEAST_MULTIPLIER,
+        audio: Mapping[str, object] | None = None,
     ) -> io.NodeOutput:
         samples, encoding = view_latents(latent), encoding_of(codec)
         if films not in FILMS:
@@ -165,6 +168,7 @@ class SynCamRenderViews(SynCamNode):
             has_sheet=contact_sheet,
             tags=workflow_tags(cls.hidden),
             tells_rig=not args.disable_metadata,
+            sounds=[given_sound(audio)] * len(samples) if audio else (),
         )
         render = Render(vae, samples, frame_dtype(encoding.bits), tiled, interpolation, times)
         files, preview = written(run, render, normal_prefix(filename_prefix))

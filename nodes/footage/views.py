@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import comfy.utils
 from comfy.cli_args import args
@@ -22,10 +22,20 @@ from ...syncam_core.video.view_files import ViewFiles, captions
 from ..host.latents import view_latents
 from ..host.output_files import normal_prefix, own_place, ticking, view_files_shown, workflow_tags
 from ..host.parallel_decode import decode_views
+from ..host.sound import heard
 from ..host.video import clips_of, film_out
 from ..shared.checks import names_and_colors
 from ..shared.errors import refusal
-from ..shared.inputs import NULL_TEXT, film_outputs, footage_input, fps_input, layout_input, prefix_input, rig_input
+from ..shared.inputs import (
+    NULL_TEXT,
+    audio_input,
+    film_outputs,
+    footage_input,
+    fps_input,
+    layout_input,
+    prefix_input,
+    rig_input,
+)
 from ..shared.node import SynCamNode
 from ..shared.socket_types import FilesType
 
@@ -180,6 +190,7 @@ class SynCamSaveViews(SynCamNode):
                     tooltip="The json of SynCam Camera Accuracy, SynCam Sync Score or a list of several: kept in the "
                     "rig's file beside the videos, under metadata. Needs the rig.",
                 ),
+                audio_input("Every video carries it. Without it, VIDEOs among the views bring their own."),
             ],
             outputs=[
                 FilesType.Output(
@@ -203,6 +214,7 @@ class SynCamSaveViews(SynCamNode):
         contact_sheet: Sequence[bool] = (True,),
         layout: list[Layout] | None = None,
         scores: Sequence[str] = (),
+        audio: Sequence[Mapping[str, object] | None] = (None,),
     ) -> io.NodeOutput:
         prefix, rate = normal_prefix(filename_prefix[0]), frame_rate(fps[0])
         scores = [text for text in scores if text != NULL_TEXT]
@@ -210,6 +222,7 @@ class SynCamSaveViews(SynCamNode):
             raise UserError("'scores' are kept in the rig's file; connect 'rig', too.", field="scores")
         names, colors = names_and_colors(rig, len(views))
         clips = clips_of(views, names, BITS_8)
+        sounds, remarks = heard(audio[0], views, names, len(clips[0]), rate)
         run = ViewFiles(
             names,
             colors,
@@ -219,6 +232,7 @@ class SynCamSaveViews(SynCamNode):
             has_sheet=contact_sheet[0],
             tags=workflow_tags(cls.hidden),
             tells_rig=not args.disable_metadata,
+            sounds=sounds,
             scores=[score_of(text) for text in scores],
         )
         run.check(clips)
@@ -226,7 +240,7 @@ class SynCamSaveViews(SynCamNode):
         with own_place(prefix, clips[0].height, clips[0].width) as (stage, *place):
             files = run.planned(clips, *place)
             run.write(stage, files, [(clip, in_order(clip)) for clip in clips], ticking(progress))
-        return io.NodeOutput(files, ui=view_files_shown(files))
+        return io.NodeOutput(files, ui={**view_files_shown(files), **({"remarks": remarks} if remarks else {})})
 
 
 def check_columns(columns: int) -> None:

@@ -107,8 +107,8 @@ def frames_of(video: InputImpl.VideoFromFile, name: str) -> Generator[np.ndarray
         raise problem.told(f"the video of '{name}' in 'views' {problem}; give another one.") from problem
 
 
-def film_out(clip: Clip, fps: Fraction) -> tuple[Tensor, object]:
-    """The clip as IMAGE (frames, height, width, 3) float32, and as VIDEO over the same memory.
+def film_out(clip: Clip, fps: Fraction, audio: dict[str, object] | None = None) -> tuple[Tensor, object]:
+    """The clip as IMAGE (frames, height, width, 3) float32, and as VIDEO over the same memory, with an AUDIO.
 
     A video grows to an even size by a repeated column or row: the host's Save Video takes no other. Raises UserError
     with a sentence, before the first frame is made, where they would not fit into the free memory.
@@ -123,7 +123,7 @@ def film_out(clip: Clip, fps: Fraction) -> tuple[Tensor, object]:
         comfy.model_management.throw_exception_if_processing_interrupted()
         frames[index].copy_(torch.from_numpy(pad_to_even(in_depth(clip[index], FLOAT))))
         progress.update(1)
-    video = InputImpl.VideoFromComponents(Types.VideoComponents(images=frames, frame_rate=fps))
+    video = InputImpl.VideoFromComponents(Types.VideoComponents(images=frames, frame_rate=fps, audio=audio))
     return frames[:, : clip.height, : clip.width].contiguous(), video  # of an even size without a copy
 
 

@@ -68,6 +68,15 @@ def footage_input() -> io.Input:
     )
 
 
+def audio_input(where: str) -> io.Input:
+    return io.Audio.Input(
+        "audio",
+        optional=True,
+        tooltip=f"The sound of the scene, which begins with the first frame: that of the video that a view was made of, for "
+        f"example, by the core's Get Video Components. {where}",
+    )
+
+
 def film_outputs() -> list:
     return [
         io.Image.Output(display_name="images", tooltip="The frames, for any node that takes a video's frames."),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -13,56 +12,18 @@ from urllib.parse import quote
 from ..disk.names import file_slugs
 from ..errors import UserError
 from .edit import Edit
-from .timecode import nominal_rate
-from .view_files import NOT_CAMERAS, SavedViews
+from .edit_media import PROGRAMME, check_files, file_stem, names_of, sound_of
+from .timecode import TIMECODE_RATES, timecode_rate
+from .view_files import SavedViews
 
 if TYPE_CHECKING:
     from opentimelineio.schema import Clip, Track
 
-PROGRAMME = "programme"
-SAME_RUN = "connect the views and the files of the same run"
-
-# Rates for which SMPTE defines timecode, as far as OpenTimelineIO and most editing programs know it.
-TIMECODE_RATES = (24, 25, 30, 48, 50, 60)
 MOST_EVENTS = LONGEST_DISSOLVE = 999  # CMX 3600 has three digits for both
 REEL_LENGTH = 8
 RESERVED_REELS = ("AX", "BL", "BLACK", "BARS")
 DISSOLVE = re.compile(r"\d+ .* D \d{3} ")
 FILE_COMMENT = re.compile(r"\* (FROM|TO) CLIP: ")
-
-
-def check_files(edit: Edit, files: SavedViews) -> None:
-    """Raise UserError with a sentence where the files do not hold the views that the edit was made of."""
-    if len(edit.names) != len(files.files):
-        raise UserError(
-            f"'edit' is of {len(edit.names)} views, but 'files' are of {len(files.files)}; {SAME_RUN}.", field="edit"
-        )
-    if edit.frames != files.frames:
-        raise UserError(f"'edit' has {edit.frames} frames, but 'files' have {files.frames}; {SAME_RUN}.", field="edit")
-    if edit.fps != files.fps:
-        raise UserError(
-            f"'edit' has {float(edit.fps):g} frames per second, but 'files' have {float(files.fps):g}; set the same "
-            "'fps' in both nodes.",
-            field="edit",
-        )
-    plain = plain_names(len(edit.names))
-    if edit.names != files.names and plain not in (edit.names, files.names):
-        raise UserError(
-            f"'edit' is of the cameras {', '.join(edit.names[:8])}, but 'files' are of {', '.join(files.names[:8])}; "
-            f"{SAME_RUN}.",
-            field="edit",
-        )
-
-
-def plain_names(views: int) -> tuple[str, ...]:
-    """What views are called where no rig names them."""
-    return tuple(f"view {number + 1}" for number in range(views))
-
-
-def file_stem(files: SavedViews) -> str:
-    """What the names of a run's files have in common: "views_00001" of "views_00001_left.mp4" and so on."""
-    slug = file_slugs(files.names, taken=NOT_CAMERAS)[0]
-    return Path(files.files[0]).stem.removesuffix(f"_{slug}")
 
 
 # ---- OpenTimelineIO
@@ -72,7 +33,8 @@ def otio_text(edit: Edit, files: SavedViews) -> str:
     """The timeline as the JSON of an .otio file that stands in the folder of the view files.
 
     From below: one track for each camera with its whole video, then the track "programme" with one clip for each shot
-    and a transition (SMPTE dissolve) for each cross-fade, which lies around the cut as the edit says. Every clip refers to
+    and a transition (SMPTE dissolve) for each cross-fade, which lies around the cut as the edit says; where a view's file
+    has a sound, an audio track with it from beginning to end. Every clip refers to
     its view file by a relative URL with the range that is there, and brings the camera's name and colour; the timeline's
     metadata hold the cut list.
 
@@ -81,7 +43,7 @@ def otio_text(edit: Edit, files: SavedViews) -> str:
     check_files(edit, files)
     otio = _opentimelineio()
     rate = float(edit.fps)
-    names = files.names if edit.names == plain_names(len(edit.names)) else edit.names
+    names = names_of(edit, files)
 
     def clip(view: int, start: int, end: int) -> Clip:
         return _clip(
@@ -113,6 +75,11 @@ def otio_text(edit: Edit, files: SavedViews) -> str:
         track.append(clip(view, 0, edit.frames))
         timeline.tracks.append(track)
     timeline.tracks.append(_programme(otio, edit, rate, clip))
+    sound = sound_of(files)
+    if sound:
+        track = otio.schema.Track(name="sound", kind=otio.schema.TrackKind.Audio)
+        track.append(clip(sound[0], 0, edit.frames))
+        timeline.tracks.append(track)
     return timeline.to_json_string(indent=4)
 
 
@@ -203,14 +170,11 @@ def edl_text(edit: Edit, files: SavedViews) -> str:
 def edl_rate(fps: Fraction) -> tuple[int, int]:
     """How many frames per second the timecode of an EDL counts, and for how many of them each frame of the edit counts.
 
-    24000/1001 counts 24, as non-drop timecode does. A rate without a timecode of its own counts the smallest multiple that
-    has one: 15 becomes 30, two for each frame, which is as exact. Raises UserError where there is none.
+    Raises UserError where there is none (see `timecode_rate`).
     """
-    for times in range(1, max(TIMECODE_RATES) + 1):
-        rate = fps * times
-        nominal = nominal_rate(rate)
-        if nominal in TIMECODE_RATES and rate in (nominal, Fraction(nominal * 1000, 1001)):
-            return nominal, times
+    found = timecode_rate(fps)
+    if found is not None:
+        return found
     rates = ", ".join(map(str, TIMECODE_RATES))
     raise UserError(
         f"an EDL cannot say {float(fps):g} frames per second: its timecode counts {rates}, and that is no multiple of "

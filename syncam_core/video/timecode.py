@@ -8,6 +8,8 @@ from fractions import Fraction
 from ..errors import UserError
 
 LAST_HOUR = 99
+# Rates for which SMPTE defines timecode, as far as OpenTimelineIO and most editing programs know it.
+TIMECODE_RATES = (24, 25, 30, 48, 50, 60)
 FIELDS = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2}):(\d{1,3})", re.ASCII)
 # Editing programs write a ";" or "," before the frames, or ";" everywhere, where numbers are dropped.
 DROP_FRAME = re.compile(r"\d{1,2}([:;])\d{1,2}\1\d{1,2}[;,]\d{1,3}", re.ASCII)
@@ -16,6 +18,20 @@ DROP_FRAME = re.compile(r"\d{1,2}([:;])\d{1,2}\1\d{1,2}[;,]\d{1,3}", re.ASCII)
 def nominal_rate(fps: Fraction) -> int:
     """The whole number of frames that timecode counts in a second: 24 at 24000/1001, 15 at 15, never less than 1."""
     return max(1, int(fps + Fraction(1, 2)))
+
+
+def timecode_rate(fps: Fraction) -> tuple[int, int] | None:
+    """How many frames per second a timecode counts, and for how many of them each frame counts; None: there is none.
+
+    24000/1001 counts 24, as non-drop timecode does. A rate without a timecode of its own counts the smallest multiple that
+    has one: 15 becomes 30, two for each frame, which is as exact.
+    """
+    for times in range(1, max(TIMECODE_RATES) + 1):
+        rate = fps * times
+        nominal = nominal_rate(rate)
+        if nominal in TIMECODE_RATES and rate in (nominal, Fraction(nominal * 1000, 1001)):
+            return nominal, times
+    return None
 
 
 def timecode(frame: int, fps: Fraction) -> str:

@@ -24,6 +24,7 @@ from .frames import even
 from .layout import Layout
 from .layout_film import angle_captions, laid_out
 from .sheet import sheet_of_clips, write_sheet
+from .sound import Sound, SoundFormat
 from .write import VideoWriter, check_video_size
 
 NOT_CAMERAS = ("grid", "rig", "sheet")  # what else stands behind the number in the names of a run's files
@@ -45,6 +46,12 @@ class SavedViews:
     grid: str | None = None
     sheet: str | None = None
     rig: str | None = None
+    sounds: tuple[SoundFormat | None, ...] = ()  # of each view's file; empty: none has one
+
+    def video_size(self, view: int) -> tuple[int, int]:
+        """Height and width of a view's video: its pictures' with even sides."""
+        height, width = self.sizes[view]
+        return even(height), even(width)
 
     @property
     def films(self) -> list[str]:
@@ -67,6 +74,7 @@ class ViewFiles:
     has_sheet: bool = True
     tags: Mapping[str, str] = field(default_factory=dict)  # of the videos and the sheet
     tells_rig: bool = True  # in the tags of the same
+    sounds: Sequence[Sound | None] = ()  # of each view; the grid has the first one. Empty: none has one
     scores: Sequence[Mapping[str, object]] = ()  # what metrics said of the views: JSON objects, kept beside the rig
 
     def grid_of(self, clips: Sequence[Clip]) -> Clip:
@@ -100,6 +108,7 @@ class ViewFiles:
             grid=f"{stem}_grid{suffix}" if self.has_grid else None,
             sheet=f"{stem}_sheet.png" if self.has_sheet else None,
             rig=f"{stem}_rig.json" if self.rig is not None else None,
+            sounds=tuple(sound.format if sound else None for sound in self.sounds) if self.has_views else (),
         )
 
     def write(
@@ -116,11 +125,12 @@ class ViewFiles:
         tags = {**self.tags, RIG_TAG: rig_text} if rig_text and self.tells_rig else dict(self.tags)
         clips = []
         for view, (clip, frames) in enumerate(takes):
-            self._write_film([stage / files.files[view]] if files.files else [], frames, tags, tick)
+            sound = self.sounds[view] if self.sounds else None
+            self._write_film([stage / files.files[view]] if files.files else [], frames, tags, tick, sound)
             clips.append(clip)
         if files.grid or preview:
             places = [stage / files.grid] if files.grid else []
-            self._write_film(places, in_order(self.grid_of(clips)), tags, tick, preview)
+            self._write_film(places, in_order(self.grid_of(clips)), tags, tick, first_of(self.sounds), preview)
         if files.sheet:
             write_sheet(stage / files.sheet, sheet_of_clips(clips, self.names, self.colors, self.fps), tags)
         if files.rig:
@@ -132,17 +142,24 @@ class ViewFiles:
         frames: Iterable[np.ndarray],
         tags: dict[str, str],
         tick: Callable[[], None],
+        sound: Sound | None,
         preview: Path | None = None,
     ) -> None:
+        writers = [VideoWriter(path, self.fps, tags, **vars(self.encoding), sound=sound) for path in places]
         with ExitStack() as opened:
-            videos = [opened.enter_context(VideoWriter(path, self.fps, tags, **vars(self.encoding))) for path in places]
-            small = [opened.enter_context(VideoWriter(preview, self.fps))] if preview else []
+            videos = [opened.enter_context(writer) for writer in writers]
+            small = [opened.enter_context(VideoWriter(preview, self.fps, sound=sound))] if preview else []
             for frame in frames:
                 for video in videos:
                     video.write(frame)
                 for video in small:
                     video.write(in_depth(frame, BITS_8))
                 tick()
+
+
+def first_of(sounds: Iterable[Sound | None]) -> Sound | None:
+    """The sound that is heard where there is one for all views: that of the first view that has one."""
+    return next((sound for sound in sounds if sound is not None), None)
 
 
 def captions(rig: Rig | None, layout: Layout | None) -> list[str] | None:
@@ -152,7 +169,7 @@ def captions(rig: Rig | None, layout: Layout | None) -> list[str] | None:
 
 def facts_of(files: SavedViews) -> dict[str, object]:
     """What the saved rig says about the files beside it; sizes are the videos', in pixels."""
-    sizes = [(even(height), even(width)) for height, width in files.sizes]
+    sizes = [files.video_size(view) for view in range(len(files.sizes))]
     facts = {
         "fps": float(files.fps),
         "frames": files.frames,

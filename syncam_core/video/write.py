@@ -18,6 +18,7 @@ from ..disk.staged import staged_file
 from ..errors import UserError
 from .codecs import CODECS, MOV_OPTIONS, check_choice, encodable, frame_dtype, last_packets, new_stream
 from .frames import pad_to_even
+from .sound import Sound, SoundTrack
 
 SLOWEST_FPS, FASTEST_FPS = 0.01, 240
 NTSC_NOMINAL_FPS = (24, 30, 48, 60, 120)
@@ -65,7 +66,7 @@ class VideoWriter:
     BT.709 in limited range, of FFV1 RGB as it is. The frame rate is constant: frame i is shown at exactly i / fps, in
     Matroska to the nearest millisecond. Where chroma is shared between pixels, an odd width or height grows by one
     repeated column or row. In mp4 and mov the index stands at the front of the file, and `metadata` is kept as tags
-    where ComfyUI looks for "workflow" and "prompt". Until the block ends the file has a temporary name in the same
+    where ComfyUI looks for "workflow" and "prompt". A sound begins with the first frame. Until the block ends the file has a temporary name in the same
     folder; if it ends with any exception (an interrupt is a BaseException), nothing is left.
     """
 
@@ -77,17 +78,19 @@ class VideoWriter:
         crf: float | None = None,  # None: the codec's own default
         codec: str = "h264",
         bits: int = 8,
+        sound: Sound | None = None,  # cut to the length of the pictures, or with silence behind it
     ) -> None:
         check_choice(codec, bits, crf)
         self.path = Path(path)
         self.rate = frame_rate(fps)
         self.metadata = dict(metadata or {})
-        self.crf, self.codec, self.bits = crf, codec, bits
+        self.crf, self.codec, self.bits, self.sound = crf, codec, bits, sound
         self.frames = 0
 
     def __enter__(self) -> VideoWriter:
         about = CODECS[self.codec]
         self._stream: av.VideoStream | None = None
+        self._track: SoundTrack | None = None
         self._reformatter = VideoReformatter()
         # Tags must be set before the first stream is written; faststart moves the index to the front at the end.
         options = MOV_OPTIONS if about.container in ("mp4", "mov") else {}
@@ -121,6 +124,8 @@ class VideoWriter:
         picture.pts, picture.time_base = self.frames, 1 / self.rate
         self._container.mux(self._stream.encode(picture))
         self.frames += 1
+        if self._track is not None:
+            self._track.write_until(self.frames / self.rate)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -137,6 +142,8 @@ class VideoWriter:
             raise UserError("a video needs at least one frame.")
         try:
             self._container.mux(last_packets(self._stream, self.codec, self.frames))
+            if self._track is not None:
+                self._track.finish()
         except BaseException:
             self._abandon()
             raise
@@ -151,7 +158,10 @@ class VideoWriter:
 
     def _add_stream(self, height: int, width: int) -> av.VideoStream:
         check_video_size(height, width, self.codec)
-        return new_stream(self._container, self.codec, self.bits, self.crf, height, width, self.rate)
+        stream = new_stream(self._container, self.codec, self.bits, self.crf, height, width, self.rate)
+        if self.sound is not None:
+            self._track = SoundTrack(self._container, CODECS[self.codec].container, self.sound)
+        return stream
 
 
 def write_video(

@@ -48,8 +48,8 @@ def save_views(comfy, views, fps=15.0, rig=None, prefix="syncam/views"):
     return files
 
 
-def save_edit(comfy, edit, files):
-    return run_as_the_host_does(comfy, "SynCamSaveEdit", {"edit": [edit], "files": [files]})
+def save_edit(comfy, edit, files, **chosen):
+    return run_as_the_host_does(comfy, "SynCamSaveEdit", {"edit": [edit], "files": [files], **chosen})
 
 
 # ---- SynCamEdit
@@ -203,6 +203,24 @@ def test_the_edit_is_saved_beside_its_view_files_and_refers_to_them(comfy, outpu
 
     events = otio.adapters.read_from_file(paths.split("\n")[1], rate=30).tracks[0]
     assert [clip.metadata["cmx_3600"]["reel"] for clip in events.find_clips()] == ["LEFT", "RIGHT", "MIDDLE"]
+
+
+def test_all_formats_stand_beside_each_other_under_one_name(comfy, outputs):
+    views = [counting(view) for view in range(2)]
+    made, files = edit(comfy, views, "0 A; 4 B ~3")[2], save_views(comfy, views)
+    (paths,), _ = save_edit(comfy, made, files, formats=["all"])
+    names = [Path(path).name for path in paths.split("\n")]
+    assert names == [f"views_00001_edit{suffix}" for suffix in (".otio", ".edl", ".xml", ".fcpxml", ".mlt")]
+    for adapter, suffix in (("fcp_xml", ".xml"), ("fcpx_xml", ".fcpxml")):
+        assert otio.adapters.read_from_file(str(outputs / "syncam" / f"views_00001_edit{suffix}"), adapter)
+    (paths,), _ = save_edit(comfy, made, files, formats=["mlt"])
+    assert [Path(path).name for path in paths.split("\n")] == ["views_00001_edit_00002.mlt"]
+
+
+def test_a_job_from_before_there_was_a_choice_saves_what_it_saved(comfy, outputs):
+    views = [counting(view) for view in range(2)]
+    (paths,), _ = save_edit(comfy, edit(comfy, views, "0 A; 4 B")[2], save_views(comfy, views))
+    assert [Path(path).suffix for path in paths.split("\n")] == [".otio", ".edl"]
 
 
 def test_the_next_edits_of_the_same_files_are_numbered_and_nothing_is_replaced(comfy, outputs):

@@ -108,6 +108,12 @@ def decode_inputs(comfy, tiny):
     return {"latent": {"samples": torch.zeros(2, 16, 2, 4, 6)}, "vae": comfy.run("SynCamDemoModel")[2]}
 
 
+def save_edit_inputs(comfy, tiny):
+    footage = {"views": views(), "fps": [15.0]}
+    files = comfy.run("SynCamSaveViews", **footage, filename_prefix=["edited"])[0]
+    return {"edit": comfy.run("SynCamEdit", **footage, cuts=["0 A; 2 B"], timecode=[False])[2], "files": files}
+
+
 def trajectories_inputs(comfy, tiny):
     return {
         "rig": comfy.run("SynCamRigReCam", moves="9", amount=1, distance_m=3, arc="true orbit", length=5)[0],
@@ -133,6 +139,7 @@ OTHERS = {
     "SynCamRenderViews": render_inputs,
     "SynCamPlayer": lambda *_: {"views": views(), "fps": 15.0, "cuts": ""},
     "SynCamEdit": lambda *_: {"views": views(), "cuts": "0 A; 2 B", "fps": 15.0, "timecode": True},
+    "SynCamSaveEdit": save_edit_inputs,
     "SynCamAutoCut": lambda *_: {"views": views(), "method": "every shot_length", "shot_length": 2, "order": ""},
     "SynCamBulletTime": lambda *_: {"views": views(), "freeze_frame": 2},
     "SynCamViewSweep": lambda *_: {"views": views()},
@@ -167,7 +174,7 @@ def seen(value):
     if isinstance(value, (list, tuple)):
         return [seen(item) for item in value]
     if isinstance(value, str):
-        return re.sub("[0-9]{5}", "", value)
+        return re.sub("(_edit)?_[0-9]{5}", r"\1", value)
     if hasattr(value, "get_components"):
         return seen(value.get_components().images)
     if hasattr(value, "model_options"):

@@ -1,16 +1,18 @@
-// Shows on a node what it says of its run: the warning of SynCam Encode Cameras, the files of SynCam Save Edit. The words
+// Shows on a node what it says of its run: the warning of SynCam Encode Cameras, sounds that are left out, the files of SynCam Save Edit. The words
 // come with the node's output, so that the host repeats them when it answers a run from its cache, and they go when
 // there is nothing to say any more.
 
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import { after, nodeOf } from "./shared/host.mjs";
-import { showWords } from "./shared/node_text.mjs";
+import { showWords, textOn } from "./shared/node_text.mjs";
 
 /** By node: the keys of its output, of which the first is the name of the text, and what screen readers call it. */
 const WORDS = {
   SynCamEncodeCameras: { keys: ["warning", "remarks"], label: "Warning" },
   SynCamSampler: { keys: ["remarks"], label: "Remarks" },
+  SynCamEdit: { keys: ["remarks"], label: "Remarks" },
+  SynCamSaveViews: { keys: ["remarks"], label: "Remarks" },
   SynCamSaveEdit: { keys: ["saved"], label: "Saved files" },
 };
 
@@ -46,7 +48,7 @@ app.registerExtension({
     if (!words) return;
     after(node, "onExecuted", (output) => {
       const keys = words.keys.filter((key) => Array.isArray(output?.[key]));
-      if (!keys.length) return;
+      if (!keys.length && !textOn(node, words.keys[0])) return;
       const said = keys.flatMap((key) => (key === "warning" && isForTheDemo(node) ? [] : output[key]));
       showWords(node, words.keys[0], words.label, said.join("\n"));
     });
