@@ -227,9 +227,10 @@ def _buffer(scene: GLTF2, index: int, path: Path) -> bytes:
 
 def _frame_times(tracks: Sequence[_Track]) -> np.ndarray:
     """Seconds of the frames: from the first key to the last, in steps of the nearest two keys."""
-    if not tracks:
+    moving = [track.times for track in tracks if len(track.times) > 1]  # one key holds still, whenever it is
+    if not moving:
         return np.zeros(1)
-    keys = np.unique(np.concatenate([track.times for track in tracks]))
+    keys = np.unique(np.concatenate(moving))
     steps = np.diff(keys)
     steps = steps[steps > LEAST_STEP_S]
     if not len(steps):

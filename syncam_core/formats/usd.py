@@ -47,6 +47,7 @@ AXES_WRITTEN = "x right, y up, z back; world y up"
 LOST = "colours"
 
 _BEGINNINGS = {b"#usda": ".usda", b"PXR-USDC": ".usdc"}
+_BLENDER_NAME = "userProperties:blender:object_name"
 RAW_MM = 300.0  # no sensor is so wide: the file holds millimetres whatever its unit is
 
 
@@ -93,7 +94,7 @@ def _refused(pxr: _Usd) -> Iterator[None]:
 
 def _rig(stage: Usd.Stage, cameras: str, unit_m: float | None, pxr: _Usd) -> Rig:
     unit = metres_per_unit(unit_m, pxr.geom.GetStageMetersPerUnit(stage), "metersPerUnit")
-    prims = [prim for prim in stage.Traverse() if prim.IsA(pxr.geom.Camera)]
+    prims = [prim for prim in stage.Traverse() if prim.IsA(pxr.geom.Camera) or _is_merged(prim)]
     if not prims:
         raise UserError("it holds no cameras; export them with the scene.")
     names = _names(prims)
@@ -182,12 +183,18 @@ def _opened(path: Path, pxr: _Usd) -> Usd.Stage:
     return pxr.usd.Stage.Open(layer)
 
 
+def _is_merged(prim: Usd.Prim) -> bool:
+    """Whether it is a camera that Blender merged with its object (*Merge parent Xform*), and calls an Xform."""
+    return bool(prim.GetTypeName() == "Xform" and prim.GetAttribute("projection") and prim.GetAttribute(_BLENDER_NAME))
+
+
 def _names(prims: Sequence[Usd.Prim]) -> list[str]:
     """What people call each camera: its display name, else its prim's, else that of the prim that it stands in.
 
-    Blender calls the prim after the lens's data, and the prim around it after the object.
+    Blender calls the prim after the lens's data, and the prim around it after the object, with the name as people see it
+    in an attribute.
     """
-    names = [prim.GetDisplayName() or prim.GetName() for prim in prims]
+    names = [_blender_name(prim) or prim.GetDisplayName() or prim.GetName() for prim in prims]
     if len(set(names)) < len(names):
         names = [prim.GetParent().GetName() for prim in prims]
     if len(set(names)) < len(names) or not all(names):
@@ -195,15 +202,26 @@ def _names(prims: Sequence[Usd.Prim]) -> list[str]:
     return names
 
 
+def _blender_name(prim: Usd.Prim) -> str:
+    for holder in (prim, prim.GetParent()):
+        name = holder.GetAttribute(_BLENDER_NAME).Get() if holder else None
+        if isinstance(name, str):
+            return name
+    return ""
+
+
 def _time_codes(stage: Usd.Stage, prims: Sequence[Usd.Prim], pxr: _Usd) -> list[float]:
     """The codes of the frames: those of the stage, or of its samples, and one where nothing moves."""
     samples: set[float] = set()
+    only: set[float] = set()  # of what has one sample, and so stands still
     for prim in prims:
         while prim:
-            samples.update(pxr.geom.Xformable(prim).GetTimeSamples() if prim.IsA(pxr.geom.Xformable) else ())
+            for operation in pxr.geom.Xformable(prim).GetOrderedXformOps() if prim.IsA(pxr.geom.Xformable) else ():
+                found = operation.GetTimeSamples()
+                (samples if len(found) > 1 else only).update(found)
             prim = prim.GetParent()
-    if len(samples) < 2:
-        return [min(samples)] if samples else [0.0]
+    if not samples:
+        return [min(only)] if only else [0.0]
     begin, end = min(samples), max(samples)
     if stage.HasAuthoredTimeCodeRange():
         begin, end = stage.GetStartTimeCode(), stage.GetEndTimeCode()
@@ -229,13 +247,14 @@ def _matrices(prims: Sequence[Usd.Prim], codes: Sequence[float], pxr: _Usd) -> n
 
 
 def _lens(prim: Usd.Prim, name: str, code: float, unit_m: float, pxr: _Usd) -> Lens:
-    camera = pxr.geom.Camera(prim)
-    if camera.GetProjectionAttr().Get(code) == pxr.geom.Tokens.orthographic:
+    if prim.GetAttribute("projection").Get(code) == pxr.geom.Tokens.orthographic:
         raise UserError(f"camera {name[:60]!r} is orthographic; only cameras with perspective are possible.")
-    focal, aperture = (
-        _number(attribute.Get(code), f"camera {name[:60]!r}: {attribute.GetName()}")
-        for attribute in (camera.GetFocalLengthAttr(), camera.GetHorizontalApertureAttr())
-    )
+
+    def length(attribute: str, unwritten: float) -> float:
+        given = prim.GetAttribute(attribute)
+        return _number(given.Get(code) if given else unwritten, f"camera {name[:60]!r}: {attribute}")
+
+    focal, aperture = length("focalLength", 50.0), length("horizontalAperture", 20.955)  # USD's own where none is
     millimetres = 100 * unit_m if aperture * 100 * unit_m < RAW_MM else 1.0
     return lens_of(_rounded(focal * millimetres), _rounded(aperture * millimetres), f"camera {name[:60]!r}")
 

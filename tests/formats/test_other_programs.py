@@ -117,6 +117,20 @@ def test_a_usd_camera_that_moves_with_its_parent_moves_over_the_stage_s_time_cod
     assert not rig.c2w[1, :, 0, 3].any()
 
 
+def test_one_sample_of_a_camera_that_stands_still_makes_no_frames(tmp_path):
+    from pxr import Gf, UsdGeom
+
+    stage = stage_of(tmp_path / "a.usda", "Y", 1.0)
+    for name, codes in (("moving", (101, 103)), ("still", (1,))):
+        move = UsdGeom.Camera.Define(stage, f"/{name}").AddTranslateOp()
+        for code in codes:
+            move.Set(Gf.Vec3d(code, 0, 0), code)
+    stage.Save()
+    rig = read_rig_file(tmp_path / "a.usda")
+    np.testing.assert_allclose(rig.c2w[:, :, 0, 3], [[101, 102, 103], [1, 1, 1]], atol=1e-12)
+    np.testing.assert_allclose(read_rig_file(tmp_path / "a.usda", "still").c2w[0, :, 0, 3], [1])
+
+
 def test_a_stage_that_refers_to_other_files_is_refused(tmp_path):
     (tmp_path / "a.usda").write_text("#usda 1.0\n(\n    subLayers = [@./other.usda@]\n)\n")
     with pytest.raises(UserError, match=r"refers to other files .*other.usda.* flatten it first"):
