@@ -77,8 +77,10 @@ class VideoWriter:
         crf: float | None = None,  # None: the codec's own default
         codec: str = "h264",
         bits: int = 8,
+        options: Mapping[str, str] | None = None,  # of FFmpeg's encoder, in place of the codec's own
     ) -> None:
         check_choice(codec, bits, crf)
+        self.options = dict(options or {})
         self.path = Path(path)
         self.rate = frame_rate(fps)
         self.metadata = dict(metadata or {})
@@ -151,7 +153,7 @@ class VideoWriter:
 
     def _add_stream(self, height: int, width: int) -> av.VideoStream:
         check_video_size(height, width, self.codec)
-        return new_stream(self._container, self.codec, self.bits, self.crf, height, width, self.rate)
+        return new_stream(self._container, self.codec, self.bits, self.crf, height, width, self.rate, self.options)
 
 
 def write_video(
