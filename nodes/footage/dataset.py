@@ -14,6 +14,7 @@ from comfy_api.latest import Input, io, ui
 from torch import Tensor
 
 from ...syncam_core.cameras import Rig
+from ...syncam_core.cameras.spoken import choose_cameras
 from ...syncam_core.disk.names import checked_folder, checked_name, is_taken
 from ...syncam_core.errors import UserError
 from ...syncam_core.formats.files import is_leftover
@@ -29,10 +30,12 @@ from ..shared.node import SynCamNode
 from ..shared.socket_types import RigType
 
 if TYPE_CHECKING:
-    from ...syncam_core.datasets import StoredScene
+    from ...syncam_core.datasets import StoredScene, Training
 
 CATEGORY = "SynCam/Footage"
-LAYOUTS = ("syncamvideo", "nerfstudio", "colmap")  # the keys of syncam_core.datasets.LAYOUTS, which is slow to import
+# The keys of LAYOUTS and POINTS in syncam_core.datasets, which is slow to import.
+LAYOUTS = ("syncamvideo", "nerfstudio", "colmap", "nerfstudio_4d", "colmap_4d", "dnerf")
+POINTS = ("none", "seeded", "triangulated")
 IN_USE = ("refuse", "keep it")
 UNKNOWN_FPS = 15  # the training data's
 
@@ -46,10 +49,13 @@ class SynCamExportDataset(SynCamNode):
             category=CATEGORY,
             description=(
                 "Adds the views with their cameras to a dataset below the output folder, as a scene of its own: in the "
-                "layout of SynCamVideo, which the training reads, or frame by frame for nerfstudio or COLMAP. A scene "
-                "appears whole or not at all."
+                "layout of SynCamVideo, which the training reads, or as pictures for nerfstudio, COLMAP and Gaussian "
+                "splatting, of each moment or of all. A scene appears whole or not at all."
             ),
-            search_aliases=["save dataset", "nerf", "gaussian splatting", "transforms.json", "training data", "4d"],
+            search_aliases=[
+                *("save dataset", "nerf", "gaussian splatting", "transforms.json", "training data", "4d"),
+                *("4dgs", "gsplat", "splatfacto", "d-nerf", "points3d", "point cloud"),
+            ],
             is_input_list=True,
             is_output_node=True,
             inputs=[
@@ -78,7 +84,8 @@ class SynCamExportDataset(SynCamNode):
                     options=list(LAYOUTS),
                     default="syncamvideo",
                     tooltip="syncamvideo: an mp4 per camera and one camera file. nerfstudio, colmap: a folder per frame "
-                    "with PNGs and transforms.json, or a text model.",
+                    "with PNGs and transforms.json, or a text model. nerfstudio_4d, colmap_4d, dnerf: PNGs of all frames "
+                    "in one folder, for 4D trainers; the camera files say the times.",
                 ),
                 fps_input("Frames per second."),
                 io.String.Input(
@@ -106,6 +113,25 @@ class SynCamExportDataset(SynCamNode):
                     max=40,
                     tooltip="Quality of the videos in the layout syncamvideo, H.264: 0 loses nothing but colour "
                     f"resolution, {DATASET_CRF} next to nothing, 23 is common. PNGs are exact.",
+                ),
+                io.Combo.Input(
+                    "points",
+                    options=list(POINTS),
+                    default=POINTS[0],
+                    tooltip="Points for trainers to start from, coloured from the pictures. seeded: spread over what the "
+                    "cameras see in common. triangulated: found in the pictures by COLMAP from these cameras; needs pip "
+                    "install pycolmap.",
+                ),
+                io.String.Input(
+                    "hold_out",
+                    default="",
+                    tooltip="Cameras for evaluation alone, not for training: names or numbers, like '2, 4'. Empty: every "
+                    "camera is for both.",
+                ),
+                io.Mask.Input(
+                    "masks",
+                    optional=True,
+                    tooltip="A mask per view, of one frame or of all: white is trained on, black is not.",
                 ),
             ],
             outputs=[
@@ -141,8 +167,11 @@ class SynCamExportDataset(SynCamNode):
         scene: Sequence[str] = ("",),
         name_in_use: Sequence[str] = IN_USE[:1],
         crf: Sequence[int] = (DATASET_CRF,),
+        points: Sequence[str] = POINTS[:1],
+        hold_out: Sequence[str] = ("",),
+        masks: Sequence[Tensor | None] = (),
     ) -> io.NodeOutput:
-        from ...syncam_core.datasets import append_scene, check_take, write_take
+        from ...syncam_core.datasets import append_scene, check_take, pictures_and_points, write_take
 
         below, name = scene_place(dataset[0], split[0], scene[0])
         if is_there(below, name, name_in_use[0]):
@@ -150,12 +179,13 @@ class SynCamExportDataset(SynCamNode):
         rate = frame_rate(fps[0])
         names, _ = names_and_colors(rig, len(views))
         clips = clips_of(views, names, BITS_8)
-        check_take(layout[0], clips, rig[0], caption[0])
-        tick = ticking(comfy.utils.ProgressBar(len(clips[0]) * len(clips)))
+        training = training_of(points[0], hold_out[0], names, masks)
+        check_take(layout[0], clips, rig[0], caption[0], training)
+        tick = ticking(comfy.utils.ProgressBar(pictures_and_points(layout[0], clips, points[0])))
 
         def fill(folder: Path) -> None:
             tags = workflow_tags(cls.hidden)
-            write_take(folder, layout[0], clips, rig[0], rate, caption[0], crf[0], tags, tick)
+            write_take(folder, layout[0], clips, rig[0], rate, caption[0], crf[0], tags, tick, training)
 
         try:
             with disk_sentences(below):
@@ -373,6 +403,18 @@ def files_state(folder: Path) -> str:
             status = os.lstat(os.path.join(at, file))
             states.append((at, file, status.st_mtime_ns, status.st_size))
     return str(hash(tuple(states)))
+
+
+# ---- what trainers read
+
+
+def training_of(points: str, hold_out: str, names: Sequence[str], masks: Sequence[Tensor | None]) -> Training:
+    """Raises UserError for cameras that there are not."""
+    from ...syncam_core.datasets import Training
+
+    held_out = choose_cameras(hold_out, names, "hold_out") if hold_out.strip() else []
+    given = [mask for mask in masks if mask is not None]
+    return Training(points, tuple(sorted(held_out)), tuple(mask[None] if mask.ndim == 2 else mask for mask in given))
 
 
 # ---- loading

@@ -1,4 +1,4 @@
-"""Scenes of a dataset, judged before their pictures are read: three layouts, written here or by another program."""
+"""Scenes of a dataset, judged before their pictures are read: six layouts, written here or by another program."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from ..formats import colmap, nerfstudio
 from ..formats.axes_and_units import rig_of
 from ..formats.files import chosen_of, is_leftover, printable
 from ..video.cut_list import frames_in_words
+from . import dnerf
 from .collections.syncamvideo import CAMERA_FILE, scene_cameras, scene_caption
 from .files import DEEPEST, MAX_CAPTION_BYTES, entry_path, read_text
 from .footage import BrokenFootage, Kind
@@ -35,7 +36,15 @@ FRAME = re.compile("frame_([0-9]{1,9})")
 MOST_ENTRIES = 500_000  # files of a scene: 64 cameras, 4096 frames, and their camera files
 SHOWN_PROBLEMS = 8
 SAME_LENS = 1e-6
-_MODULES = {"nerfstudio": nerfstudio, "colmap": colmap}
+# How the camera files of one moment, or of all, are read.
+_READERS = {
+    "nerfstudio": nerfstudio.read_with_pictures,
+    "colmap": colmap.read_with_pictures,
+    "nerfstudio_4d": nerfstudio.read_with_pictures,
+    "colmap_4d": colmap.read_with_pictures,
+    "dnerf": dnerf.read_with_pictures,
+}
+_TOLD_BY = {"nerfstudio": nerfstudio.looks_like, "colmap": colmap.looks_like, "dnerf": dnerf.looks_like}
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +120,8 @@ def open_scene(
         found = facts.layout if facts else _layout_of(path)
         if not found:
             raise UserError(
-                "it holds no videos/, frame_00000/, transforms.json or COLMAP model; give a scene's folder."
+                "it holds no videos/, frame_00000/, transforms.json, transforms_train.json or COLMAP model; give a scene's "
+                "folder."
             )
         if layout not in ("auto", found):
             raise UserError(
@@ -267,7 +277,9 @@ def _read_moments(path: Path, layout: str, wanted: str | Sequence[str], unit_m: 
     stills: list[list[Still]] = []
     for moment in moments:
         try:
-            rig, names = _MODULES[layout].read_with_pictures(moment, wanted, unit_m)
+            rig, names = _READERS[layout](moment, wanted, unit_m)
+            if moment == path:
+                return _read_all_at_once(path, layout, rig, names)
             if rig.frames > 1 or any(len(of_camera) > 1 for of_camera in names):
                 raise UserError(
                     f"its pictures are of {len(max(names, key=len))} moments; a scene has a folder for each moment, "
@@ -282,12 +294,34 @@ def _read_moments(path: Path, layout: str, wanted: str | Sequence[str], unit_m: 
         except UserError as problem:
             problems.append(f"'{moment.name}': {problem}")
     _refuse(problems)
-    caption = ""
-    if (path / CAPTION).exists():
-        caption = read_text(path / CAPTION, MAX_CAPTION_BYTES, CAPTION).strip()
     c2w = torch.cat([rig.c2w for rig in rigs], dim=1)
     strips = [Strip(camera) for camera in zip(*stills, strict=True)]
-    return _Parts(rigs[0].names, list(c2w), rigs[0].lenses, strips, len(moments), None, caption, "")
+    return _Parts(rigs[0].names, list(c2w), rigs[0].lenses, strips, len(moments), None, _caption_of(path), "")
+
+
+def _read_all_at_once(path: Path, layout: str, rig: Rig, names: Sequence[Sequence[str]]) -> _Parts:
+    """A folder whose camera file tells of all moments."""
+    frames = len(max(names, key=len))
+    if frames > MOST_FRAMES:
+        raise UserError(f"it has {frames} frames, but at most {MOST_FRAMES} are possible; split it.")
+    short = next((name for name, of_camera in zip(rig.names, names, strict=True) if len(of_camera) < frames), None)
+    if short is not None:
+        raise UserError(
+            f"camera {short[:60]!r} has fewer pictures than the {frames} of another; every camera needs one of every moment."
+        )
+    files = [
+        [_file_of(path, name, of_one, layout) for of_one in of_camera]
+        for name, of_camera in zip(rig.names, names, strict=True)
+    ]
+    strips = [
+        Strip(tuple(Still(file, f"{path.name}/{file.relative_to(path).as_posix()}") for file in of_camera))
+        for of_camera in files
+    ]
+    return _Parts(rig.names, list(rig.c2w), rig.lenses, strips, frames, None, _caption_of(path), "")
+
+
+def _caption_of(path: Path) -> str:
+    return read_text(path / CAPTION, MAX_CAPTION_BYTES, CAPTION).strip() if (path / CAPTION).exists() else ""
 
 
 def _moments(path: Path) -> list[Path]:
@@ -315,7 +349,7 @@ def _file_of(moment: Path, camera: str, named: str, layout: str) -> Path:
         entry = entry_path(named)
     except UserError as problem:
         raise problem.told(f"the picture of camera {camera[:60]!r}: {problem}") from problem
-    file = moment / "images" / entry if layout == "colmap" else moment / entry
+    file = moment / "images" / entry if layout.startswith("colmap") else moment / entry
     for suffix in ("", *PICTURE_SUFFIXES):  # some programs leave it out
         if os.path.isfile(f"{file}{suffix}"):
             return file.with_name(file.name + suffix)
@@ -345,7 +379,7 @@ def _layout_of(path: Path) -> str:
     if (path / "videos").is_dir() or (path / CAMERA_FILE).is_file():
         return "syncamvideo"
     first = next((entry for entry in _folders_in(path) if FRAME.fullmatch(entry.name)), path)
-    return next((key for key, module in _MODULES.items() if module.looks_like(first, b"")), "")
+    return next((key for key, looks_like in _TOLD_BY.items() if looks_like(first, b"")), "")
 
 
 def _folders_in(path: Path) -> list[Path]:

@@ -28,6 +28,9 @@ LAYOUTS = {
     "syncamvideo": "a video per camera and one camera file, as SynCamVideo and the training have it",
     "nerfstudio": "a folder per frame with pictures and transforms.json",
     "colmap": "a folder per frame with pictures and a text model",
+    "nerfstudio_4d": "pictures of all frames and one transforms.json with their times",
+    "colmap_4d": "pictures of all frames and one text model with COLMAP's rigs and frames",
+    "dnerf": "pictures of all frames and transforms_train.json, _val and _test with their times, as D-NeRF has them",
 }
 MAX_BYTES = 2**20
 LARGEST_SIDE = 16384

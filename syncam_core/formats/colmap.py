@@ -33,8 +33,9 @@ from .axes_and_units import (
     refuse_inverted,
     rig_of,
 )
-from .colmap_model import AT_REFERENCE, DISTORTION_FROM, PARAMETERS, Camera, Frame, Image, Model, Pose
+from .colmap_model import AT_REFERENCE, DISTORTION_FROM, PARAMETERS, Camera, Frame, Image, Model, Point, Pose
 from .files import make_folder
+from .points import NO_POINTS, Points
 from .realestate10k import checked_size, lens_of
 from .shots import Listed, choose_shots
 
@@ -115,8 +116,11 @@ def write(
     unit_m: float = 1.0,
     image_size: tuple[int, int] = (832, 480),  # width, height
     binary: bool = False,
+    name_of: Callable[[str, int], str] = "{}/{:06d}.png".format,  # of a view's safe name and its frame, from 1
+    points: Points = NO_POINTS,
+    points_frame: int = 1,  # the frame whose images have the points' tracks
 ) -> None:
-    """Write a model without points into the folder `path`, in place of one that is there.
+    """Write a model into the folder `path`, in place of one that is there.
 
     Every view has a camera (PINHOLE) and a folder of images, "cam01/000001.png", ..., by which they are told apart
     when the model is read: one for each frame, or a single one where nothing moves. Cameras that keep their places
@@ -132,16 +136,40 @@ def write(
         focal_px = lens.focal_mm / lens.sensor_width_mm * width
         cameras[view] = Camera("PINHOLE", width, height, (focal_px, focal_px, width / 2, height / 2))
         for frame, pose in enumerate(camera, start=1):
-            images.append(Image(len(images) + 1, tuple(pose), view, f"{slug}/{frame:06d}.png"))
+            images.append(Image(len(images) + 1, tuple(pose), view, name_of(slug, frame)))
     make_folder(path)
     try:
         for name in PARTS:
             for kind in KINDS:
                 (path / f"{name}{kind}").unlink(missing_ok=True)
         rigs, frames = _rigs_and_frames(in_units(rig.c2w, unit_m), images)
-        KINDS[".bin" if binary else ".txt"].write(path, Model(cameras, images, rigs, frames))
+        images, found = _with_points(
+            images, [view * rig.frames + points_frame - 1 for view in range(rig.views)], points, unit_m
+        )
+        KINDS[".bin" if binary else ".txt"].write(path, Model(cameras, images, rigs, frames, found))
     except OSError as problem:
         raise UserError(f"folder {path.name!r} cannot be written to ({problem.strerror}).") from problem
+
+
+def _with_points(
+    images: Sequence[Image],
+    of_view: Sequence[int],  # which of the images shows each view
+    points: Points,
+    unit_m: float,
+) -> tuple[list[Image], list[Point]]:
+    """The images with the points that were found in them, and the points with where that was."""
+    shown: list[list[tuple[float, float, int]]] = [[] for _ in images]
+    found = []
+    tracks = points.tracks or ((),) * len(points)
+    errors = [0.0] * len(points) if points.errors is None else points.errors.tolist()
+    for number, track in enumerate(tracks, start=1):
+        seen = []
+        for view, x, y in track:
+            seen.append((images[of_view[view]].number, len(shown[of_view[view]])))
+            shown[of_view[view]].append((float(x), float(y), number))
+        xyz, rgb = (points.xyz[number - 1] / unit_m).tolist(), points.rgb[number - 1].tolist()
+        found.append(Point(number, tuple(xyz), tuple(rgb), errors[number - 1], tuple(seen)))
+    return [image._replace(points=tuple(these)) for image, these in zip(images, shown, strict=True)], found
 
 
 def _rigs_and_frames(

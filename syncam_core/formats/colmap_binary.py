@@ -101,19 +101,24 @@ def images(path: Path) -> list[Image]:
 
 
 def write(folder: Path, model: Model) -> None:
-    """Write a model without points. Raises OSError where the disk refuses."""
+    """Write a model. Raises OSError where the disk refuses."""
     numbers = {name: key for key, (name, _) in MODELS.items()}
     lenses = [
         struct.pack(f"<IiQQ{len(one.parameters)}d", key, numbers[one.model], one.width, one.height, *one.parameters)
         for key, one in model.cameras.items()
     ]
     images = [
-        struct.pack("<I7dI", one.number, *one.pose, one.camera) + one.name.encode() + b"\0" + struct.pack("<Q", 0)
+        struct.pack("<I7dI", one.number, *one.pose, one.camera) + one.name.encode() + b"\0" + _points_of(one)
         for one in model.images
+    ]
+    points = [
+        struct.pack("<Q3d3BdQ", one.number, *one.xyz, *one.rgb, one.error, len(one.track))
+        + b"".join(struct.pack("<II", image, place) for image, place in one.track)
+        for one in model.points
     ]
     _write_records(folder / "cameras.bin", lenses)
     _write_records(folder / "images.bin", images)
-    _write_records(folder / "points3D.bin", [])
+    _write_records(folder / "points3D.bin", points)
     rigs = []
     for key, sensors in model.rigs.items():
         (reference, _), *others = sensors.items()
@@ -126,6 +131,10 @@ def write(folder: Path, model: Model) -> None:
         data = b"".join(struct.pack("<iIQ", 0, camera, image) for camera, image in frame.images)
         frames.append(struct.pack("<II7dI", frame.number, frame.rig, *frame.pose, len(frame.images)) + data)
     _write_records(folder / "frames.bin", frames)
+
+
+def _points_of(image: Image) -> bytes:
+    return struct.pack("<Q", len(image.points)) + b"".join(struct.pack("<ddQ", *point) for point in image.points)
 
 
 def _write_records(path: Path, records: list[bytes]) -> None:

@@ -74,6 +74,15 @@ class Image(NamedTuple):
     pose: Pose  # world-to-camera
     camera: int
     name: str
+    points: tuple[tuple[float, float, int], ...] = ()  # pixels right and down, and which point it is; not read
+
+
+class Point(NamedTuple):
+    number: int
+    xyz: tuple[float, float, float]
+    rgb: tuple[int, int, int]
+    error: float
+    track: tuple[tuple[int, int], ...]  # image, and which of its points
 
 
 class Frame(NamedTuple):
@@ -91,6 +100,7 @@ class Model:
     images: list[Image]
     rigs: dict[int, dict[int, Pose | None]] = field(default_factory=dict)  # camera -> rig-to-camera; None: not known
     frames: list[Frame] = field(default_factory=list)
+    points: list[Point] = field(default_factory=list)  # written; reading leaves them out
 
     def posed_images(self) -> list[Image]:
         """The images in the order of their numbers, with the poses of rigs and frames where there are any."""

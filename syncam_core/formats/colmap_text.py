@@ -55,16 +55,21 @@ def images(path: Path) -> list[Image]:
 
 
 def write(folder: Path, model: Model) -> None:
-    """Write a model without points. Raises UserError and OSError where the disk refuses."""
+    """Write a model. Raises UserError and OSError where the disk refuses."""
     lines = ["# CAMERA_ID MODEL WIDTH HEIGHT PARAMETERS"]
     for key, camera in model.cameras.items():
         lines.append(f"{key} {camera.model} {camera.width} {camera.height} {_words(camera.parameters)}")
     _write_lines(folder / "cameras.txt", lines)
-    lines = ["# IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME, then a line of points, which is empty"]
+    lines = ["# IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME, then a line of points: X Y POINT3D_ID"]
     for image in model.images:
-        lines.append(f"{image.number} {_words(image.pose)} {image.camera} {image.name}\n")
+        points = " ".join(f"{x!r} {y!r} {number}" for x, y, number in image.points)
+        lines.append(f"{image.number} {_words(image.pose)} {image.camera} {image.name}\n{points}")
     _write_lines(folder / "images.txt", lines)
-    _write_lines(folder / "points3D.txt", ["# no points"])
+    lines = ["# POINT3D_ID X Y Z R G B ERROR, then IMAGE_ID and which of its points for each image that shows it"]
+    for point in model.points:
+        track = "".join(f" {image} {place}" for image, place in point.track)
+        lines.append(f"{point.number} {_words(point.xyz)} {_words(point.rgb)} {point.error!r}{track}")
+    _write_lines(folder / "points3D.txt", lines)
     lines = ["# RIG_ID NUM_SENSORS, reference sensor, then SENSOR HAS_POSE QW QX QY QZ TX TY TZ (sensor from rig)"]
     for key, sensors in model.rigs.items():
         (reference, _), *others = sensors.items()

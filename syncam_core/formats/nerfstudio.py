@@ -85,7 +85,13 @@ def read_with_pictures(
 ) -> tuple[Rig, list[list[str]]]:
     """As `read`, and the file_path of each camera's pictures, in the order of their moments."""
     path = Path(path)
-    document = read_json(path / FILE if path.is_dir() else path)
+    return cameras_of_document(read_json(path / FILE if path.is_dir() else path), cameras, unit_m, pictures)
+
+
+def cameras_of_document(
+    document: Json, cameras: str | Sequence[str] = "", unit_m: float | None = None, pictures: str = "auto"
+) -> tuple[Rig, list[list[str]]]:
+    """As `read_with_pictures`, of a parsed file."""
     frames = frames_of(document)
     ours = document.get("syncam")
     unit = metres_per_unit(unit_m, ours.get("unit_m") if isinstance(ours, dict) else None, "syncam.unit_m")
@@ -130,6 +136,14 @@ def write(rig: Rig, path: Path, unit_m: float = 1.0, image_size: tuple[int, int]
 
     Pictures are called images/cam01.png, or images/cam01/00000.png, ... where cameras move.
     """
+    head, frames = document_of(rig, unit_m, image_size)
+    write_json(path, head, "frames", [frame for camera in frames for frame in camera])
+
+
+def document_of(
+    rig: Rig, unit_m: float, image_size: tuple[int, int]
+) -> tuple[dict[str, Json], list[list[dict[str, Json]]]]:  # per view, per frame
+    """What `write` writes, without its frames, and they."""
     width, height = (positive(length, "image_size") for length in image_size)
     intrinsics = []
     for lens in rig.lenses:
@@ -145,20 +159,20 @@ def write(rig: Rig, path: Path, unit_m: float = 1.0, image_size: tuple[int, int]
         intrinsics.append(pixels)
     shared = all(one == intrinsics[0] for one in intrinsics)
     matrices = Z_UP_TO_RIG.mT @ in_units(rig.c2w, unit_m) @ FLIP_YZ + 0.0  # adding 0 turns -0 into 0
-    frames = []
-    for camera, (name, slug) in enumerate(zip(rig.names, file_slugs(rig.names), strict=True)):
-        for frame in range(rig.frames):
-            moving = rig.frames > 1
-            frames.append(
-                {
-                    "file_path": f"images/{slug}/{frame:05d}.png" if moving else f"images/{slug}.png",
-                    **({} if shared else intrinsics[camera]),
-                    "transform_matrix": matrices[camera, frame].tolist(),
-                    "syncam": {"camera": name, "frame": frame},
-                }
-            )
-    head = {"camera_model": "OPENCV", **(intrinsics[0] if shared else {}), "syncam": {"unit_m": unit_m}}
-    write_json(path, head, "frames", frames)
+    moving = rig.frames > 1
+    frames = [
+        [
+            {
+                "file_path": f"images/{slug}/{frame:05d}.png" if moving else f"images/{slug}.png",
+                **({} if shared else intrinsics[camera]),
+                "transform_matrix": matrices[camera, frame].tolist(),
+                "syncam": {"camera": name, "frame": frame},
+            }
+            for frame in range(rig.frames)
+        ]
+        for camera, (name, slug) in enumerate(zip(rig.names, file_slugs(rig.names), strict=True))
+    ]
+    return {"camera_model": "OPENCV", **(intrinsics[0] if shared else {}), "syncam": {"unit_m": unit_m}}, frames
 
 
 def _whole(length: float) -> int | float:

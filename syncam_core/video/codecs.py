@@ -185,6 +185,7 @@ def new_stream(
     height: int,
     width: int,
     rate: Fraction,
+    more: Mapping[str, str] | None = None,  # options of the encoder that is the first choice
 ) -> av.VideoStream:
     """A stream of constant frame rate whose colours are tagged as what `encodable` makes."""
     about = CODECS[codec]
@@ -196,6 +197,8 @@ def new_stream(
     options: dict[str, object] = dict(about.options)
     if about.crf is not None and encoder.startswith("lib"):
         options["crf"] = f"{about.crf if crf is None else crf:g}"
+    if encoder == about.encoders[0]:
+        options.update(more or {})
     stream.options = options
     context = stream.codec_context
     context.time_base = 1 / rate

@@ -79,8 +79,10 @@ class VideoWriter:
         codec: str = "h264",
         bits: int = 8,
         sound: Sound | None = None,  # cut to the length of the pictures, or with silence behind it
+        options: Mapping[str, str] | None = None,  # of FFmpeg's encoder, in place of the codec's own
     ) -> None:
         check_choice(codec, bits, crf)
+        self.options = dict(options or {})
         self.path = Path(path)
         self.rate = frame_rate(fps)
         self.metadata = dict(metadata or {})
@@ -158,7 +160,7 @@ class VideoWriter:
 
     def _add_stream(self, height: int, width: int) -> av.VideoStream:
         check_video_size(height, width, self.codec)
-        stream = new_stream(self._container, self.codec, self.bits, self.crf, height, width, self.rate)
+        stream = new_stream(self._container, self.codec, self.bits, self.crf, height, width, self.rate, self.options)
         if self.sound is not None:
             self._track = SoundTrack(self._container, CODECS[self.codec].container, self.sound)
         return stream

@@ -18,6 +18,15 @@ from syncam_core.errors import UserError
 from syncam_core.video.clip import ImageClip
 from syncam_core.video.write import write_video
 
+FIRST_PICTURE = {
+    "syncamvideo": "videos/cam01.mp4",
+    "nerfstudio": "frame_00000/images/cam01.png",
+    "colmap": "frame_00000/images/cam01.png",
+    "nerfstudio_4d": "images/cam01_00000.png",
+    "colmap_4d": "images/cam01_00000.png",
+    "dnerf": "train/cam01_00000.png",
+}
+
 
 @pytest.fixture
 def scene(tmp_path):
@@ -253,7 +262,7 @@ def test_a_picture_outside_of_the_scene_is_refused_without_being_opened(scene, n
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_links_that_lead_out_of_the_scene_are_refused(scene, layout, tmp_path):
     path = scene(layout)
-    file = path / ("videos/cam01.mp4" if layout == "syncamvideo" else "frame_00000/images/cam01.png")
+    file = path / FIRST_PICTURE[layout]
     file.rename(tmp_path / "elsewhere")
     file.symlink_to(tmp_path / "elsewhere")
     assert "is a link that leads out of the scene; copy the file." in refusal(path)

@@ -61,9 +61,15 @@ def rig_for(views: int, frames: int = 1, seed: int = 0, names=None) -> Rig:
 
 def stored(folder: Path, layout: str, films: np.ndarray, rig: Rig, caption="a dog", fps=15, name="", **more) -> Path:
     clips = [Footage(film) for film in films]
+    rig = fitting(rig, layout)
     return append_scene(
         folder, lambda stage: write_take(stage, layout, clips, rig, Fraction(fps), caption, **more), name
     )
+
+
+def fitting(rig: Rig, layout: str) -> Rig:
+    """The rig with one lens, where a layout has no place for more."""
+    return Rig(rig.names, rig.c2w, rig.colors, rig.lenses[:1] * rig.views) if layout == "dnerf" else rig
 
 
 @st.composite

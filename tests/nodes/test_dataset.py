@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from takes import noise, rig_for, stored
+from takes import fitting, noise, rig_for, stored
 
 from syncam_core.cameras import Rig
+from syncam_core.datasets import LAYOUTS
 from syncam_core.datasets.collections.syncamvideo import read_syncamvideo
 from syncam_core.datasets.problems import check
 
@@ -45,6 +46,8 @@ def export(comfy, folders):
             "scene": "",
             "name_in_use": "refuse",
             "crf": 12,
+            "points": "none",
+            "hold_out": "",
             **widgets,
         }
         inputs = {"views": views, "rig": [rig], **{key: [value] for key, value in widgets.items()}}
@@ -68,9 +71,9 @@ def as_bytes(views) -> np.ndarray:
     return np.stack([(view * 255).round().to(torch.uint8).numpy() for view in views])
 
 
-@pytest.mark.parametrize("layout", ["syncamvideo", "nerfstudio", "colmap"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_what_was_exported_is_loaded_again(comfy, export, layout):
-    films, rig = noise(3, 5, 16, 24), rig_for(3, 5, names=("left", "middle", "right"))
+    films, rig = noise(3, 5, 16, 24), fitting(rig_for(3, 5, names=("left", "middle", "right")), layout)
     place = export(images(films), rig, layout=layout, split="train", fps=24.0)
     assert place == "set/train/scene00001"
     views, got, caption, fps, name = comfy.run("SynCamLoadDataset", dataset="set", layout=layout)
