@@ -52,6 +52,7 @@ def comfy(tmp_path_factory):
 
         comfy.options.enable_args_parsing()
         import comfy.cli_args
+        import utils.extra_config  # noqa: F401 (first, as the host does: older ones then put another utils on the path)
     finally:
         sys.argv = arguments
     import execution  # noqa: F401

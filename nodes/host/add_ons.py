@@ -101,11 +101,18 @@ def windows_over_time(handler, node: str = "SynCamApply") -> comfy.context_windo
 
 def time_windows(handler, model, x_in, model_options) -> list[TimeWindow]:
     windows = type(handler).get_context_windows(handler, model, x_in, model_options)
-    return [TimeWindow(w.index_list, w.dim, w.total_frames, w.modality_windows, w.context_overlap) for w in windows]
+    return [TimeWindow.like(window) for window in windows]
 
 
 class TimeWindow(comfy.context_windows.IndexListContextWindow):
     """A window that leaves the batch alone."""
+
+    @classmethod
+    def like(cls, window: comfy.context_windows.IndexListContextWindow) -> TimeWindow:
+        """With all that a window of this host knows, which are other things on each."""
+        like = cls.__new__(cls)
+        like.__dict__.update(window.__dict__)
+        return like
 
     def get_tensor(self, full: torch.Tensor, device=None, dim=None, retain_index_list=()) -> torch.Tensor:
         if dim == 0:  # the batch: one timestep per view

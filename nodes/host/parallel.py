@@ -35,6 +35,7 @@ from .wan_block import STEP, Insert, Step, replaced
 KEY = "syncam_view_parallel"
 DEVICES = "syncam_devices"  # in the transformer_options of one sampling
 NODE = "SynCamViewParallel"
+NO_CLONES = "this ComfyUI has no multi-GPU clones of a model (0.24 has)"
 OPTIONS = 5  # the place of transformer_options among the positional arguments of the host's Wan
 
 
@@ -72,7 +73,7 @@ def in_parallel(model: ModelPatcher, devices: int, split: str) -> ModelPatcher:
 
 
 def has_clones() -> bool:
-    """Whether the host has multi-GPU clones (0.30 and newer)."""
+    """Whether the host has multi-GPU clones (0.24 and newer)."""
     return hasattr(ModelPatcher, "match_multigpu_clones")
 
 
@@ -83,7 +84,7 @@ def usable_devices(model: ModelPatcher) -> list[torch.device]:
 
 def why_one(devices: int, found: int) -> str:
     if not has_clones():
-        return "this ComfyUI has no multi-GPU clones of a model (0.30 has)"
+        return NO_CLONES
     return "'devices' is 1" if devices == 1 else f"this machine has {found} device for it"
 
 

@@ -16,7 +16,7 @@ from comfy.sd import VAE
 from torch import Tensor
 
 from .latents import decode_view
-from .parallel import has_clones, usable_devices
+from .parallel import NO_CLONES, has_clones, usable_devices
 
 ASK_S = 0.2  # between two looks at whether the user has interrupted
 
@@ -59,7 +59,7 @@ def vaes_on(vae: VAE, most: int) -> list[VAE]:
     found = [device for device in usable_devices(vae.patcher) if device != vae.device][: most - 1]
     if not found or not has_clones() or vae.patcher.cached_patcher_init is None:
         why = "its loader cannot load it for another device" if found else "this machine has no other device for it"
-        logging.warning("SynCamDecodeViews: %s; one device decodes all views.", why)
+        logging.warning("SynCamDecodeViews: %s; one device decodes all views.", why if has_clones() else NO_CLONES)
         return [vae]
     copies = [vae]
     for device in found:

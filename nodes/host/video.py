@@ -89,7 +89,7 @@ def file_clip(video: InputImpl.VideoFromFile, name: str) -> Clip:
 
 
 def frames_of(video: InputImpl.VideoFromFile, name: str) -> Generator[np.ndarray, None, None]:
-    source, window = video.get_stream_source(), video.get_active_trim_window()
+    source, window = video.get_stream_source(), trim_window(video)
     try:
         with closing(video_frames(source, *window)) as frames:
             first = next(frames, None)
@@ -105,6 +105,17 @@ def frames_of(video: InputImpl.VideoFromFile, name: str) -> Generator[np.ndarray
             yield from map(clean_rgb, part.get_components().images)
     except UserError as problem:
         raise problem.told(f"the video of '{name}' in 'views' {problem}; give another one.") from problem
+
+
+def trim_window(video: InputImpl.VideoFromFile) -> tuple[float, float]:
+    """Where its part of the file begins and how long that is, 0 for all, in seconds."""
+    if hasattr(video, "get_active_trim_window"):
+        return video.get_active_trim_window()
+    # Hosts before 0.24 keep it to themselves.
+    start_s, duration_s = video._VideoFromFile__start_time, video._VideoFromFile__duration
+    if start_s < 0:
+        start_s = max(video._get_raw_duration() + start_s, 0)
+    return float(start_s), float(duration_s)
 
 
 def film_out(clip: Clip, fps: Fraction, audio: dict[str, object] | None = None) -> tuple[Tensor, object]:

@@ -123,6 +123,14 @@ def test_with_the_sources_camera_a_recapture_may_begin_elsewhere_and_stand_still
     assert pose[0, :, 3].tolist() == pytest.approx([2.0, 0.0, 4 - 4 * math.cos(math.radians(30))], abs=1e-6)
 
 
+def test_of_a_source_rig_with_several_moving_cameras_the_first_at_its_first_frame_filmed_the_source():
+    """A camera at 90 degrees, seen from the one at 0 whose place is 4 m before the target: 4 m to the right and ahead."""
+    source = move_cameras(orbit_rig([0.0, 40.0], [0.0], [4.0]), [Move("dolly", 2.0)], 9)
+    pose = encode_trajectories(orbit_rig([90.0], [0.0], [4.0]), 9, source).poses[0, 0].view(3, 4)
+    assert torch.allclose(pose[:, 3], torch.tensor([4.0, 0.0, 4.0]), atol=1e-6)
+    assert torch.allclose(pose[:, 2], torch.tensor([-1.0, 0.0, 0.0]), atol=1e-6), "it looks to the left"
+
+
 def test_a_rig_that_does_not_move_is_refused_with_the_way_to_a_move():
     with pytest.raises(UserError, match=r"stays where the source was filmed from.*SynCam Move Cameras") as refused:
         encode_trajectories(orbit_rig([0.0, 30.0], [0.0], [4.0]), 81)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import strangers
 import torch
+from host_abilities import need
 
 
 def node(node_id, **inputs):
@@ -56,6 +57,7 @@ def attention_patches(comfy, model):
 
 def residuals(comfy, model):
     """Uni3C's hook: something added to the stream behind every block, in place."""
+    need("patches between Wan's blocks ('double_block')")
 
     def add(args):
         args["img"][:, args["img_offset"] :] += 0.05 * args["vec"][:, :1]

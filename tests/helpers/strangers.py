@@ -27,7 +27,8 @@ def negative_in_text_attention(model, negative_text: torch.Tensor, mode: str = "
     """
     from comfy.ldm.modules.attention import optimized_attention
 
-    negative = model.get_model_object("diffusion_model").text_embedding(negative_text)
+    with torch.inference_mode():  # as nodes are run
+        negative = model.get_model_object("diffusion_model").text_embedding(negative_text)
 
     def attended(self, x, text, options):
         q, k, v = self.norm_q(self.q(x)), self.norm_k(self.k(text)), self.v(text)

@@ -9,6 +9,7 @@ from functools import partial
 
 import pytest
 import torch
+from host_abilities import need
 from host_wan import TinyWan, text, velocities
 from torch import nn
 
@@ -205,6 +206,7 @@ def test_the_text_is_attended_to_as_a_quantized_checkpoint_has_chosen_for_the_mo
 
 def test_the_hosts_fused_adaptive_norm_is_used_where_it_has_one(tiny, x, monkeypatch):
     """Hosts since 0.36 have it as `modulate`, with the fused kernel on CUDA; its slow equal runs anywhere."""
+    need("adaLN in comfy-kitchen")
     import comfy_kitchen
     from comfy.ldm.wan import model as host
 

@@ -13,6 +13,7 @@ import pytest
 import strangers
 import torch
 from add_ons import COMPILED, ROPE, ROUNDING, WITHOUT_EFFECT, WORKS, foreign_block
+from host_abilities import CLONES, need
 from host_wan import TEXTS, TinyWan, empty, is_view_sync, poses, random, sampled, text, velocities, write_base
 from safetensors.torch import save_file
 from silent_wan import silenced
@@ -260,6 +261,7 @@ def test_a_lora_hooked_to_one_conditioning_counts_there_and_then_only(comfy, tin
 
 def test_multi_gpu_cfg_split_runs_each_conditioning_with_the_module_of_its_own_device(comfy, tiny, monkeypatch):
     """Two names of one CPU stand in for two GPUs."""
+    need(CLONES)
     from comfy import model_management
 
     devices = [torch.device("cpu"), torch.device("cpu:0")]
@@ -383,6 +385,7 @@ class PictureVAE:
 
 def test_the_hosts_uni3c_controls_every_view(comfy, tiny, silent):
     """Its real weights are 5120 wide, for the 14B model; this one is as wide as the tiny model."""
+    need("Uni3C")
     from comfy import model_patcher, ops
     from comfy.ldm.wan.uni3c import WanUni3CControlnet
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from host_abilities import ANCHOR, anchor_input, has
 from host_wan import TEXTS, TinyWan, conditioning, random, sampled, velocities
 from silent_wan import silenced
 
@@ -30,9 +31,9 @@ def noise(views: int, frames=FRAMES):
     return random(views, 16, frames, HEIGHT, WIDTH, seed=4)
 
 
-def windowed(comfy, model, length=3, overlap=1, schedule="standard_static", fuse="flat", anchor=True, **more):
+def windowed(comfy, model, length=3, overlap=1, schedule="standard_static", fuse="flat", anchor=None, **more):
     settings = {"context_schedule": schedule, "fuse_method": fuse, **MANUAL, **more}
-    inputs = {"context_length": length, "context_overlap": overlap, "dim": 2, "causal_window_fix": anchor}
+    inputs = {"context_length": length, "context_overlap": overlap, "dim": 2, **anchor_input(anchor)}
     return comfy.run("ContextWindowsManual", model=model, **inputs, **settings)[0]
 
 
@@ -96,7 +97,16 @@ def test_every_schedule_and_fusing_gives_each_view_what_the_host_gives_one_video
     """With a projector of zeros the views are videos side by side, and the host's own windows do one at a time."""
 
     def cut(model):
-        return windowed(comfy, model, 3, 2, schedule, fuse, anchor=schedule != "looped_uniform", freenoise=freenoise)
+        return windowed(
+            comfy,
+            model,
+            3,
+            2,
+            schedule,
+            fuse,
+            anchor=False if schedule == "looped_uniform" else None,
+            freenoise=freenoise,
+        )
 
     together = sample(comfy, cut(silent.patched(moving(2))), empty(2))
     alone = [sample(comfy, cut(silent.base()), empty(1, batch_index=[view])) for view in (0, 1)]
@@ -173,9 +183,9 @@ def test_given_videos_before_the_model_are_cut_with_the_frames(comfy, tiny):
         return first_step(tiny.patched(poses[:, frames], base=base, weights=weights), frames)
 
     got = first_step(windowed(comfy, tiny.patched(poses, base=base, weights=weights)), list(range(FRAMES)))
-    assert torch.allclose(got, by_hand(WINDOWS[3, 1], True, run), atol=1e-4)
+    assert torch.allclose(got, by_hand(WINDOWS[3, 1], has(ANCHOR), run), atol=1e-4)
     given[:, -1] = 0
-    assert not torch.allclose(got, by_hand(WINDOWS[3, 1], True, run), atol=1e-2), "no frame shown"
+    assert not torch.allclose(got, by_hand(WINDOWS[3, 1], has(ANCHOR), run), atol=1e-2), "no frame shown"
 
 
 def test_context_handlers_of_another_kind_are_refused(comfy, tiny):

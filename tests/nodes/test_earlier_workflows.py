@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from host_abilities import need_nodes_of
 
 PACK = Path(__file__).resolve().parents[2]
 RECORDED = json.loads((PACK / "tests" / "shared_cases" / "workflows_of_0.1.0.json").read_text(encoding="utf-8"))
@@ -38,6 +39,7 @@ def test_a_prompt_of_before_is_accepted(comfy, everything_named, name):
     import nodes
 
     prompt = RECORDED["api"][name]
+    need_nodes_of(prompt)
     known = dict(nodes.NODE_CLASS_MAPPINGS)
     nodes.NODE_CLASS_MAPPINGS.update(comfy.nodes)
     try:

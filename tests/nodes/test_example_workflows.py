@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from docs_scripts import docs_script
+from host_abilities import need_nodes_of
 
 PACK = Path(__file__).resolve().parents[2]
 WORKFLOWS = PACK / "example_workflows"
@@ -64,6 +65,7 @@ def test_the_card_of_a_rig_workflow_shows_the_cameras_that_it_makes(name, cards,
     for file in (WORKFLOWS / "input").iterdir():
         shutil.copy(file, comfy.folders.get_input_directory())
     prompt = prompt_of(name)
+    need_nodes_of(prompt)
     (rig, *_) = evaluated(comfy, prompt, shown_rig(prompt))
     drawn = cards[name][2]()
     assert rig.c2w.shape == drawn.c2w.shape

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from footage import ramp
+from host_abilities import need
 from mp4_bytes import show_only, turn
 
 from syncam_core.video import write_video
@@ -136,6 +137,7 @@ def test_a_crop_of_a_film_in_memory_and_all_kinds_beside_each_other(footage, vid
 
 
 def test_a_turned_film_stands_as_in_the_host(footage, video, cropped, tmp_path):
+    need("turning of films that lie on their side")
     file = turn(as_file(tmp_path / "a.mp4", ramp(0), "h264", 8))
     (clip,) = footage.clips_of([video(file)], ["a"])
     host = video(file).get_components().images

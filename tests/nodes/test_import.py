@@ -4,6 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from host_abilities import ABILITIES, has, version
+
 PACK = Path(__file__).parents[2]
 
 
@@ -42,3 +45,9 @@ def test_the_floor_is_the_same_in_the_code_the_registry_and_the_readme(comfy):
     floor = ".".join(map(str, comfy.pack.OLDEST_COMFYUI))
     assert f'requires-comfyui = ">={floor}"' in (PACK / "pyproject.toml").read_text(encoding="utf-8")
     assert f"Needs ComfyUI {floor} or newer" in (PACK / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("ability", ABILITIES)
+def test_no_test_is_left_out_for_an_ability_that_a_host_of_this_age_has(comfy, ability):
+    since, _ = ABILITIES[ability]
+    assert has(ability) or version() < since

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from host_abilities import CLONES, has, need
 from host_wan import random
 
 VAE = Path(__file__).parents[2] / "demo_model" / "syncam_demo_vae.safetensors"
@@ -29,6 +30,7 @@ def vae(comfy):
 
 @pytest.fixture
 def three_devices(comfy, monkeypatch):
+    need(CLONES)
     from comfy import model_management
 
     names = [torch.device("cpu"), torch.device("cpu", 0), torch.device("cpu", 1)]
@@ -104,3 +106,12 @@ def test_one_device_or_a_loader_of_its_own_decodes_alone_with_a_word(comfy, vae,
     assert (
         "SynCamDecodeViews: its loader cannot load it for another device; one device decodes all views." in caplog.text
     )
+
+
+def test_this_machine_as_it_is_decodes_alone_with_a_word(comfy, vae, caplog):
+    with caplog.at_level(logging.WARNING):
+        assert len(decoded(comfy, vae, devices=0)) == 5
+    why = (
+        "this machine has no other device for it" if has(CLONES) else "this ComfyUI has no multi-GPU clones of a model"
+    )
+    assert f"SynCamDecodeViews: {why}" in caplog.text

@@ -14,6 +14,7 @@ import pytest
 import strangers
 import torch
 from add_ons import CACHE, COMPILED, ROUNDING, WITHOUT_EFFECT, WORKS, foreign_block, lora, node, set_behind
+from host_abilities import CLONES, anchor_input, need
 from host_wan import TEXTS, TinyWan, empty, is_view_sync, random, sampled, text, velocities, write_base
 
 FRAMES, HEIGHT, WIDTH, COUNT = 3, 4, 4, 2
@@ -117,7 +118,7 @@ def test_a_cache_decides_once_for_all_trajectories_and_saves_whole_steps(comfy, 
 
 def windowed(comfy, model, length=2, overlap=1, anchor=False, dim=2):
     settings = {"context_schedule": "standard_static", "fuse_method": "flat", "context_stride": 1, "closed_loop": False}
-    more = {"context_length": length, "context_overlap": overlap, "dim": dim, "causal_window_fix": anchor}
+    more = {"context_length": length, "context_overlap": overlap, "dim": dim, **anchor_input(anchor)}
     return comfy.run("ContextWindowsManual", model=model, freenoise=False, **settings, **more)[0]
 
 
@@ -193,6 +194,7 @@ def test_half_of_the_weights_offloaded_gives_the_same_and_unloading_gives_the_ba
 
 def test_multi_gpu_cfg_split_runs_each_conditioning_with_the_module_of_its_own_device(comfy, tiny, plain, monkeypatch):
     """Two names of one CPU stand in for two GPUs."""
+    need(CLONES)
     from comfy import model_management
 
     devices = [torch.device("cpu"), torch.device("cpu:0")]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from camera_cases import angle_of_view, orbit_in_the_rig, rigs
+from host_abilities import need
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
@@ -215,6 +216,7 @@ def test_the_hosts_renderer_sees_the_scene_as_the_rig_does(comfy):
 
 
 def test_the_host_accepts_a_prompt_that_goes_through_all_sockets(nodes, monkeypatch):
+    need("Create Camera Info")
     import execution
 
     import nodes as host_nodes

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from footage import named_rig, ramp
+from host_abilities import need
 from host_runs import listed_inputs, run_as_the_host_does
 from mp4_bytes import show_only, turn
 
@@ -49,7 +50,7 @@ def from_file(path: Path, **trim):
     return InputImpl.VideoFromFile(str(path), **trim)
 
 
-def cropped_file(path: Path):
+def cropped_file(path: Path, begin_s: float = 0, length_s: float = 0):
     """As hosts since 0.35 have it: a film from file whose dimensions are those of the crop."""
     from comfy_api.latest import InputImpl
 
@@ -63,10 +64,14 @@ def cropped_file(path: Path):
             return components
 
         def as_trimmed(self, start_time=0, duration=0, strict_duration=True):
-            start, own = self.get_active_trim_window()
-            return Cropped(str(path), start_time=start + start_time, duration=duration or own)
+            return cropped_file(path, begin_s + start_time, duration or length_s)
 
-    return Cropped(str(path))
+    return Cropped(str(path), start_time=begin_s, duration=length_s)
+
+
+def turned_file(path: Path):
+    need("turning of films that lie on their side")
+    return from_file(turn(path))
 
 
 KINDS = {
@@ -74,7 +79,7 @@ KINDS = {
     "trimmed": lambda path, view: from_file(film(path, view, 20), start_time=0.4, duration=SHOWN / FPS),
     "cropped": lambda path, view: cropped_file(film(path, view)),
     "cropped, no file": lambda path, view: Outside(from_file(film(path, view)), (20, 30, 60, 40)),
-    "turned": lambda path, view: from_file(turn(film(path, view))),
+    "turned": lambda path, view: turned_file(film(path, view)),
     "an edit list": lambda path, view: from_file(show_only(film(path, view, 20), 6, SHOWN, FPS)),
     "joined": lambda path, view: Outside(
         None,

@@ -14,6 +14,7 @@ import time
 import pytest
 import torch
 from add_ons import ROUNDING, WORKS, lora
+from host_abilities import CLONES, has, need
 from host_recam import TinyReCam
 from host_wan import TEXTS, TinyWan, empty, poses, random, relative_error, sampled, text
 
@@ -29,6 +30,7 @@ def tiny(comfy):
 @pytest.fixture
 def devices(comfy, monkeypatch):
     """A function that gives the machine so many devices."""
+    need(CLONES)
     from comfy import model_management
 
     def have(count: int) -> list[torch.device]:
@@ -247,6 +249,14 @@ def test_with_one_device_the_model_is_as_it_was_and_a_word_says_so(comfy, tiny, 
         assert parted(comfy, model, devices_) is model
     assert f"SynCamViewParallel: {why}" in caplog.text.replace("this machine has ", "")
     assert "goes on with one device" in caplog.text
+
+
+def test_on_this_machine_as_it_is_the_model_is_as_it_was_and_a_word_says_why(comfy, tiny, caplog):
+    model = tiny.patched(poses(3, FRAMES))
+    with caplog.at_level(logging.WARNING):
+        assert parted(comfy, model) is model
+    why = "this machine has 1 device for it" if has(CLONES) else "this ComfyUI has no multi-GPU clones of a model"
+    assert f"SynCamViewParallel: {why}" in caplog.text
 
 
 def test_fewer_devices_than_there_are_may_be_asked_for_and_more_than_there_are(comfy, tiny, devices, caplog):

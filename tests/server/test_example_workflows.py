@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from host_abilities import need_nodes_of
 
 API = Path(__file__).resolve().parents[2] / "example_workflows" / "api"
 
@@ -36,6 +37,7 @@ def without_sampling(prompt: dict) -> dict:
 @pytest.mark.parametrize("name", sorted(path.stem for path in API.glob("rig_*.json")))
 def test_a_rig_workflow_runs_and_tells_what_the_weights_know_of_its_cameras(server, name):
     prompt = without_sampling(json.loads((API / f"{name}.json").read_text(encoding="utf-8")))
+    need_nodes_of(prompt, server.get("/object_info"))
     outcome = server.run(prompt)
     assert outcome.status == "success", outcome.message
     (text,) = (words for output in outcome.outputs.values() for words in output.get("text", ()) if "training" in words)
