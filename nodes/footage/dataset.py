@@ -390,7 +390,9 @@ def folder_of(dataset: str, below: str) -> Path:
     if not inside:
         raise UserError(f"{given}, which leads out of the {below} folder; give a path relative to it.")
     if not path.is_dir():
-        raise UserError(f"{given}, but there is no such folder in the {below} folder.")
+        raise UserError(
+            f"{given}, but there is no such folder in the {below} folder; write one with SynCam Export Dataset."
+        )
     return path
 
 

@@ -187,7 +187,7 @@ class ReCaptureWrapper(ModuleWrapper):
             )
         if shape[2] != frames:
             raise UserError(
-                f"{node}: 'latent' has {shape[2]} latent frames (length {geometry.length(shape[2])}), but 'trajectories' of "
+                f"{node}: 'latent' has {shape[2]} latent frame{'s' * (shape[2] != 1)} (length {geometry.length(shape[2])}), but 'trajectories' of "
                 f"{self.node} have {frames} (length {geometry.length(frames)}); set the same 'length' in both.",
                 field="latent",
             )

@@ -175,7 +175,7 @@ def check_latent(shape: Sequence[int], poses: Tensor, geometry: Geometry, node: 
         )
     if shape[2] != frames:
         raise UserError(
-            f"{node}: 'latent' has {shape[2]} latent frames (length {geometry.length(shape[2])}), but 'cameras' of "
+            f"{node}: 'latent' has {shape[2]} latent frame{'s' * (shape[2] != 1)} (length {geometry.length(shape[2])}), but 'cameras' of "
             f"SynCamApply has {frames} (length {geometry.length(frames)}); set the same 'length' in SynCamEncodeCameras and the latent.",
             field="latent",
         )

@@ -71,7 +71,9 @@ class Move:
             raise UserError(f"'start_frame' is {self.start_frame}, but the first frame is 0.", field="start_frame")
         if self.end_frame is not None and self.end_frame <= self.start_frame:
             raise UserError(
-                f"the move starts at frame {self.start_frame} and ends at frame {self.end_frame}, but it must end later."
+                f"'end_frame' is {self.end_frame}, but the move starts at frame {self.start_frame}; set it to a later frame, "
+                "or to -1 for the last one.",
+                field="end_frame",
             )
 
 

@@ -166,7 +166,7 @@ def parse_point(text: str, field: str) -> tuple[float, float, float]:
     numbers = parse_numbers(text, field) if text.strip() else []
     if len(numbers) != 3:
         raise UserError(
-            f"'{field}' holds {len(numbers)} numbers, but three are needed: metres to the right, down and away, "
+            f"'{field}' holds {len(numbers)} number{'s' * (len(numbers) != 1)}, but three are needed: metres to the right, down and away, "
             'like "0, -1.5, 0".',
             field=field,
         )

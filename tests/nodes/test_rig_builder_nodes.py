@@ -323,7 +323,10 @@ def test_a_change_that_cannot_be_is_refused_once_when_the_job_is_queued(queue, n
         ),
         (("SynCamRigTransform", {"cameras": "left"}), "SynCamRigTransform: 'cameras' asks for 'left'"),
         (("SynCamRigMove", {"end_frame": 81}), "SynCamRigMove: the move runs from frame 0 to frame 81"),
-        (("SynCamRigMove", {"start_frame": 9, "end_frame": 4}), "SynCamRigMove: the move starts at frame 9 and ends"),
+        (
+            ("SynCamRigMove", {"start_frame": 9, "end_frame": 4}),
+            "SynCamRigMove: 'end_frame' is 4, but the move starts at frame 9",
+        ),
         (("SynCamRigMove", {"move": "push_in", "amount": 3}), "SynCamRigMove: camera 'cam01' is 3 m from its target"),
         (("SynCamRigMove", {"amount": math.nan}), "SynCamRigMove: 'amount' is nan"),
     ],
