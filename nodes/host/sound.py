@@ -10,7 +10,7 @@ from comfy_api.latest import Input, InputImpl
 
 from ...syncam_core.errors import UserError
 from ...syncam_core.video.sound import Sound, sound_of_samples, sound_of_video
-from .video import is_video, parts_of
+from .video import is_video, parts_of, trim_window
 
 Heard = tuple[list[Sound | None], list[str]]  # of each view; a sentence for each that is left out
 
@@ -67,7 +67,7 @@ def sound_in(video: Input.Video, name: str, frames: int, fps: Fraction) -> Sound
 
 def _sound(video: Input.Video, length_s: Fraction) -> Sound | None:
     if isinstance(video, InputImpl.VideoFromFile):
-        return sound_of_video(video.get_stream_source(), video.get_active_trim_window()[0], length_s)
+        return sound_of_video(video.get_stream_source(), trim_window(video)[0], length_s)
     audio = video.get_components().audio
     return None if audio is None else given_sound(audio)
 
