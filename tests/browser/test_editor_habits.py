@@ -208,6 +208,25 @@ def test_a_narrow_node_keeps_all_its_buttons(page):
     assert cut == []
 
 
+def test_two_fingers_zoom_the_editor_and_not_the_graph(open_page):
+    page = open_page(has_touch=True)
+    add(page, "SynCamRigEditor")
+    page.wait_for_function(f"{EDITOR}?.view?.frames > 0")
+    client, box = page.context.new_cdp_session(page), page.locator(".sc-stage").bounding_box()
+    left, right, height = box["x"] + 40, box["x"] + 120, box["y"] + 30
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        fingers = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(points)]
+        client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
+
+    touch("touchStart", (left, height))
+    touch("touchStart", (left, height), (right, height))
+    for step in range(1, 5):
+        touch("touchMove", (left, height), (right + 40 * step, height))
+    touch("touchEnd")
+    assert in_app(page, "return app.canvas.ds.scale") == 1
+
+
 def test_cards_show_what_was_filmed_until_something_is_edited(page):
     in_app(
         page,

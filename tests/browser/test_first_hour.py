@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -22,15 +23,26 @@ RUN = """
     await app.queuePrompt(0, 1);
     return await over;
 """
-# The rectangles of nodes as they are drawn: [name, left, top, width, height], titles included.
+# The rectangles of nodes as they are drawn: [name, left, top, right, bottom], titles and what stands out of them included.
 BOXES = """
     await new Promise((resolve) => setTimeout(resolve, 1000));
+    const { scale, offset } = app.canvas.ds, canvas = app.canvas.canvas.getBoundingClientRect();
+    const onCanvas = (element) => {
+        const { left, top, width, height } = element.getBoundingClientRect();
+        const [x, y] = [(left - canvas.left) / scale - offset[0], (top - canvas.top) / scale - offset[1]];
+        return [x, y, x + width / scale, y + height / scale];
+    };
     return app.graph._nodes.map((node) => {
         const element = document.querySelector(`[data-node-id="${node.id}"]`);
-        const size = element ? [element.offsetWidth, element.offsetHeight] : [node.size[0], node.size[1] + 30];
-        return [`${node.id} ${node.type}`, node.pos[0], node.pos[1] - 30, ...size];
+        const [[x, y], [width, height]] = [node.pos, node.size];
+        const parts = element ? [[x, y - 30, x + element.offsetWidth, y - 30 + element.offsetHeight]]
+            : [[x, y - 30, x + width, y + Math.max(height, node.computeSize()[1])],
+                ...(node.widgets ?? []).filter(w => w.element?.isConnected && w.element.clientWidth).map(w => onCanvas(w.element))];
+        const [left, top] = [0, 1].map(i => Math.min(...parts.map(part => part[i])));
+        return [`${node.id} ${node.type}`, left, top, ...[2, 3].map(i => Math.max(...parts.map(part => part[i])))];
     });
 """
+WIRES = "return [...app.graph.links.values()].map(link => [Number(link.origin_id), Number(link.target_id)])"
 
 
 def overlapping(boxes: list) -> list[tuple[str, str]]:
@@ -38,8 +50,15 @@ def overlapping(boxes: list) -> list[tuple[str, str]]:
         (a[0], b[0])
         for i, a in enumerate(boxes)
         for b in boxes[i + 1 :]
-        if min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1]) > 1 and min(a[2] + a[4], b[2] + b[4]) - max(a[2], b[2]) > 1
+        if min(a[3], b[3]) - max(a[1], b[1]) > 1 and min(a[4], b[4]) - max(a[2], b[2]) > 1
     ]
+
+
+def backwards(boxes: list, wires: list) -> list[tuple[str, str]]:
+    """Wires that run back to the left, but for those to a lower row, as a text goes on in the next line."""
+    by_number = {int(box[0].split()[0]): box for box in boxes}
+    ends = [(by_number[source], by_number[target]) for source, target in wires]
+    return [(a[0], b[0]) for a, b in ends if b[1] < a[3] and b[2] < a[4]]
 
 
 @pytest.fixture(params=RENDERERS["argvalues"], ids=RENDERERS["ids"])
@@ -60,6 +79,66 @@ def words_on(page, kind: str, name: str) -> str | None:
         "return node.widgets.find(w => w.name == argument[1])?.value ?? null",
         [kind, name],
     )
+
+
+def test_every_template_is_readable_when_it_is_opened_with_no_node_on_another_and_none_red(
+    page, request, tmp_path_factory
+):
+    for path in WORKFLOWS:
+        opened(page, path)
+        boxes = in_app(page, BOXES)
+        assert overlapping(boxes) == [], path.stem
+        assert backwards(boxes, in_app(page, WIRES)) == [], path.stem
+        scale, groups, red = in_app(
+            page,
+            "return [app.canvas.ds.scale, app.graph._groups.length,"
+            " app.graph._nodes.filter(n => n.has_errors && !n.properties?.models).map(n => n.type)]",
+        )
+        assert scale >= LEAST_SCALE, path.stem
+        assert groups >= 2, path.stem
+        assert red == [], path.stem
+        picture(page, tmp_path_factory, f"template_{path.stem[:2]}_{renderer(request)}")
+    assert page.ours == []
+
+
+def test_the_demo_overlaps_nothing_after_its_run_scolds_nobody_and_shows_its_preview_while_it_works(
+    page, request, tmp_path_factory
+):
+    opened(page, template("syncam_demo"))
+    in_app(
+        page,
+        "const { api } = window.comfyAPI.api; window.heard = 0;"
+        "api.addEventListener('syncam.live_preview', () => window.heard++);"
+        "app.graph._nodes.find(n => n.type == 'SynCamSampler').widgets.find(w => w.name == 'steps').value = 4",
+    )
+    assert in_app(page, RUN) == ["execution_success", ""]
+    page.wait_for_timeout(1500)
+    assert overlapping(in_app(page, BOXES)) == []
+    picture(page, tmp_path_factory, f"demo_after_its_run_{renderer(request)}")
+    assert page.evaluate("window.heard") == 4, "without any setting of the host's"
+    assert words_on(page, "SynCamEncodeCameras", "warning") is None
+
+
+def test_nothing_overlaps_after_a_run_that_shows_films_on_its_nodes(page, request, tmp_path_factory):
+    for name in ("multicam_edit", "stereo"):
+        opened(page, template(name))
+        in_app(page, "app.graph._nodes.flatMap(n => n.widgets ?? []).find(w => w.name == 'steps').value = 2")
+        assert in_app(page, RUN) == ["execution_success", ""]
+        page.wait_for_timeout(1500)
+        assert overlapping(in_app(page, BOXES)) == [], name
+        picture(page, tmp_path_factory, f"{name}_after_its_run_{renderer(request)}")
+
+
+def test_the_templates_stand_in_the_order_of_their_numbers(page):
+    in_app(page, "await app.extensionManager.command.execute('Comfy.BrowseTemplates')")
+    page.get_by_text("ComfyUI-SynCam").first.click()
+    page.get_by_text("01 Demo - four cameras, no download", exact=True).wait_for()
+    page.get_by_text(template("rig_editor").stem, exact=True).wait_for()
+    titles = page.locator("h3", has_text=re.compile(r"^\d\d ")).all_inner_texts()
+    shown = [title[:2] for title in titles]
+    assert len(shown) >= 8
+    assert shown == sorted(shown)
+    assert shown[:2] == ["01", "02"]
 
 
 def test_a_template_brings_the_file_that_it_reads(page, server):
@@ -226,3 +305,21 @@ def test_the_blueprint_is_one_node_from_a_prompt_to_the_views(page):
     assert {"UNETLoader", "SynCamLoadWeights", "SynCamApply", "SynCamSampler", "SynCamDecodeViews"} <= set(kinds)
     assert kinds["SynCamEmptyLatent"]["width"] == 832
     assert kinds["SynCamRigOrbit"]["azimuths"] == "0, 30"
+
+
+@pytest.mark.parametrize("nodes_2", RENDERERS["argvalues"], ids=RENDERERS["ids"])
+def test_from_an_empty_profile_to_the_four_videos_of_the_demo_are_three_clicks(open_page, server, nodes_2):
+    """The host opens its templates by itself where nobody has been before."""
+    page = open_page(nodes_2, size=(1600, 900), settings={"Comfy.TutorialCompleted": False})
+    page.get_by_text("ComfyUI-SynCam").first.click()
+    page.get_by_text(template("syncam_demo").stem, exact=True).first.click()
+    page.wait_for_function("window.comfyAPI.app.app.graph._nodes.some(n => n.type == 'SynCamSaveViews')")
+    page.get_by_text("Run", exact=True).first.click()
+    page.wait_for_function(
+        "Object.values(window.comfyAPI.app.app.nodeOutputs).some(o => o.images?.length == 5 && o.animated?.[0])",
+        timeout=240_000,
+    )
+    shown = in_app(page, "return Object.values(app.nodeOutputs).find(o => o.images?.length == 5).images")
+    files = [server.folder / "output" / image["subfolder"] / image["filename"] for image in shown]
+    assert all(file.stat().st_size > 1000 for file in files)
+    assert len([file for file in files if not file.stem.endswith("_grid")]) == 4

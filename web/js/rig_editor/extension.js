@@ -2,7 +2,7 @@
 
 import { app } from "../../../../scripts/app.js";
 import { api } from "../../../../scripts/api.js";
-import { addStyleSheet, after, editorBefore, keepEvents, livesWith, nodeOf, noteChange, textsOf } from "../shared/host.mjs";
+import { addStyleSheet, after, editorBefore, keepEvents, keepTouches, livesWith, nodeOf, noteChange, textsOf } from "../shared/host.mjs";
 
 const TYPE = "SYNCAM_RIG_STATE";
 const NODE = "SynCamRigEditor";
@@ -76,7 +76,7 @@ function rigStateWidget(node, name, spec) {
   const element = document.createElement("div");
   element.style.minHeight = "0";
   keepEvents(element, ["wheel", "pointerdown", "pointermove", "pointerup", "dblclick", "contextmenu"]);
-  keepEvents(element, ["touchstart", "touchmove", "touchend", "touchcancel"]); // the host would zoom the graph as well
+  keepTouches(element); // two fingers would zoom the graph as well
   let text = standard;
 
   const widget = node.addDOMWidget(name, TYPE, element, {

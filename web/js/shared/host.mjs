@@ -19,6 +19,18 @@ export function keepEvents(element, kinds) {
   for (const kind of kinds) element.addEventListener(kind, (event) => event.stopPropagation());
 }
 
+const touched = new WeakSet();
+
+/** Keep the host from touches that begin in an element; it listens above all nodes, before these are told. */
+export function keepTouches(element) {
+  touched.add(element);
+  for (const kind of ["touchstart", "touchmove", "touchend", "touchcancel"]) window.addEventListener(kind, stopTouch, true);
+}
+
+function stopTouch(event) {
+  if (event.composedPath().some((element) => touched.has(element))) event.stopPropagation();
+}
+
 /**
  * The words of a section of locales/<language>/main.json in the host's language, in English where one is missing.
  *

@@ -2,7 +2,6 @@
 
 import { app } from "../../../../scripts/app.js";
 
-const LEAST_WIDTH_PX = 300;
 const CHARACTER_PX = 7;
 const LINE_PX = 20;
 
@@ -34,9 +33,8 @@ export function showWords(node, name, label, words, role = "status") {
     widget.value = words;
     if (there) return;
     widget.heightBefore = height;
-    const wide = Math.max(width, LEAST_WIDTH_PX);
-    const lines = words.split("\n").reduce((sum, line) => sum + Math.ceil((line.length * CHARACTER_PX) / wide), 1);
-    node.setSize([wide, Math.max(height, least + lines * LINE_PX)]);
+    const lines = words.split("\n").reduce((sum, line) => sum + Math.ceil((line.length * CHARACTER_PX) / width), 1);
+    node.setSize([width, Math.max(height, least + lines * LINE_PX)]); // no wider: it would cover what is beside it
   } else if (there) {
     node.removeWidget(there);
     node.setSize([width, Math.min(height, there.heightBefore)]);
