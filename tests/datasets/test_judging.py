@@ -268,6 +268,16 @@ def test_links_that_lead_out_of_the_scene_are_refused(scene, layout, tmp_path):
     assert "is a link that leads out of the scene; copy the file." in refusal(path)
 
 
+def test_a_folder_beside_the_scene_whose_name_begins_like_the_scenes_is_outside(scene):
+    path = scene("nerfstudio")
+    file = path / "frame_00000" / "images" / "cam01.png"
+    beside = path.with_name(f"{path.name}_other")
+    beside.mkdir()
+    file.rename(beside / "cam01.png")
+    file.symlink_to(beside / "cam01.png")
+    assert "is a link that leads out of the scene; copy the file." in refusal(path)
+
+
 def test_links_within_the_scene_are_followed(scene):
     path = scene("nerfstudio")
     file = path / "frame_00001" / "images" / "cam01.png"

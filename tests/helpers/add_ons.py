@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import strangers
 import torch
-from host_abilities import need
+from host_abilities import BETWEEN_BLOCKS, need
 
 
 def node(node_id, **inputs):
@@ -57,7 +57,7 @@ def attention_patches(comfy, model):
 
 def residuals(comfy, model):
     """Uni3C's hook: something added to the stream behind every block, in place."""
-    need("patches between Wan's blocks ('double_block')")
+    need(BETWEEN_BLOCKS)
 
     def add(args):
         args["img"][:, args["img_offset"] :] += 0.05 * args["vec"][:, :1]

@@ -14,6 +14,7 @@ import pytest
 
 ANCHOR = "frame before a context window ('causal_window_fix')"
 CLONES = "multi-GPU clones of a model"
+BETWEEN_BLOCKS = "patches between Wan's blocks ('double_block')"
 
 
 def asks_the_windows_node() -> bool:
@@ -59,10 +60,14 @@ def asks_for_node(node_id: str) -> bool:
 ABILITIES: dict[str, tuple[tuple[int, int], Callable[[], bool]]] = {
     ANCHOR: ((0, 24), asks_the_windows_node),
     CLONES: ((0, 24), asks_the_model_patcher),
-    "patches between Wan's blocks ('double_block')": ((0, 30), asks_wan_itself),
+    BETWEEN_BLOCKS: ((0, 30), asks_wan_itself),
     "turning of films that lie on their side": ((0, 24), asks_the_films),
     "Uni3C": ((0, 30), lambda: importlib.util.find_spec("comfy.ldm.wan.uni3c") is not None),
     "adaLN in comfy-kitchen": ((0, 30), lambda: hasattr(importlib.import_module("comfy_kitchen"), "adaln")),
+    "renderer of Gaussian splats": (
+        (0, 24),
+        lambda: importlib.util.find_spec("comfy_extras.nodes_gaussian_splat") is not None,
+    ),
     "Create Camera Info": ((0, 24), lambda: asks_for_node("CreateCameraInfo")),
 }
 

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from syncam_core.cameras import orbit_rig
 from syncam_core.metrics import locate_subject
+from syncam_core.metrics.locate import find_subject
 from syncam_core.synthetic import COLORS, FLOORS, MOTIONS, SHAPES, SKIES, Scene, frame_times, render_with_mask
 
 
@@ -91,6 +92,16 @@ def test_where_there_is_no_subject_or_it_leaves_the_picture_nothing_is_found():
     video[0, 1, 30, 30] = torch.tensor([1.0, 0.0, 0.0])  # a speck
     video[0, 2, 20:40, :9] = torch.tensor([1.0, 0.0, 0.0])  # cut off
     video[0, 3] = torch.tensor([1.0, 0.0, 0.0])  # no background
+    assert locate_subject(video).isnan().all()
+
+
+@pytest.mark.parametrize("edge", ["left", "right", "top", "bottom"])
+def test_a_subject_that_any_edge_of_the_picture_cuts_off_has_no_centroid(edge):
+    near = slice(0, 9) if edge in ("left", "top") else slice(-9, None)
+    rows, columns = (slice(20, 40), near) if edge in ("left", "right") else (near, slice(20, 40))
+    video = torch.full((1, 1, 64, 64, 3), 0.55)
+    video[0, 0, rows, columns] = torch.tensor([1.0, 0.0, 0.0])
+    assert find_subject(video).region.any()
     assert locate_subject(video).isnan().all()
 
 

@@ -54,6 +54,22 @@ def test_half_wrong_matches_and_a_pixel_of_noise_leave_a_small_error(angle):
     assert 170 <= found.is_inlier.sum() <= 206  # of 200 right ones; some wrong ones lie on their line by chance
 
 
+@pytest.mark.parametrize("behind", ["first", "second"])
+def test_points_that_would_lie_behind_one_of_the_cameras_do_not_agree(behind):
+    """Their pictures lie on each other's lines all the same."""
+    first, second, rotation, translation = correspondences(60)
+    middle = np.array([0, 0, 4.0])
+    points = np.random.default_rng(3).uniform(-8, 8, (4000, 3))
+    seen = {"first": points, "second": (points - middle) @ rotation.T + middle}
+    other = "second" if behind == "first" else "first"
+    wrong = np.flatnonzero((seen[behind][:, 2] < -1) & (seen[other][:, 2] > 1))[:40]
+    planes = [torch.from_numpy(seen[name][wrong, :2] / seen[name][wrong, 2:]) for name in ("first", "second")]
+    found = relative_pose(torch.cat([first, planes[0]]), torch.cat([second, planes[1]]), torch.ones(340), 1 / FOCAL)
+    assert errors(found, rotation, translation)[0] < 1e-3
+    assert found.is_inlier[:300].all()
+    assert not found.is_inlier[300:].any()
+
+
 def test_the_two_solutions_of_a_plane_are_told_apart_by_the_few_points_off_it():
     first, second, rotation, translation = correspondences(30, 300, 0.3, flat=True)
     more = correspondences(30, 25, 0.3, seed=2)

@@ -81,6 +81,7 @@ def three_js(info: dict, unit_m: float = 1.0) -> np.ndarray:
 @pytest.mark.parametrize(("yaw", "pitch", "distance", "roll"), [(0, 0, 4, 0), (35, 30, 4, 0), (-120, -40, 2, 25)])
 def test_the_hosts_orbit_camera_is_the_rigs_azimuth_elevation_and_distance(comfy, nodes, yaw, pitch, distance, roll):
     mode = {"mode": "orbit", "yaw": yaw, "pitch": pitch, "distance": distance}
+    need("Create Camera Info")
     (info,) = comfy.run("CreateCameraInfo", mode=mode, target_x=0, target_y=0, target_z=0, roll=roll, fov=35)
     rig = rig_from_load3d([info])
     # The host turns the camera, seen from behind, against the clock; the rig with it.
@@ -90,6 +91,7 @@ def test_the_hosts_orbit_camera_is_the_rigs_azimuth_elevation_and_distance(comfy
 
 def test_the_hosts_look_at_camera_stands_where_it_says_and_looks_there(comfy):
     mode = {"mode": "look_at", "position_x": 1, "position_y": 2, "position_z": 3}
+    need("Create Camera Info")
     (info,) = comfy.run("CreateCameraInfo", mode=mode, target_x=4, target_y=1, target_z=-2, roll=0, fov=35)
     c2w = rig_from_load3d([info], unit_m=0.5).c2w[0, 0].numpy()
     assert c2w[:3, 3] == pytest.approx([0.5, -1, -1.5])
@@ -204,6 +206,7 @@ def test_a_rig_becomes_a_list_of_3d_cameras(host, comfy):
 
 def test_the_hosts_renderer_sees_the_scene_as_the_rig_does(comfy):
     """A point that the rig's camera sees right of and above the middle lies there for the splat renderer, too."""
+    need("renderer of Gaussian splats")
     from comfy_extras import nodes_gaussian_splat
 
     rig = orbit_rig([25, -60], [20, -10], [3, 4])

@@ -14,7 +14,7 @@ import time
 import pytest
 import torch
 from add_ons import ROUNDING, WORKS, lora
-from host_abilities import CLONES, has, need
+from host_abilities import BETWEEN_BLOCKS, CLONES, has, need
 from host_recam import TinyReCam
 from host_wan import TEXTS, TinyWan, empty, poses, random, relative_error, sampled, text
 
@@ -103,6 +103,8 @@ def test_in_pieces_and_rounds_they_still_do(
 
 @pytest.mark.parametrize("where", ["after each block", "before each block"])
 def test_who_keeps_the_stream_between_blocks_finds_it_as_it_was(comfy, tiny, devices, monkeypatch, where):
+    if where == "after each block":
+        need(BETWEEN_BLOCKS)
     at_once(comfy, monkeypatch, 20)
     devices(2)
     base, kept = tiny.base(), []

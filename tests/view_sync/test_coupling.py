@@ -4,6 +4,7 @@ import itertools
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -96,6 +97,16 @@ def test_cameras_that_turn_on_one_spot_are_told_apart_by_their_angle():
     distances = view_distances(encode_poses(turns))
     assert distances[0][1] == pytest.approx(torch.pi * 80 / 180, abs=1e-4)
     assert [group.members for group in nearest(distances, 1)] == [(0, 2), (1, 2)]
+
+
+def test_cameras_that_look_the_same_way_are_as_far_apart_as_they_stand():
+    """In float32 a rotation differs from itself by a hair: the cosine of their angle may lie above 1."""
+    angles = np.random.default_rng(0).uniform(-180, 180, (100, 3))
+    poses = torch.zeros(2, 100, 3, 4)
+    poses[..., :3] = torch.from_numpy(Rotation.from_euler("xyz", angles, degrees=True).as_matrix())
+    poses[1, :, 2, 3] = 1.0
+    for pair in poses.flatten(2).split(1, dim=1):
+        assert view_distances(pair)[0][1] == pytest.approx(1.0, abs=1e-3)
 
 
 @pytest.mark.parametrize(("views", "size"), [(4, 2), (5, 2), (6, 3), (7, 3), (8, 4)])
