@@ -12,6 +12,7 @@ from . import (
     render_world,
     split_join,
     sync_score,
+    take_files,
     views,
 )
 
@@ -28,5 +29,6 @@ MODULES = (
     camera_accuracy,
     metrics,
     render_world,
+    take_files,
 )
 NODES = [node for module in MODULES for node in module.NODES]

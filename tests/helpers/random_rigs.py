@@ -16,6 +16,15 @@ def c2w_matrices(rng: np.random.Generator, views: int, frames: int, size_m: floa
     return c2w
 
 
+def random_rig(views: int, frames: int, seed: int = 0) -> Rig:
+    """Cameras that move, of which the last one stands still, with a lens each."""
+    rng = np.random.default_rng(seed)
+    c2w = c2w_matrices(rng, views, frames)
+    c2w[-1] = c2w[-1, :1]
+    lenses = tuple(Lens(float(rng.uniform(14, 60)), float(rng.uniform(15, 40))) for _ in range(views))
+    return Rig(tuple(f"camera {place}" for place in range(views)), c2w, lenses=lenses)
+
+
 @st.composite
 def rigs(draw: st.DrawFn, moving: bool | None = None, max_views: int = 5) -> Rig:
     """Cameras anywhere, turned anyhow, with a lens each; still ones, moving ones, or some of both."""

@@ -121,6 +121,11 @@ def trajectories_inputs(comfy, tiny):
     }
 
 
+def rerun_inputs(comfy, tiny):
+    pytest.importorskip("rerun", reason="needs rerun-sdk, an optional extra of 800 MB")
+    return {"rig": named_rig("a", "b"), "caption": "", "pictures": "videos", "filename_prefix": "take"}
+
+
 # What every node with an optional input is run with; list nodes get each value in a list, and the views as one.
 OTHERS = {
     "SynCamEmptyLatent": lambda *_: {
@@ -154,6 +159,10 @@ OTHERS = {
     },
     "SynCamMetricsTable": lambda *_: {"reports": {"report0": '{"format": "syncam-metrics", "metrics": {}}'}, "layout": "table 3"},
     "SynCamReplaceView": lambda *_: {"views": views(), "view": [ramp(3)]},
+    "SynCamSavePage": lambda *_: {
+        "rig": named_rig("a", "b"), "caption": "", "video_files": "in the page", "filename_prefix": "take"
+    },
+    "SynCamSaveRerun": rerun_inputs,
 }  # fmt: skip
 KEPT = {"SynCamEmptyLatent": "cameras", "SynCamPlayer": "views"}  # one of several optional inputs is needed
 

@@ -51,6 +51,6 @@ def test_no_picture_is_left_over_and_together_they_stay_below_two_megabytes(scri
     shown = {page.parent / name for page in HELP.glob("*.md") for _, name in SHOWN.findall(page.read_text("utf-8"))}
     assert set(files) == {path for path in shown if path.name not in films}
     drawn = {ROOT / name for name in script.PICTURES}
-    assert {path.name for path in set(files) - drawn} == {"SynCamRigEditor.jpg"}  # a photograph of the editor
+    assert {path.name for path in set(files) - drawn} == {"SynCamRigEditor.avif", "SynCamSavePage.avif"}  # photographs
     assert max(path.stat().st_size for path in files) < 150_000
     assert sum(path.stat().st_size for path in files) < 2_000_000

@@ -79,6 +79,8 @@ def test_every_node_of_the_pack_is_offered_with_the_contracted_inputs_and_output
         "SynCamEdit": ("views cuts fps timecode rig", "images video edit cuts"),
         "SynCamAutoCut": ("views method shot_length order rig", "cuts"),
         "SynCamSaveEdit": ("edit files", "paths"),
+        "SynCamSavePage": ("rig caption video_files filename_prefix files fps width height", "path"),
+        "SynCamSaveRerun": ("rig caption pictures filename_prefix files fps width height", "path"),
         "SynCamExportDataset": ("views rig caption dataset layout fps split scene name_in_use crf", "scene"),
         "SynCamLoadDataset": (
             "dataset below scene cameras first_frame frames layout unit_m",

@@ -3,7 +3,7 @@
 import * as THREE from "../../vendor/three/three.mjs";
 import { OrbitControls } from "../../vendor/three/three.mjs";
 import { c2wAt, poseAt, tidy, unwrap } from "./camera.mjs";
-import { toRig, toThree } from "./scene.mjs";
+import { toRig, toThree } from "../shared/axes.mjs";
 
 const REACH = { mouse: 18, pen: 20, touch: 30 }; // pixels within which something is hit
 const DEGREES_PER_PIXEL = 0.35; // in camera-view mode

@@ -1,6 +1,7 @@
 // The 3D scene: the filmed world, and over it what the editor draws about the cameras.
 
 import * as THREE from "../../vendor/three/three.mjs";
+import { FLIP } from "../shared/axes.mjs";
 import { c2wAt, fieldOfView, isMoving, poseAt, trackOf } from "./camera.mjs";
 import { DRAWN, FILMED, FLOOR_Y, disposeAll, figure, floor, grid, lines, onLayer } from "./world.mjs";
 
@@ -9,25 +10,6 @@ export const TRAINED_ELEVATION = 15;
 
 const BACKDROP = new THREE.Color("#14171c");
 const SKY = new THREE.Color("#9fb0c6");
-// The rig's axes (y down, z away) to those of three.js (y up, z near): half a turn about x.
-const FLIP = new THREE.Matrix4().makeScale(1, -1, -1);
-
-/** @param {ArrayLike<number>} c2w row-major camera-to-world, OpenCV axes @param {THREE.Camera} camera in three.js axes */
-export function placeCamera(camera, c2w) {
-  camera.matrixAutoUpdate = false;
-  camera.matrix
-    .set(...c2w)
-    .multiply(FLIP)
-    .premultiply(FLIP);
-  camera.matrixWorld.copy(camera.matrix);
-  camera.matrixWorldInverse.copy(camera.matrix).invert();
-}
-
-/** @param {number[]} point in the rig's axes @returns {THREE.Vector3} in the axes of three.js */
-export const toThree = (point) => new THREE.Vector3(point[0], -point[1], -point[2]);
-
-/** @param {THREE.Vector3} point @returns {number[]} */
-export const toRig = (point) => [point.x, -point.y, -point.z];
 
 export class RigScene {
   constructor() {

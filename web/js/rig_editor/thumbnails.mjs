@@ -2,7 +2,7 @@
 
 import * as THREE from "../../vendor/three/three.mjs";
 import { PICTURE_ASPECT, c2wAt, fieldOfView } from "./camera.mjs";
-import { placeCamera } from "./scene.mjs";
+import { placeCamera } from "../shared/axes.mjs";
 import { FILMED } from "./world.mjs";
 
 export const WIDTH = 104;

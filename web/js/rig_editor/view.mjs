@@ -3,7 +3,8 @@
 import * as THREE from "../../vendor/three/three.mjs";
 import { PICTURE_ASPECT, c2wAt, fieldOfView, poseAt, trackOf } from "./camera.mjs";
 import { h } from "../shared/dom.mjs";
-import { RigScene, placeCamera, toThree } from "./scene.mjs";
+import { placeCamera, toThree } from "../shared/axes.mjs";
+import { RigScene } from "./scene.mjs";
 import { Thumbnails } from "./thumbnails.mjs";
 import { DRAWN, FILMED } from "./world.mjs";
 

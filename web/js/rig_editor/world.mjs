@@ -65,11 +65,14 @@ export function floor() {
   return group;
 }
 
-/** @returns {THREE.LineSegments} lines on the floor */
+/** @returns {THREE.LineSegments} lines on the floor, in pieces of a step */
 export function grid(step, half, color, opacity = 1) {
   const points = [];
+  // Software WebGL (SwiftShader) leaves out a line of which one end is behind the eye: of a long one nothing is seen.
   for (let at = -half; at <= half; at += step) {
-    points.push(-half, FLOOR_Y, at, half, FLOOR_Y, at, at, FLOOR_Y, -half, at, FLOOR_Y, half);
+    for (let from = -half; from < half; from += step) {
+      points.push(from, FLOOR_Y, at, from + step, FLOOR_Y, at, at, FLOOR_Y, from, at, FLOOR_Y, from + step);
+    }
   }
   return new THREE.LineSegments(lines(points), new THREE.LineBasicMaterial({ color, transparent: true, opacity }));
 }

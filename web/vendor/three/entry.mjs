@@ -1,4 +1,4 @@
-// The part of three.js that the rig editor uses.
+// The part of three.js that the rig editor and the page of a take use.
 export {
   BoxGeometry,
   BufferAttribute,
@@ -25,6 +25,7 @@ export {
   Ray,
   Scene,
   SphereGeometry,
+  Texture,
   TorusGeometry,
   Vector3,
   WebGLRenderer,
