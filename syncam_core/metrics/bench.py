@@ -62,18 +62,23 @@ class Bench:
 
     def clip_vectors(self, take: Take) -> np.ndarray:  # (views, frames of `pairs`, dim) of length 1
         """CLIP's vectors of pictures. Raises `MissingFile`."""
-        return self._features(take, "clip", files.CLIP, "CLIP", lambda: self._clip_vectors(take))
+        shape = take.views, len(self.pairs(take))
+        return self._features(take, "clip", files.CLIP, "CLIP", shape, lambda: self._clip_vectors(take))
 
     def inception_features(self, take: Take) -> np.ndarray:  # (views * moments, 2048)
-        return self._features(take, "inception", files.INCEPTION, "FID", lambda: self._inception(take))
+        pictures = take.views * len(take.moments(self.every))
+        return self._features(take, "inception", files.INCEPTION, "FID", (pictures,), lambda: self._inception(take))
 
     def clip_logits(self, take: Take) -> np.ndarray:  # (clips, 400)
         """I3D's logits of the clips of 16 frames that follow each other in each view."""
-        return self._features(take, "i3d", files.I3D, "FVD", lambda: self._i3d(self.clips_over_time(take)))
+        clips = self.clips_over_time(take)
+        return self._features(take, "i3d", files.I3D, "FVD", (len(clips),), lambda: self._i3d(clips))
 
     def moment_logits(self, take: Take) -> np.ndarray:  # (moments, 400)
         """I3D's logits of clips across the views of one moment."""
-        return self._features(take, "i3d_views", files.I3D, "FVD-V", lambda: self._i3d(self.clips_over_views(take)))
+        clips, order = self.clips_over_views(take), azimuth_order(take)  # that of the rig, which may be edited
+        kind = f"i3d_views {' '.join(map(str, order))}"
+        return self._features(take, kind, files.I3D, "FVD-V", (len(clips),), lambda: self._i3d(clips))
 
     def sync_score(self, take: Take) -> SyncScore:
         """The demo world's own score. Raises UserError for what it cannot be taken of."""
@@ -168,13 +173,20 @@ class Bench:
     # ---- features that are there already
 
     def _features(
-        self, take: Take, kind: str, file: WeightsFile, what: str, make: Callable[[], np.ndarray]
+        self,
+        take: Take,
+        kind: str,
+        file: WeightsFile,
+        what: str,
+        shape: tuple[int, ...],  # all axes but the last
+        make: Callable[[], np.ndarray],
     ) -> np.ndarray:
         self._look_at(take)
-        key = f"{kind}/{self.networks.digest(file, what)}/every {self.every}/{take.frames}"
+        rate = "" if take.fps is None else f" at {take.fps!r}"  # 41 frames at 8.05 are not those at 8 per second
+        key = f"{kind}/{self.networks.digest(file, what)}/every {self.every}/{take.frames}{rate}"
         if key not in self._known:
             stored = _stored(take) if self.keeps_features else {}
-            if key not in stored:
+            if key not in stored or stored[key].shape[:-1] != shape:
                 stored[key] = make()
                 if self.keeps_features:
                     _store(take, stored)
@@ -238,8 +250,10 @@ def _stored(take: Take) -> dict[str, np.ndarray]:
     file = features_file(take)
     try:
         with np.load(file, allow_pickle=False) as archive:  # type: ignore[arg-type]  # None raises TypeError
+            if sum(entry.file_size for entry in archive.zip.infolist()) > file.stat().st_size:  # type: ignore[union-attr]
+                return {}  # it would unpack to more than it is, which savez never writes
             stored = {name: archive[name] for name in archive.files}
-    except (OSError, TypeError, ValueError, EOFError):
+    except Exception:  # what is damaged is made again, whatever the readers of zip archives and arrays say of it
         return {}
     return stored if str(stored.pop("videos", "")) == _identity(take) else {}
 

@@ -28,6 +28,10 @@ from .alignment import aligned
 from .matching import Features, Matcher, Matches
 from .relative_pose import RelativePose, distances_to_lines, relative_pose
 
+UNPUBLISHED = (
+    "The authors published neither code for RotErr and TransErr nor the unit of RotErr. Compare order and ratios with the "
+    "paper's rows, not values."
+)
 TRAINING_DATA, OWN = LENSES = ("training data", "rig")
 FEW_INLIERS = 200  # so few must each be exact; more of them make up for it
 NEAR_PX = 3.0  # of an epipolar line, where more matches are looked for
@@ -112,7 +116,7 @@ class CameraAccuracy:
             lines.append(f"Depth Anything 3: RotErr {rot:.3f} degrees, TransErr {trans:.4f}")
         elif self.opinion_missing:
             lines.append(f"Depth Anything 3: {self.opinion_missing}")
-        return "\n".join(lines)
+        return "\n".join([*lines, UNPUBLISHED])
 
     def to_json(self) -> dict[str, object]:
         """The numbers as JSON values; null where there is none."""
@@ -128,6 +132,7 @@ class CameraAccuracy:
             "views": list(self.names),
             "pairs": [_pair_json(pair) for pair in self.pairs],
             "depth_anything_3": [_pair_json(pair) for pair in self.opinion] or (self.opinion_missing or None),
+            "not_published": UNPUBLISHED,
         }
 
 

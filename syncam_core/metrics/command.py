@@ -11,26 +11,29 @@ the demo world's clips.
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
 from ..cameras.spoken import choose_cameras
+from ..disk.bounded import file_text
 from ..disk.staged import staged_file
 from ..errors import UserError
 from .bench import DEFAULT_EVERY, LENSES, Bench
 from .matched_pixels import AUTO, MATCHERS
 from .networks.files import NETWORK_FILES, Networks
-from .report import read_report, run, to_text
+from .report import LARGEST_REPORT, read_report, run, to_text
 from .suite import SET_METRICS, check_bench, chosen
 from .tables import FORMATS, LAYOUTS, table_of
-from .takes import Take, read_takes, take_files
+from .takes import Take, check_takes, read_takes, take_files
 from .weights_files import FOLDER, find_weights
 
 PACKS_HOST = Path(__file__).resolve().parents[4]  # a pack in ComfyUI/custom_nodes is there
@@ -96,15 +99,24 @@ def model_folders(given: Path | None) -> list[Path]:
 
 def run_takes(options: argparse.Namespace) -> None:
     names = chosen(options.metrics)
-    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = device_of(options.device)
     tokenizers = [options.tokenizer] if options.tokenizer else []
     host = Path(os.environ.get("COMFYUI_PATH", PACKS_HOST))
-    networks = Networks(
-        model_folders(options.models), torch.device(device), [*tokenizers, host / "comfy" / "sd1_tokenizer"]
-    )
-    with tqdm(
-        total=1.0, bar_format="{desc} {bar} {percentage:3.0f}% {elapsed}", disable=not sys.stderr.isatty()
-    ) as bar:
+    networks = Networks(model_folders(options.models), device, [*tokenizers, host / "comfy" / "sd1_tokenizer"])
+    references = take_folders(options.reference) if options.reference and any(n in SET_METRICS for n in names) else []
+    count, truths = sum(map(check_takes, options.takes)), check_takes(options.truth) if options.truth else 0
+    for folder in references:
+        check_takes(folder)
+    if truths not in (0, 1, count):
+        raise UserError(
+            f"there are {truths} takes in '--truth', but {count} to be measured; give as many, in the same order, or one "
+            "for all."
+        )
+    with ExitStack() as opened:
+        document = opened.enter_context(report_file(options.json)) if options.json else None
+        bar = opened.enter_context(
+            tqdm(total=1.0, bar_format="{desc} {bar} {percentage:3.0f}% {elapsed}", disable=not sys.stderr.isatty())
+        )
 
         def progress(share: float) -> None:
             bar.update(share - bar.n)
@@ -124,18 +136,43 @@ def run_takes(options: argparse.Namespace) -> None:
         check_bench(bench)
 
         def of(place: Path) -> Iterator[Take]:
+            show(place.name, "its frames are read")
             return (prepared(take, options) for take in read_takes(place))
 
-        truths = list(of(options.truth)) if options.truth else []
-        reference = None
-        if options.reference and any(name in SET_METRICS for name in names):
-            reference = lambda: itertools.chain.from_iterable(map(of, take_folders(options.reference)))  # noqa: E731
-        takes = itertools.chain.from_iterable(map(of, options.takes))
-        report = run(takes, names, bench, reference, truth_of(truths), show)
+        def all_of(places: Sequence[Path]) -> Iterator[Take]:
+            return itertools.chain.from_iterable(map(of, places))
+
+        report = run(
+            all_of(options.takes),
+            names,
+            bench,
+            (lambda: all_of(references)) if references else None,
+            truth_of(all_of([options.truth]) if truths else iter(()), truths),
+            show,
+        )
+        if document:
+            document.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     print(to_text(report))
-    if options.json:
-        with staged_file(options.json) as hidden:
-            hidden.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def device_of(name: str) -> torch.device:
+    """Raises UserError for a device that there is not."""
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.zeros(1, device=device).add(1).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as problem:
+        reason = str(problem).splitlines()[0][:100]
+        raise UserError(f"'--device' is '{name}', with which PyTorch cannot work here ({reason}).") from problem
+    return device
+
+
+@contextmanager
+def report_file(path: Path) -> Iterator[Path]:
+    """A hidden file that stands at the path in the end. Raises UserError at once where it could not."""
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise UserError(f"'--json' is '{path}', which is no file in a folder that there is.")
+    with staged_file(path) as hidden:
+        yield hidden
 
 
 def prepared(take: Take, options: argparse.Namespace) -> Take:
@@ -150,20 +187,13 @@ def prepared(take: Take, options: argparse.Namespace) -> Take:
     return take
 
 
-def truth_of(truths: Sequence[Take]) -> Callable[[int], Take | None]:
-    """The truth of the take at a place: the one at the same place, or the only one."""
-
-    def at(place: int) -> Take | None:
-        if len(truths) < 2:
-            return truths[0] if truths else None
-        if place >= len(truths):
-            raise UserError(f"there are {len(truths)} takes in '--truth', but more takes to be measured.")
-        return truths[place]
-
-    return at
+def truth_of(truths: Iterator[Take], count: int) -> Callable[[int], Take | None]:
+    """The truth of one take after another: the next one of as many, or the only one; each is read when it is its turn."""
+    only = functools.cache(lambda: next(truths, None))
+    return lambda place: next(truths) if count > 1 else only()
 
 
-def take_folders(folder: Path) -> Iterable[Path]:
+def take_folders(folder: Path) -> list[Path]:
     """The folder itself where it holds takes, else the folders in it."""
     try:
         take_files(folder)
@@ -174,14 +204,16 @@ def take_folders(folder: Path) -> Iterable[Path]:
 
 
 def print_tables(options: argparse.Namespace) -> None:
+    names = [path.stem for path in options.reports]
     reports = []
     for path in options.reports:
         try:
-            reports.append((path.stem, read_report(path.read_text(encoding="utf-8"), path.name)))
-        except (OSError, UnicodeDecodeError) as problem:
-            raise UserError(
-                f"'{path}' cannot be read ({getattr(problem, 'strerror', None) or 'no text'})."
-            ) from problem
+            text = file_text(path, LARGEST_REPORT, kind="report")
+        except UserError as problem:
+            raise UserError(f"'{path}' cannot be read: {problem}") from problem
+        is_alone = names.count(path.stem) == 1
+        name = path.stem if is_alone else f"{path.resolve().parent.name}/{path.stem}"
+        reports.append((name, read_report(text, path.name)))
     layouts = LAYOUTS if options.layout == "all" else [options.layout]
     print("\n\n".join(table_of(layout, reports, options.with_paper).to_text(options.form) for layout in layouts))
 

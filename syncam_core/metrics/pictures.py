@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import UserError
+
 WINDOW = 11  # pixels; the Gaussian in it has a sigma of 1.5
 
 
@@ -24,7 +26,15 @@ def ssim(picture: np.ndarray, truth: np.ndarray) -> float:  # both (height, widt
     picture, and over the three channels (Wang et al. 2004: 11 x 11 Gaussian, sigma 1.5, K 0.01 and 0.03)."""
     from kornia.metrics import ssim as of
 
+    check_size("SSIM", picture, WINDOW)
     return float(of(_planes(picture), _planes(truth), WINDOW, padding="valid").mean())
+
+
+def check_size(what: str, picture: np.ndarray, least: int) -> None:
+    """Raise UserError for a picture that is smaller than what looks at it."""
+    height, width = picture.shape[:2]
+    if min(height, width) < least:
+        raise UserError(f"the pictures have {width} x {height} pixels, but {what} needs {least} x {least}.")
 
 
 def _planes(picture: np.ndarray) -> Tensor:  # (1, 3, height, width) in 0..1

@@ -5,15 +5,27 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias, TypedDict
 
 import numpy as np
 
 from ..cameras.json_text import Json
 from ..errors import UserError
-from .bench import Bench
+from .bench import Bench, NotMeasured
 from .intervals import aligned, mean
-from .suite import METRICS, REFERENCE, SET_METRICS, TWO_VIEWS, UNPUBLISHED, WHY_NOT, Measured, distance, measure
+from .suite import (
+    METRICS,
+    REFERENCE,
+    SET_METRICS,
+    TWO_VIEWS,
+    UNPUBLISHED,
+    WHY_NOT,
+    Measured,
+    distance,
+    looked_at,
+    measure,
+)
 from .takes import Take
 
 FORMAT, VERSION = "syncam-metrics", 1
@@ -87,7 +99,7 @@ def run(
         theirs.add(take)
     summary = {name: _mean_of([take["metrics"][name] for take in told]) for name in single}
     for name in sets:
-        summary[name] = _told(features.distance(name, theirs, told[0]["views"]), name)
+        summary[name] = _told(features.distance(name, theirs), name)
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -104,6 +116,7 @@ class _Features:
     def __init__(self, bench: Bench, names: Sequence[str]):
         self.bench, self.names = bench, names
         self.of: dict[str, list[np.ndarray]] = {name: [] for name in names}
+        self.kinds: dict[str, set[str]] = {name: set() for name in names}
         self.why: dict[str, str] = {}
 
     def add(self, take: Take) -> None:
@@ -112,17 +125,24 @@ class _Features:
             if name in self.why or get is None:
                 continue
             try:
+                if TWO_VIEWS in METRICS[name].needs and take.views < 2:
+                    raise NotMeasured(WHY_NOT[TWO_VIEWS])
                 self.of[name].append(get(self.bench, take))
+                self.kinds[name].add(looked_at(name, take))
+            except NotMeasured as problem:
+                self.why[name] = f"of the take '{take.name}', " + str(problem).rstrip(".")
             except UserError as problem:
                 self.why[name] = str(problem).rstrip(".")
 
-    def distance(self, name: str, others: _Features, views: int) -> Measured | str:
+    def distance(self, name: str, others: _Features) -> Measured | str:
         if not self.names:
             return WHY_NOT[REFERENCE]
-        if TWO_VIEWS in METRICS[name].needs and views < 2:
-            return WHY_NOT[TWO_VIEWS]
         why = self.why.get(name) or others.why.get(name)
-        return why or distance(name, self.of[name], others.of[name])
+        found = why or distance(name, self.of[name], others.of[name])
+        kinds = sorted(self.kinds[name] | others.kinds[name])
+        if isinstance(found, str) or len(kinds) < 2:
+            return found
+        return replace(found, notes=(*found.notes, f"unlike takes, which do not compare: {', '.join(kinds)}"))
 
 
 def _of_take(take: Take, metrics: dict[str, Told]) -> TakeReport:
@@ -167,8 +187,8 @@ def _mean_of(told: Sequence[Told]) -> dict[str, Json]:
     return {**summary, "unit": unit, **({"notes": notes} if notes else {})}
 
 
-def _json(value: float) -> float | str:
-    return value if math.isfinite(value) else "inf"
+def _json(value: float) -> float | str | None:
+    return value if math.isfinite(value) else None if math.isnan(value) else "inf"
 
 
 def value_of(told: Told) -> float:
@@ -209,11 +229,17 @@ def read_report(text: str, name: str) -> ReadReport:
     """A report's JSON. Raises UserError, calling it by its name, for anything else."""
     report: Json
     try:
-        report = json.loads(text) if len(text) <= LARGEST_REPORT else {}
+        report = json.loads(text.removeprefix("\ufeff")) if len(text) <= LARGEST_REPORT else {}
     except (ValueError, RecursionError):
         report = {}
     metrics = report.get("metrics") if isinstance(report, dict) and report.get("format") == FORMAT else None
     if not isinstance(metrics, dict) or not all(isinstance(one, dict) for one in metrics.values()):
         raise UserError(f"'{name}' is no report of SynCam's metrics; give the JSON that they write.", field="reports")
+    version = report.get("version")
+    if not isinstance(version, int) or version > VERSION:
+        raise UserError(
+            f"'{name}' is a report of version {str(version)[:20]}, but this pack reads version {VERSION}; update it.",
+            field="reports",
+        )
     checked: ReadReport = report
     return checked

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import UserError, check_choice
 from ..video.clip import BITS_8, in_depth
-from .bench import LENSES, Bench, NotMeasured
+from .bench import CLIP_FRAMES, LENSES, Bench, NotMeasured
 from .frechet import frechet_of_features
 from .matched_pixels import MATCHERS, matched_pixels
 from .networks import clip, lpips
@@ -187,13 +187,26 @@ def against_truth(
                 values[view, index] = compare(
                     in_depth(take.clips[view][moment], BITS_8), in_depth(truth.clips[view][moment], BITS_8)
                 )
-        return Measured(float(values.mean()), {"views": values.mean(1).tolist()}, (f"{len(moments)} moments",))
+        notes = [f"{len(moments)} moments"]
+        if take.frames != truth.frames:
+            notes.append(f"of the first {frames} frames: the take has {take.frames}, the truth {truth.frames}")
+        is_counted = np.isfinite(values)  # equal pictures have an infinite PSNR, beside which no other would count
+        if is_counted.any() and not is_counted.all():
+            notes.append(f"{(~is_counted).sum()} of {values.size} pictures are their truth and left out of the mean")
+        value = values[is_counted].mean() if is_counted.any() else values.mean()
+        return Measured(float(value), {"views": values.mean(1).tolist()}, tuple(notes))
 
     return measure
 
 
 def check_alike(take: Take, truth: Take) -> None:
-    """Raise UserError for a truth that has not the views and the size of the take."""
+    """Raise UserError for a truth that has not the views, the size and the times of the take."""
+    if take.fps and truth.fps and not math.isclose(take.fps, truth.fps, rel_tol=1e-3):
+        raise UserError(
+            f"the truth has {truth.fps:g} frames per second, but the take {take.fps:g}; look at both with --fps "
+            f"{min(take.fps, truth.fps):g}.",
+            field="truth",
+        )
     if truth.views != take.views:
         raise UserError(f"the truth has {truth.views} views, but the take has {take.views}.", field="truth")
     for number, (view, other) in enumerate(zip(take.clips, truth.clips, strict=True), 1):
@@ -297,6 +310,13 @@ def measure(name: str, take: Take, bench: Bench) -> Measured | str:
         return metric.measure(take, bench)
     except UserError as problem:
         return str(problem).rstrip(".")
+
+
+def looked_at(name: str, take: Take) -> str:
+    """What a set metric's items of a take are where not all takes have the same: sets of other items do not compare."""
+    if name == "fvd":
+        return f"clips of {min(CLIP_FRAMES, take.frames)} frames"
+    return f"{take.views} views" if TWO_VIEWS in METRICS[name].needs else ""
 
 
 def distance(name: str, features: Sequence[np.ndarray], reference: Sequence[np.ndarray]) -> Measured | str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -74,6 +75,9 @@ LAYOUTS: Mapping[str, Layout] = {
         ),
     ),
 }
+LONGEST_REASON = 400  # characters
+TEX = {sign: f"\\{sign}" for sign in "&%$#_{}"}
+TEX |= {"\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "\N{INFINITY}": "$\\infty$"}
 PAPER_DECIMALS = {"mat_pix": 1, "rot_err": 2, "trans_err": 2}
 
 
@@ -132,7 +136,8 @@ class Table:
     def _latex(self) -> str:
         groups = [f"\\multicolumn{{{len(names)}}}{{c}}{{{_tex(heading)}}}" for heading, names in self.layout.groups]
         headings = [h.replace("\u2191", "$\\uparrow$").replace("\u2193", "$\\downarrow$") for h in self.headings()]
-        rows = [" & ".join([_tex(name), *map(_tex, cells)]) for name, cells in self.rows]
+        # a bracket at the beginning of a row would be the option of the line break before it
+        rows = [" & ".join([_tex(name).replace("[", "{[}"), *map(_tex, cells)]) for name, cells in self.rows]
         body = [" & ".join(["", *groups]), " & ".join(["Method", *headings]), *rows]
         return "\n".join(
             [
@@ -176,7 +181,7 @@ def _table(chosen: Layout, reports: Sequence[tuple[str, ReadReport]], with_paper
             told = report["metrics"].get(column, {"not_measured": "it was not asked for"})
             cells.append(_cell(column, told))
             if cells[-1] == NONE:
-                why = str(told.get("not_measured", "no number"))
+                why = _shortened(str(told.get("not_measured", "no number")))
                 reasons.setdefault(why, {}).setdefault(name, []).append(METRICS[column].title)
         rows.append((name, cells))
     for why, missing in reasons.items():
@@ -195,7 +200,9 @@ def _cell(column: str, told: Told) -> str:
     except (KeyError, TypeError, ValueError):
         return NONE
     metric = METRICS[column]
-    if isinstance(told.get("low"), float) and isinstance(told.get("high"), float):
+    if math.isnan(value) or value == -math.inf:
+        return NONE
+    if all(isinstance(told.get(end), (int, float)) for end in ("low", "high")):
         return f"{metric.to_text(value)} [{metric.to_text(told['low'])}, {metric.to_text(told['high'])}]"
     return metric.to_text(value)
 
@@ -221,7 +228,10 @@ def _plain(name: str) -> str:
     return " ".join(name.replace("|", "/").split())
 
 
+def _shortened(why: str) -> str:
+    """On one line, as notes are, and of bounded length: reports may come from anywhere."""
+    return textwrap.shorten(why[: 4 * LONGEST_REASON], LONGEST_REASON, placeholder=" ...")
+
+
 def _tex(text: str) -> str:
-    for sign in "&%$#_{}":
-        text = text.replace(sign, f"\\{sign}")
-    return text.replace("\N{INFINITY}", "$\\infty$")
+    return "".join(TEX.get(sign, sign) for sign in " ".join(text.split()))

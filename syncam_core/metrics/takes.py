@@ -7,12 +7,15 @@ frames only those that somebody asks for are in memory: the others wait on the d
 from __future__ import annotations
 
 import json
+import math
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import av
 
 from ..cameras.json_text import Json, parse_json
 from ..cameras.rig import Rig
@@ -69,8 +72,10 @@ class Take:
     def at_rate(self, fps: float) -> Take:
         """The frames that stand nearest to common times k / fps, so that takes of other rates can be compared.
 
-        Raises UserError for a take that does not say its rate, or has a lower one.
+        Raises UserError for a take that does not say its rate, or has a lower one, and for what is no rate.
         """
+        if not (math.isfinite(fps) and fps > 0):
+            raise UserError(f"{fps:g} is no rate; give frames per second, above 0.", field="fps")
         if self.fps is None or self.fps < fps - 1e-6:
             known = "does not say its frames per second" if self.fps is None else f"has {self.fps:g} frames per second"
             raise UserError(f"the take '{self.name}' {known}, so it has no frames at {fps:g} per second.")
@@ -103,17 +108,46 @@ def read_takes(
 
 
 def take_files(place: Path) -> list[tuple[Path | None, list[Path]]]:
-    """The rig JSON and the videos of every take of a folder; without rig JSONs the videos of one number are a take."""
-    if place.is_file() or files_in_folder(place, ("_rig.json",)):
-        return [(file, list(video_files(file)[1])) for file in rig_files(place)]
-    films = [file for file in files_in_folder(place, SUFFIXES) if not file.stem.endswith("_grid")]
-    if not films:
-        raise UserError(f"'{place}' holds no videos; give the folder that SynCam Save Views wrote into.")
+    """The rig JSON and the videos of every take of a folder; what no rig JSON names is a take of the videos of one number.
+
+    Raises UserError for a folder without videos, a file that is no rig JSON, and videos that a rig JSON names in vain.
+    """
+    if place.suffix.casefold() in SUFFIXES and place.is_file():
+        raise UserError(f"'{place}' is one video; give the folder with the videos of all views.")
+    if place.is_file():
+        return [(place, video_files(place)[1])]
+    rigs = {file.name.removesuffix("_rig.json"): file for file in files_in_folder(place, ("_rig.json",))}
+    known: list[tuple[Path | None, list[Path]]] = [(file, video_files(file)[1]) for file in rigs.values()]
+    named = {video for _, videos in known for video in videos}
     takes: dict[str, list[Path]] = {}
-    for film in films:
-        numbered = re.match(r"(.*_\d{5})_.", film.stem)
-        takes.setdefault(numbered[1] if numbered else "", []).append(film)
-    return [(None, videos) for videos in takes.values()]
+    for film in files_in_folder(place, SUFFIXES):
+        number = numbered(film)
+        if film not in named and number not in rigs and not film.stem.endswith("_grid") and (number or not rigs):
+            takes.setdefault(number, []).append(film)
+    if not (known or takes):
+        raise UserError(f"'{place}' holds no videos; give the folder that SynCam Save Views wrote into.")
+    return [*known, *((None, videos) for videos in takes.values())]
+
+
+def check_takes(place: Path) -> int:
+    """How many takes a place holds. Raises UserError where one has not all of its videos, or one is no video at all."""
+    takes = take_files(place)
+    for _, videos in takes:
+        for video in videos:
+            try:
+                with open_video(video) as container:
+                    has_pictures = bool(container.streams.video)
+            except (av.error.FFmpegError, OSError) as problem:
+                raise UserError(f"'{video.name}' is no video that can be read ({reason(problem)}).") from problem
+            if not has_pictures:
+                raise UserError(f"'{video.name}' is a file without a video in it.")
+    return len(takes)
+
+
+def numbered(video: Path) -> str:
+    """What stands before the camera in the name of a video of SynCam Save Views, like "take_00001"; empty for others."""
+    found = re.match(r"(.*_\d{5})_.", video.stem)
+    return found[1] if found else ""
 
 
 def rig_files(place: Path) -> list[Path]:
@@ -189,9 +223,10 @@ def _read(
             raise UserError(
                 f"'{videos[0].name}' has {len(clips[0])} frames but '{video.name}' {len(clip)}; all views must be alike."
             )
-    stem = re.match(r"(.*_\d{5})_.", videos[0].stem)
+    number = numbered(videos[0])
     folder = place if place.is_dir() else place.parent
-    name = f"{folder.name}/{stem[1]}" if stem else folder.name
+    called = folder.resolve().name  # of "." too
+    name = f"{called}/{number}" if number else called
     told, own_fps = _told(videos[0])
     if rig is None and told.get("rig"):
         with suppress(UserError):
@@ -219,8 +254,6 @@ def _clip(spool: Spool, video: Path, tick: Callable[[], None]) -> Clip:
 
 def _told(video: Path) -> tuple[dict[str, str], float | None]:
     """What a video's tags say of its prompt graph and rig, and its frames per second."""
-    import av
-
     told: dict[str, str] = {}
     fps = None
     with suppress(av.error.FFmpegError, OSError, UserError), open_video(video) as container:

@@ -235,6 +235,14 @@ def test_mistakes_are_told_in_a_sentence(sift):
     assert list(moments_of(17, 8)) == [0, 8, 16]
 
 
+def test_every_report_says_what_the_paper_does_not():
+    exact, _ = depth_anything_accuracy([geometry(around(0, 12))], around(0, 10), [0])
+    accuracy = CameraAccuracy(("a", "b"), 1, 8, "sift", "the rig's", exact)
+    for told in (accuracy.to_text().splitlines()[-1], accuracy.to_json()["not_published"]):
+        assert "published neither code" in told
+        assert "unit of RotErr" in told
+
+
 def test_means_are_over_what_was_measured():
     rig = around(0, 10)
     exact, _ = depth_anything_accuracy([geometry(around(0, 12))], rig, [0])

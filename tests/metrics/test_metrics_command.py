@@ -69,6 +69,21 @@ def test_several_runs_in_a_folder_are_takes_of_their_own(tmp_path):
     assert [take.name.split("/")[1] for take in read_takes(tmp_path)] == ["take_00001", "take_00002"]
 
 
+def test_a_take_without_a_rig_is_not_lost_beside_one_that_has_its_rig(tmp_path):
+    save_take(tmp_path, 1, 1)
+    save_take(tmp_path, 2, 2, has_rig=False)
+    write_video(tmp_path / "take_00001_edit.mp4", [np.zeros((48, 64, 3), np.uint8)], 8)  # of a take that is known
+    write_video(tmp_path / "film.mp4", [np.zeros((48, 64, 3), np.uint8)], 8)
+    takes = {take.name.split("/")[1]: (take.views, take.rig is not None) for take in read_takes(tmp_path)}
+    assert takes == {"take_00001": (2, True), "take_00002": (2, False)}
+
+
+def test_the_folder_one_stands_in_has_its_name(tmp_path, monkeypatch):
+    save_take(tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    assert [take.name for take in read_takes(Path("."))] == ["here/take_00001"]
+
+
 def test_the_prompt_is_found_behind_other_nodes_and_never_the_negative_one():
     graph = {
         "1": {"class_type": "PrimitiveString", "inputs": {"value": "a blue cube"}},
@@ -155,8 +170,28 @@ def test_features_are_kept_beside_the_take_and_made_again_when_a_video_changes(t
     again = clip_v()
     assert again != pytest.approx(100, abs=1e-3)
     assert again != first
-    kept.write_bytes(b"no archive")
-    assert clip_v() == again
+    whole = kept.read_bytes()
+    with np.load(kept) as archive:
+        stored = dict(archive)
+    short = io.BytesIO()
+    np.savez(short, **{name: array if name == "videos" else array[:1] for name, array in stored.items()})
+    large = io.BytesIO()
+    np.savez_compressed(large, **stored, more=np.zeros(10**6))
+    wrong = whole[:200] + bytes([whole[200] ^ 255]) + whole[201:]
+    for damaged in (b"no archive", whole[: len(whole) // 2], wrong, short.getvalue(), large.getvalue()):
+        kept.write_bytes(damaged)
+        assert clip_v() == again
+
+
+def test_features_of_other_frames_are_not_taken_for_these(tmp_path, models):
+    take, report = save_take(tmp_path / "t"), tmp_path / "r.json"
+
+    def clip_v(*options):
+        assert run(take, "--models", models, "--metrics", "clip_v", "--every", 1, "--json", report, *options) == 0
+        return json.loads(report.read_text())["metrics"]["clip_v"]["value"]
+
+    slow, slower = ("--fps", "6.5"), ("--fps", "6.9")  # eight frames of ten, but not the same eight
+    assert clip_v(*slower) == clip_v(*slower, "--no-cache") != clip_v(*slow) == clip_v(*slow, "--no-cache")
 
 
 def test_an_archive_with_a_pickle_in_it_is_not_unpickled(tmp_path, models):
@@ -194,14 +229,32 @@ def test_what_cannot_be_had_says_why_and_the_rest_is_measured(tmp_path, capsys):
         (["take", "--every", "0"], "'every' is 0"),
         (["take", "--views", "7"], "7"),
         (["take", "--fps", "30"], "no frames at 30"),
+        (["take", "--fps", "0"], "0 is no rate"),
+        (["take", "--fps", "nan"], "nan is no rate"),
+        (["take", "--device", "abacus"], "'abacus'"),
+        (["take", "--json", "nowhere/r.json"], "'--json' is 'nowhere"),
+        (["take", "--json", "take"], "'--json' is 'take'"),
+        (["take/take_00001_cam01.mp4"], "is one video"),
+        (["take", "take", "take", "--truth", "two"], "2 takes in '--truth', but 3"),
+        (["take", "--truth", "two"], "2 takes in '--truth', but 1"),
+        (["take", "--reference", "nowhere"], "does not exist"),
+        (["take", "--reference", "damaged"], "'take_00001_cam01.mp4' is no video"),
+        (["take", "damaged"], "'take_00001_cam01.mp4' is no video"),
     ],
 )
 def test_mistakes_are_one_sentence(tmp_path, capsys, monkeypatch, arguments, words):
     monkeypatch.chdir(tmp_path)
     save_take(tmp_path / "take")
+    for number in (1, 2):
+        save_take(tmp_path / "two", number, number)
+    damaged = save_take(tmp_path / "damaged") / "take_00001_cam01.mp4"
+    damaged.write_bytes(damaged.read_bytes()[:500])
+    looked_at = []
+    monkeypatch.setattr("syncam_core.metrics.report.measure", lambda *of: looked_at.append(of) or "nothing")
     assert run(*arguments) == 1
     told = capsys.readouterr().err
     assert words in told
+    assert not looked_at
     assert len(told.strip().splitlines()) == 1
 
 
@@ -248,12 +301,51 @@ def test_all_tables_come_without_being_asked_for_each_and_in_latex_with_their_he
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(["table"], "needs a report"), (["table", "x.json"], "cannot be read"), (["files", "--models", "x"], "no folder")],
+    [
+        (["table"], "needs a report"),
+        (["table", "x.json"], "cannot be read"),
+        (["table", "."], "cannot be read"),
+        (["table", "utf16.json"], "cannot be read"),
+        (["table", "newer.json"], "of version 2"),
+        (["files", "--models", "x"], "no folder"),
+    ],
 )
 def test_mistakes_of_table_and_files_are_one_sentence(arguments, words, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "utf16.json").write_text("{}", encoding="utf-16")
+    (tmp_path / "newer.json").write_text(json.dumps({"format": "syncam-metrics", "version": 2, "metrics": {}}))
     assert main(arguments) == 1
     assert words in capsys.readouterr().err
+
+
+def saved_report(path: Path, **metrics) -> str:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\ufeff" + json.dumps({"format": "syncam-metrics", "version": 1, "metrics": metrics}), "utf-8")
+    return str(path)
+
+
+def test_reports_of_one_name_are_told_apart_by_their_folders(tmp_path, capsys):
+    files = [saved_report(tmp_path / folder / "r.json", psnr={"value": 9.0, "low": 8, "high": 10}) for folder in "ab"]
+    assert main(["table", *files, "--layout", "table3"]) == 0
+    page = capsys.readouterr().out
+    for folder in "ab":
+        assert f"| {folder}/r | - | 9.00 [8.00, 10.00] | - |" in page
+
+
+def test_what_others_wrote_into_a_report_stays_within_its_cell(tmp_path, capsys):
+    told = {
+        "psnr": {"value": "nan"},
+        "ssim": {"value": "-inf"},
+        "lpips": {"not_measured": "a\nb \\input{x} " + "c " * 9999},
+    }
+    file = saved_report(tmp_path / "[x]^~_.json", **told)
+    for form in ("markdown", "csv", "latex"):
+        assert main(["table", file, "--layout", "table3", f"--{form}"]) == 0
+        page = capsys.readouterr().out
+        assert "nan" not in page
+        assert max(map(len, page.splitlines())) < 600
+        assert not any(line.startswith("b") for line in page.splitlines())
+    assert "{[}x]\\textasciicircum{}\\textasciitilde{}\\_ & - & - & - \\\\" in page
 
 
 def test_files_says_of_each_network_whether_it_is_there(models, capsys):

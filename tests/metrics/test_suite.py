@@ -110,6 +110,35 @@ def test_a_truth_of_another_shape_is_refused(networks, frames, words):
 # ---- CLIP
 
 
+def test_equal_pictures_do_not_hide_how_far_the_others_are_from_their_truth(networks):
+    noisy = np.clip(WAVES.astype(int) + np.random.default_rng(0).normal(0, 20, WAVES.shape), 0, 255).astype(np.uint8)
+    given = noisy.copy()
+    given[0, 0] = WAVES[0, 0]  # as an image-to-video model is given its first frame
+    bench = Bench(networks, every=1, truth=take_of(WAVES))
+    measured = measure("psnr", take_of(given), bench)
+    rest = [psnr(a, b) for a, b in zip(noisy.reshape(-1, 48, 64, 3), WAVES.reshape(-1, 48, 64, 3), strict=True)][1:]
+    assert measured.value == pytest.approx(np.mean(rest))
+    assert measured.notes[-1] == "1 of 30 pictures are their truth and left out of the mean"
+
+
+def test_a_truth_of_other_times_is_refused_and_a_shorter_one_said(networks):
+    bench = Bench(networks, every=2, truth=take_of(WAVES, fps=16.0))
+    assert "16 frames per second, but the take 8" in measure("psnr", take_of(WAVES, fps=8.0), bench)
+    bench = Bench(networks, every=2, truth=take_of(WAVES[:, :5]))
+    notes = measure("psnr", take_of(WAVES), bench).notes
+    assert notes == ("3 moments", "of the first 5 frames: the take has 10, the truth 5")
+
+
+@pytest.mark.parametrize("side", [8, 16, 30])
+def test_pictures_that_are_too_small_for_a_metric_are_told_so(networks, side):
+    small = take_of(waves(2, 2, side, 64), orbit_rig([0.0, 40.0], [10.0], [4.0]))
+    bench = Bench(networks, matcher="sift", truth=small)
+    for name in ("lpips", "psnr", "ssim", "rot_err"):
+        told = measure(name, small, bench)
+        if name == "lpips" or (name == "ssim" and side < 11):
+            assert f"64 x {side} pixels, but" in told
+
+
 def test_clip_metrics_are_means_of_cosines(networks):
     take = take_of(WAVES, prompt="a red ball walking")
     bench = Bench(networks, every=4)
@@ -165,6 +194,17 @@ def test_the_clips_of_fvd_v_repeat_the_views_in_the_order_of_their_azimuths():
     assert len(first) == 16
     shown = [next(v for v in range(3) if np.array_equal(picture, WAVES[v, 0])) for picture in first]
     assert shown == [1] * 6 + [2] * 5 + [0] * 5
+
+
+def test_takes_of_one_view_or_of_other_kinds_are_not_compared_in_silence(networks):
+    one, two = take_of(waves(1, 10, 48, 64)), take_of(WAVES)
+    for ours, theirs in ((two, one), (one, two), (two, two)):
+        bench = Bench(networks, every=4)
+        told = run([two, ours], ["fvd_v"], bench, lambda theirs=theirs: [two, theirs])["metrics"]["fvd_v"]
+        assert ("not_measured" in told) == (one in (ours, theirs))
+        assert told.get("not_measured", "") in ("", "of the take 'a take', there is one view only")
+    told = run([two], ["fvd"], bench, lambda: [take_of(waves(3, 16, 48, 64))])["metrics"]["fvd"]
+    assert told["notes"][-1] == "unlike takes, which do not compare: clips of 10 frames, clips of 16 frames"
 
 
 def test_videos_below_nine_frames_have_no_fvd_but_the_other_numbers(networks):

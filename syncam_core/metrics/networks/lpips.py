@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ...disk.checkpoint import open_state_dict
+from ..pictures import check_size
 from ..weights_files import State
 from .files import ALEXNET, Networks, load_strictly
 
@@ -20,6 +21,7 @@ HEADS = Path(__file__).with_name("lpips_alex_v0.1.safetensors")
 MEAN, STD = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of pictures in -1..1
 TAPS = (1, 4, 7, 9, 11)  # AlexNet's five ReLUs
 EPSILON = 1e-10
+LEAST_SIDE = 31  # pixels: below, AlexNet's second pooling has nothing left
 
 
 class Lpips(nn.Module):
@@ -69,6 +71,8 @@ def load_lpips(networks: Networks) -> Lpips:
 
 @torch.no_grad()
 def lpips_of(network: Lpips, picture: np.ndarray, other: np.ndarray) -> float:  # both (height, width, 3) uint8
+    """Raises UserError for pictures that are too small for AlexNet."""
+    check_size("LPIPS", picture, LEAST_SIDE)
     device = network.mean.device
     pair = torch.from_numpy(np.stack([picture, other])).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
     return float(network(pair[:1], pair[1:]))
