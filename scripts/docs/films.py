@@ -513,7 +513,7 @@ def main(wanted: Sequence[str] = (), folder: Path = PICTURES, workflows: Path = 
     for name, about in CARDS.items():
         if asked_for(name):
             path = workflows / template(name).with_suffix(".jpg").name
-            Image.fromarray(card(*about)).save(path, quality=48, progressive=True, optimize=True)
+            Image.fromarray(card(*about)).save(path, quality=40, progressive=True, optimize=True)
             print(f"{path.stat().st_size / 1000:6.0f} kB  {path.name}")
 
 

@@ -127,7 +127,7 @@ SAVED: dict[str, dict[str, int | bool | str]] = {
     ".jpg": {"quality": 72, "progressive": True, "optimize": True},
     ".png": {"optimize": True},
 }
-CARD: dict[str, int | bool | str] = {"quality": 48, "progressive": True, "optimize": True}  # 40 of them, shown small
+CARD: dict[str, int | bool | str] = {"quality": 40, "progressive": True, "optimize": True}  # 40 of them, shown small
 
 
 if __name__ == "__main__":
