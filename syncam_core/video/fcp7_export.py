@@ -16,6 +16,19 @@ from .view_files import SavedViews
 from .xml_text import document, element
 
 NTSC = Fraction(1000, 1001)
+CROSS_DISSOLVE = {
+    "name": "Cross Dissolve",
+    "effectid": "Cross Dissolve",
+    "effectcategory": "Dissolve",
+    "effecttype": "transition",
+    "mediatype": "video",
+    "wipecode": "0",
+    "wipeaccuracy": "100",
+    "startratio": "0",
+    "endratio": "1",
+    "reverse": "FALSE",
+}
+PICTURES = {"anamorphic": "FALSE", "pixelaspectratio": "square", "fielddominance": "none"}
 BETWEEN = -1  # in the place of a start or an end: where the transition beside it says
 
 
@@ -32,6 +45,9 @@ def fcp7_text(edit: Edit, files: SavedViews) -> str:
     check_files(edit, files)
     rate = fcp7_rate(edit.fps)
     return document(element("xmeml", _Writer(edit, files, rate).project(), version=5), "xmeml")
+
+
+Span = tuple[int, int]  # the first frame, and the end (exclusive)
 
 
 @dataclass(frozen=True)
@@ -53,15 +69,12 @@ def fcp7_rate(fps: Fraction) -> Rate:
     return Rate(nominal, fps != nominal)
 
 
-@dataclass
 class _Writer:
-    edit: Edit
-    files: SavedViews
-    rate: Rate
-
-    def __post_init__(self) -> None:
-        self.names = names_of(self.edit, self.files)
-        self.sound = sound_of(self.files)
+    def __init__(self, edit: Edit, files: SavedViews, rate: Rate) -> None:
+        self.edit, self.files, self.rate = edit, files, rate
+        self.names = names_of(edit, files)
+        self.sound = sound_of(files)
+        self.all: Span = (0, edit.frames)
         self.items = 0
         self.described: set[int] = set()
 
@@ -98,7 +111,7 @@ class _Writer:
         )
 
     def _whole(self, view: int) -> list[Element]:
-        return [self._item(view, (0, self.edit.frames), (0, self.edit.frames))]
+        return [self._of_view(view, self.all, self.all)]
 
     def _programme(self) -> list[Element]:
         found = []
@@ -110,20 +123,17 @@ class _Writer:
                 found.append(self._dissolve(cut))
             shown = (BETWEEN if cut.fade else cut.start, BETWEEN if fades_out else end)
             source = (cut.start - cut.before, end + (after.after if after else 0))
-            found.append(self._item(cut.view, shown, source))
+            found.append(self._of_view(cut.view, shown, source))
         return found
 
     def _dissolve(self, cut: Cut) -> Element:
-        said = {"name": "Cross Dissolve", "effectid": "Cross Dissolve", "effectcategory": "Dissolve"}
-        said |= {"effecttype": "transition", "mediatype": "video", "wipecode": "0", "wipeaccuracy": "100"}
-        said |= {"startratio": "0", "endratio": "1", "reverse": "FALSE"}
         return element(
             "transitionitem",
             element("start", cut.start - cut.before),
             element("end", cut.start + cut.after),
             element("alignment", "center" if cut.before else "start"),
             self._rate(),
-            element("effect", *(element(key, value) for key, value in said.items())),
+            element("effect", *(element(key, value) for key, value in CROSS_DISSOLVE.items())),
         )
 
     def _audio(self) -> list[Element]:
@@ -132,7 +142,7 @@ class _Writer:
         view, sound = self.sound
         tracks = []
         for channel in range(1, sound.channels + 1):
-            item = self._item(view, (0, self.edit.frames), (0, self.edit.frames), channel)
+            item = self._of_view(view, self.all, self.all, channel)
             about = {"currentExplodedTrackIndex": channel - 1, "totalExplodedTrackCount": sound.channels}
             tracks.append(element("track", item, element("outputchannelindex", channel), **about))
         form = element("format", element("samplecharacteristics", *_samples(sound)))
@@ -158,9 +168,7 @@ class _Writer:
             *angles,
             id_="multiclip-1",
         )
-        return self._clip(
-            "multicam-1", name, [self._item(None, (0, self.edit.frames), (0, self.edit.frames), of=multiclip)]
-        )
+        return self._clip("multicam-1", name, [self._item(name, multiclip, self.all, self.all)])
 
     def _clip(self, number: str, name: str, items: list[Element]) -> Element:
         return element(
@@ -177,17 +185,15 @@ class _Writer:
 
     # ---- parts
 
-    def _item(
-        self,
-        view: int | None,
-        shown: tuple[int, int],  # in the sequence, the end exclusive
-        source: tuple[int, int],  # in the file
-        channel: int = 0,  # of the sound, from 1; 0: the pictures
-        of: Element | None = None,  # what it shows in the place of a file
-    ) -> Element:
+    def _of_view(self, view: int, shown: Span, source: Span, channel: int = 0) -> Element:
+        """A stretch of a view's file: its pictures, or a channel of its sound, counted from 1."""
+        return self._item(self.names[view], self._file(view), shown, source, channel)
+
+    def _item(self, name: str, content: Element, shown: Span, source: Span, channel: int = 0) -> Element:
         self.items += 1
-        name = self.names[view] if view is not None else of.findtext("name", "") if of is not None else ""
-        inside = [
+        kind = "audio" if channel else "video"
+        return element(
+            "clipitem",
             element("name", name),
             element("enabled", "TRUE"),
             element("duration", self.edit.frames),
@@ -196,11 +202,10 @@ class _Writer:
             element("end", shown[1]),
             element("in", source[0]),
             element("out", source[1]),
-            self._file(view) if view is not None else of,
-        ]
-        kind = "audio" if channel else "video"
-        inside.append(element("sourcetrack", element("mediatype", kind), element("trackindex", channel or 1)))
-        return element("clipitem", *(part for part in inside if part is not None), id_=f"clipitem-{self.items}")
+            content,
+            element("sourcetrack", element("mediatype", kind), element("trackindex", channel or 1)),
+            id_=f"clipitem-{self.items}",
+        )
 
     def _file(self, view: int) -> Element:
         """Described where it is mentioned for the first time, by its id alone from then on."""
@@ -227,9 +232,8 @@ class _Writer:
         )
 
     def _pictures(self, height: int, width: int) -> Element:
-        said: list[tuple[str, object]] = [("width", width), ("height", height)]
-        said += [("anamorphic", "FALSE"), ("pixelaspectratio", "square"), ("fielddominance", "none")]
-        return element("samplecharacteristics", self._rate(), *(element(key, str(value)) for key, value in said))
+        said: dict[str, str | int] = {"width": width, "height": height, **PICTURES}
+        return element("samplecharacteristics", self._rate(), *(element(key, value) for key, value in said.items()))
 
     def _rate(self) -> Element:
         ntsc = "TRUE" if self.rate.ntsc else "FALSE"

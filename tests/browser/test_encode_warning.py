@@ -115,7 +115,7 @@ def test_save_edit_names_its_files_on_the_node_and_neither_prompt_nor_workflow_h
             return [Object.keys(output[node.id].inputs).sort(), node.widgets_values ?? []];
         }"""
     )
-    assert inputs == ["edit", "files"]
+    assert inputs == ["edit", "files", "formats"]
     assert ".otio" not in json.dumps(saved)
     if folder := os.environ.get("SYNCAM_SCREENSHOTS"):
         page.screenshot(path=Path(folder) / f"save_edit_{page.evaluate('LiteGraph.vueNodesMode === true')}.png")
