@@ -323,3 +323,42 @@ def test_from_an_empty_profile_to_the_four_videos_of_the_demo_are_three_clicks(o
     files = [server.folder / "output" / image["subfolder"] / image["filename"] for image in shown]
     assert all(file.stat().st_size > 1000 for file in files)
     assert len([file for file in files if not file.stem.endswith("_grid")]) == 4
+
+
+LENGTHS = """
+    const lengths = app.graph._nodes.filter(n => ['SynCamEncodeCameras', 'SynCamEmptyLatent'].includes(n.comfyClass))
+        .map(n => n.widgets.find(w => w.name == 'length'));
+    const change = (widget, value) => { widget.value = value; widget.callback?.(value); };
+"""
+
+
+def test_a_length_changed_in_one_node_changes_in_those_that_had_the_same_for_these_cameras(page):
+    opened(page, template("syncam_demo"))
+    script = LENGTHS + "change(lengths[argument[0]], argument[1]); return lengths.map(w => w.value)"
+    assert in_app(page, script, [0, 21]) == [21, 21]
+    assert in_app(page, script, [1, 9]) == [9, 9]
+    in_app(page, LENGTHS + "lengths[1].value = 13")  # as a workflow that somebody gave two lengths
+    assert in_app(page, script, [0, 25]) == [25, 13]
+
+
+def test_the_single_films_of_saved_views_are_on_the_node_and_play_over_and_over(page, request):
+    opened(page, template("syncam_demo"))
+    in_app(page, "app.graph._nodes.flatMap(n => n.widgets ?? []).find(w => w.name == 'steps').value = 2")
+    assert in_app(page, RUN) == ["execution_success", ""]
+    page.wait_for_function("[...document.querySelectorAll('video')].some(v => v.readyState >= 2)")
+    if renderer(request) == "vue":  # which shows a button for each
+        return
+    page.wait_for_function("[...document.querySelectorAll('video')].every(v => v.loop)")
+    choose = """
+        const node = app.graph._nodes.find(n => n.type == 'SynCamSaveViews');
+        const choice = node.widgets.find(w => w.name == 'shown');
+        choice.value = choice.options.values[2]; choice.callback(choice.value);
+        return [choice.options.values, Object.keys((await app.graphToPrompt()).output[node.id].inputs)];
+    """
+    files, inputs = in_app(page, choose)
+    assert len(files) == 5
+    assert "shown" not in inputs
+    name = files[2].split("/")[-1]
+    page.wait_for_function(
+        "name => [...document.querySelectorAll('video')].some(v => v.src.includes(name) && v.readyState >= 2)", arg=name
+    )
