@@ -23,6 +23,7 @@ from syncam_core.metrics.networks.files import Networks
 from syncam_core.metrics.pictures import psnr, ssim
 from syncam_core.metrics.report import read_report, run, to_text
 from syncam_core.metrics.suite import METRICS, SET_METRICS, chosen, measure
+from syncam_core.metrics.tables import table_of
 from syncam_core.metrics.takes import Take
 from syncam_core.synthetic import Scene, frame_times, render
 
@@ -364,3 +365,13 @@ def test_i3d_and_inception_of_the_real_layout_are_what_the_bench_runs(networks):
     assert got.shape == (1, i3d.CLASSES)
     np.testing.assert_allclose(got[0], expected, rtol=1e-3, atol=1e-4)
     assert load_file(networks.folders[0] / "clip.safetensors")["logit_scale"].shape == ()
+
+
+def test_the_best_of_our_rows_is_the_lowest_or_the_highest_as_the_metric_has_it():
+    def report(lpips, psnr):
+        return {"metrics": {"lpips": {"value": lpips}, "psnr": {"value": psnr}}}
+
+    table = table_of("table3", [("a", report(0.2, 18.0)), ("b", report(0.3, 21.0))], with_paper=True)
+    rows = [method for method, _ in table.rows]
+    columns = table.layout.columns
+    assert table.best() == {(rows.index("a"), columns.index("lpips")), (rows.index("b"), columns.index("psnr"))}

@@ -157,8 +157,9 @@ def test_a_folder_is_read_again_when_one_of_its_files_changes(comfy, folders):
 
 def test_a_folder_outside_is_refused_even_with_a_model_in_it(comfy, folders):
     write_rig_file(moving_rig(), folders / "secret", "colmap")
+    write_rig_file(moving_rig(), folders / "input_of_others", "colmap")  # begins like the input folder
     (folders / "input" / "link").symlink_to(folders / "secret")
-    for file in ("../secret", "link"):
+    for file in ("../secret", "../input_of_others", "link"):
         with pytest.raises(ValueError, match="leads out of the input folder"):
             comfy.run("SynCamLoadRig", file=file, cameras="", unit_m=1.0)
 

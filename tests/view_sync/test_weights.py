@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 from syncam_core.disk import module_file
 from syncam_core.disk.checkpoint import WeightsError
 from syncam_core.errors import UserError
+from syncam_core.recapture.weights import read_recapture_weights
 from syncam_core.view_sync.convert import convert, main
 from syncam_core.view_sync.weights import expected_shapes, read_weights, write_weights
 
@@ -362,3 +363,11 @@ def test_the_published_sizes_are_what_is_expected_of_a_1_3b_file():
     shapes = expected_shapes(1536, 30)
     assert len(shapes) == 450
     assert sum(torch.Size(shape).numel() for shape in shapes.values()) == 354_954_240
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["1275 keys", "450 keys"])
+def test_view_sync_weights_are_no_re_capture_weights(tmp_path, state, whole):
+    """Both have a camera encoder and a projector, and a whole checkpoint has the base's self-attention too."""
+    torch.save(state if whole else only_view_sync(state), tmp_path / "step20000.ckpt")
+    with pytest.raises(WeightsError, match=r"has no re-capture weights .* here ReCamMaster's checkpoint"):
+        read_recapture_weights(tmp_path / "step20000.ckpt")
