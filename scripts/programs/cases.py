@@ -249,29 +249,6 @@ class COLMAP(Library):
         return [case.back / "text", case.back / "binary"]
 
 
-class Nerfstudio(Library):
-    key = "nerfstudio"
-    environment = Environment(
-        "nerfstudio",
-        ("rich", "jaxtyping", "tyro", "imageio", "opencv-python-headless", "plyfile", "nerfacc", "torchmetrics"),
-        alone=("nerfstudio==1.1.5",),
-        borrows_torch=True,
-    )
-
-    def task(self, case: Case) -> Task:
-        from PIL import Image
-
-        names = [
-            [f"images/{name}.png"] if not case.moving else [f"images/{name}/{frame:05d}.png" for frame in range(FRAMES)]
-            for name in case.rig.names
-        ]
-        for name in itertools.chain(*names):  # the parser looks at the first one's size, and that the others are there
-            path = case.path.parent / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.new("1", case.size).save(path)
-        return {**super().task(case), "images": names}
-
-
 LIBRARIES = {
     "usd": OpenUSD,
     "trimesh": Trimesh,
@@ -279,5 +256,4 @@ LIBRARIES = {
     "evo": Evo,
     "evo_kitti": EvoKITTI,
     "colmap": COLMAP,
-    "nerfstudio": Nerfstudio,
 }

@@ -24,8 +24,6 @@ class Environment:
     packages: tuple[str, ...]  # pinned
     newest_python: tuple[int, int] | None = None
     exact_python: tuple[int, int] | None = None
-    alone: tuple[str, ...] = ()  # installed without what they ask for
-    borrows_torch: bool = False  # from the interpreter that runs this
 
 
 def environment(wanted: Environment, pythons: Sequence[str]) -> Path:
@@ -33,30 +31,23 @@ def environment(wanted: Environment, pythons: Sequence[str]) -> Path:
     cache = Path(os.environ.get("SYNCAM_CACHE") or Path.home() / ".cache" / "syncam") / "programs"
     folder = cache / wanted.name
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    told = json.dumps([wanted.packages, wanted.alone])
+    told = json.dumps(wanted.packages)
     done = folder / "installed.json"
     if done.is_file() and done.read_text() == told:
         return python
     shutil.rmtree(folder, ignore_errors=True)
-    print(f"{wanted.name}: installing {', '.join(wanted.packages + wanted.alone)}", flush=True)
+    print(f"{wanted.name}: installing {', '.join(wanted.packages)}", flush=True)
     subprocess.run([_python(wanted, pythons), "-m", "venv", folder], check=True)
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    for arguments in ([*wanted.packages], ["--no-deps", *wanted.alone]):
-        if [one for one in arguments if not one.startswith("-")]:
-            done_pip = subprocess.run([*pip, *arguments], capture_output=True, text=True)
-            if done_pip.returncode:
-                raise Missing(f"pip cannot install it: {done_pip.stderr.strip().splitlines()[-1][:200]}")
-    if wanted.borrows_torch:
-        import torch
-
-        (packages,) = {*folder.glob("lib/python*/site-packages"), *folder.glob("Lib/site-packages")}
-        (packages / "torch_of_the_caller.pth").write_text(str(Path(torch.__file__).parents[1]))
+    run = subprocess.run([*pip, *wanted.packages], capture_output=True, text=True)
+    if run.returncode:
+        raise Missing(f"pip cannot install it: {run.stderr.strip().splitlines()[-1][:200]}")
     done.write_text(told)
     return python
 
 
 def _python(wanted: Environment, pythons: Sequence[str]) -> str:
-    if wanted.borrows_torch or not (wanted.newest_python or wanted.exact_python):
+    if not (wanted.newest_python or wanted.exact_python):
         return sys.executable
     names = [f"python3.{minor}" for minor in range(13, 9, -1)]
     for candidate in [*pythons, sys.executable, *filter(None, map(shutil.which, names)), *_by_uv(wanted)]:

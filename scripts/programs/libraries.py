@@ -127,34 +127,6 @@ def pycolmap(task: dict) -> list:
     ]
 
 
-def nerfstudio(task: dict) -> list:
-    """nerfstudio's own parser, with its turning, centring and scaling of poses off."""
-    from nerfstudio.data.dataparsers.nerfstudio_dataparser import NerfstudioDataParserConfig
-
-    config = NerfstudioDataParserConfig(
-        data=Path(task["file"]),
-        orientation_method="none",
-        center_method="none",
-        auto_scale_poses=False,
-        eval_mode="all",
-        load_3D_points=False,
-    )
-    parsed = config.setup().get_dataparser_outputs("train")
-    cameras = parsed.cameras
-    found = {}
-    for index, name in enumerate(parsed.image_filenames):
-        c2w = np.eye(4)
-        c2w[:3] = cameras.camera_to_worlds[index].numpy()
-        intrinsics = cameras.get_intrinsics_matrices()[index].numpy()
-        # Its world has z up: x, z away, -y
-        points = [[x, z, -y] for x, y, z in task["points"]]
-        found["/".join(name.parts[-2:])] = project(c2w @ FLIP, intrinsics, points)
-    return [
-        [found["/".join(Path(frames[min(frame, len(frames) - 1)]).parts[-2:])] for frame in task["frames"]]
-        for frames in task["images"]
-    ]
-
-
 PACKAGES = {"usd": "usd-core", "tum": "evo", "kitti": "evo", "colmap": "pycolmap"}
 READERS = {
     "usd": usd,
@@ -163,7 +135,6 @@ READERS = {
     "tum": evo,
     "kitti": evo,
     "colmap": pycolmap,
-    "nerfstudio": nerfstudio,
 }
 
 

@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
 import itertools
 import json
 import math
+import os
+import struct
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import numpy as np
 import torch
@@ -50,6 +52,10 @@ FLOAT = 5126
 _INTEGERS = {5120: ("i1", 127), 5121: ("u1", 255), 5122: ("<i2", 32767), 5123: ("<u2", 65535)}  # kind, largest
 _WIDTHS = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}
 LEAST_STEP_S = 1e-4
+MAX_PARTS = 30_000
+MAX_DEPTH = 1000
+_KEYS = ("asset", "scene", "scenes", "nodes", "cameras", "animations", "accessors", "bufferViews", "buffers")
+_MOVING = ("channels", "samplers")
 
 
 def looks_like(path: Path, head: bytes) -> bool:
@@ -62,14 +68,15 @@ def looks_like(path: Path, head: bytes) -> bool:
 def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
     """The rig of a scene. Raises UserError for cameras without perspective, and for buffers outside of its folder."""
     scene = _loaded(path)
-    holders = [index for index, node in enumerate(scene.nodes) if node.camera is not None]
-    if not holders:
-        raise UserError("it holds no cameras; export them with the scene.")
-    names = _names(scene, holders)
-    chosen = chosen_of(cameras, names)
     try:
-        tracks = _tracks(scene, path)
-        chains = [_chain(scene, holders[index]) for index in chosen]
+        holders = [index for index, node in enumerate(scene.nodes) if node.camera is not None]
+        if not holders:
+            raise UserError("it holds no cameras; export them with the scene.")
+        names = _names(scene, holders)
+        chosen = chosen_of(cameras, names)
+        above = {child: parent for parent, node in enumerate(scene.nodes) for child in node.children or ()}
+        chains = [_chain(above, holders[index]) for index in chosen]
+        tracks = _tracks(scene, path, {index for chain in chains for index in chain})
         times = _frame_times([tracks[key] for chain in chains for key in tracks if key[0] in chain])
         poses = [torch.from_numpy(_world(scene, chain, tracks, times)) for chain in chains]
         lenses = [_lens(scene, holders[index], names[index]) for index in chosen]
@@ -83,20 +90,52 @@ def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
 
 def _loaded(path: Path) -> GLTF2:
     library = _library()
-    content = file_bytes(path)
+    text, blob = _parts(file_bytes(path))
+    document = parse_json(text, MAX_BYTES)
+    if not isinstance(document, dict):
+        raise UserError("it cannot be read as glTF: it is no object.")
+    # Of a large scene little is about cameras, and the library takes 0.2 ms for each part.
+    kept = {key: document[key] for key in _KEYS if key in document}
+    animations = kept.get("animations")
+    of_each = [
+        one.get(key)
+        for one in (animations if isinstance(animations, list) else ())
+        if isinstance(one, dict)
+        for key in _MOVING
+    ]
+    count = sum(len(value) for value in [*kept.values(), *of_each] if isinstance(value, list))
+    if count > MAX_PARTS:
+        raise UserError(f"it has {count} nodes and parts of animations; at most {MAX_PARTS} are read. Export less.")
     try:
-        if content.startswith(b"glTF"):
-            scene: GLTF2 = library().load_binary_from_file_object(io.BytesIO(content))
-        else:
-            document = parse_json(content.decode("utf-8-sig"), MAX_BYTES)
-            scene = library.gltf_from_json(json.dumps(document))
-    except UserError:
-        raise
+        scene: GLTF2 = library.gltf_from_json(json.dumps(kept))
     except Exception as problem:  # the library says nothing of what it may raise
         raise UserError(f"it cannot be read as glTF ({type(problem).__name__}).") from problem
     if scene is None or not isinstance(scene.nodes, list):
         raise UserError("it cannot be read as glTF: it has no nodes.")
+    scene.set_binary_blob(blob)
     return scene
+
+
+def _parts(content: bytes) -> tuple[str, bytes]:
+    """The document and the numbers of a .glb file; all of a .gltf file is the document."""
+    blob = b""
+    if content.startswith(b"glTF"):
+        place = 12
+        found: list[tuple[bytes, bytes]] = []
+        while place + 8 <= len(content) and len(found) < 2:  # what comes behind the numbers is an extension's
+            length, kind = struct.unpack_from("<I4s", content, place)
+            found.append((kind, content[place + 8 : place + 8 + length]))
+            if len(found[-1][1]) < length:
+                raise UserError("it ends too early; copy it again.")
+            place += 8 + length
+        if not found or found[0][0] != b"JSON":
+            raise UserError("it is no glTF 2.0: its first part is not the document.")
+        content = found[0][1]
+        blob = next((numbers for kind, numbers in found if kind == b"BIN\0"), b"")
+    try:
+        return content.decode("utf-8-sig"), blob
+    except UnicodeDecodeError as problem:
+        raise UserError("it is not UTF-8 text.") from problem
 
 
 def _library() -> type[GLTF2]:
@@ -113,20 +152,19 @@ def _library() -> type[GLTF2]:
 
 def _names(scene: GLTF2, holders: Sequence[int]) -> list[str]:
     """Nodes' names; numbered where two have the same, which glTF allows."""
-    names: list[str] = []
+    names: dict[str, None] = {}
     for place, index in enumerate(holders, 1):
         name = str(scene.nodes[index].name or f"camera {place}")
-        names.append(name if name not in names else f"{name} ({place})")
-    return names
+        names[name if name not in names else f"{name} ({place})"] = None
+    return [*names]
 
 
-def _chain(scene: GLTF2, index: int) -> list[int]:
+def _chain(above: dict[int, int], index: int) -> list[int]:
     """A node and those that it stands in, the outermost first."""
-    above = {child: parent for parent, node in enumerate(scene.nodes) for child in node.children or ()}
     chain = [index]
     while chain[-1] in above:
-        if len(chain) > len(scene.nodes):
-            raise UserError("its nodes stand in one another in a circle.")
+        if len(chain) > MAX_DEPTH:
+            raise UserError(f"its nodes stand in one another in a circle, or more than {MAX_DEPTH} deep.")
         chain.append(above[chain[-1]])
     return chain[::-1]
 
@@ -169,28 +207,34 @@ def _turned(start: np.ndarray, end: np.ndarray, share: np.ndarray) -> np.ndarray
     return found
 
 
-def _tracks(scene: GLTF2, path: Path) -> dict[tuple[int, str], _Track]:
-    """What moves, by node and property; where several animations move one thing, the first one's."""
+def _tracks(scene: GLTF2, path: Path, nodes: set[int]) -> dict[tuple[int, str], _Track]:
+    """How nodes move, by node and property; where several animations move one thing, the first one's."""
     tracks: dict[tuple[int, str], _Track] = {}
+    buffers: dict[int, bytes] = {}
     for animation in scene.animations or ():
         for channel in animation.channels:
             target = channel.target
             key = (target.node, target.path)
-            if target.node is None or target.path not in ("translation", "rotation", "scale") or key in tracks:
+            if target.node not in nodes or target.path not in ("translation", "rotation", "scale") or key in tracks:
                 continue
             sampler = animation.samplers[channel.sampler]
-            times = _numbers(scene, sampler.input, path)[:, 0].astype(np.float64)
-            values = _numbers(scene, sampler.output, path).astype(np.float64)
+            times = _numbers(scene, sampler.input, path, buffers)[:, 0].astype(np.float64)
+            values = _numbers(scene, sampler.output, path, buffers).astype(np.float64)
             kind = sampler.interpolation or "LINEAR"
             if kind == "CUBICSPLINE":
                 values = values.reshape(len(times), 3, -1)
-            if not len(times) or len(values) != len(times) or (np.diff(times) < 0).any():
+            if (
+                not len(times)
+                or not np.isfinite(times).all()
+                or len(values) != len(times)
+                or not (np.diff(times) >= 0).all()
+            ):
                 raise UserError("it has an animation whose times and values do not fit together.")
             tracks[key] = _Track(times, values, kind)
     return tracks
 
 
-def _numbers(scene: GLTF2, index: int, path: Path) -> np.ndarray:
+def _numbers(scene: GLTF2, index: int, path: Path, buffers: dict[int, bytes]) -> np.ndarray:
     """The (count, width) numbers of an accessor."""
     accessor = scene.accessors[index]
     width, count = _WIDTHS[accessor.type], accessor.count
@@ -203,7 +247,9 @@ def _numbers(scene: GLTF2, index: int, path: Path) -> np.ndarray:
     kind = np.dtype(name)
     begin = (view.byteOffset or 0) + (accessor.byteOffset or 0)
     stride = view.byteStride or width * kind.itemsize
-    content = _buffer(scene, view.buffer, path)
+    if view.buffer not in buffers:
+        buffers[view.buffer] = _buffer(scene, view.buffer, path)
+    content = buffers[view.buffer]
     if begin < 0 or begin + stride * (count - 1) + width * kind.itemsize > len(content):
         raise UserError("it has an animation that reaches beyond its buffer.")
     found: np.ndarray = np.ndarray((count, width), kind, content, begin, (stride, kind.itemsize))
@@ -220,9 +266,11 @@ def _buffer(scene: GLTF2, index: int, path: Path) -> bytes:
             return base64.b64decode(uri.partition(",")[2], validate=True)
         except binascii.Error as problem:
             raise UserError("it has a buffer that is not base64.") from problem
-    if Path(uri).name != uri or ":" in uri:
-        raise UserError(f"it has its numbers in {uri[:60]!r}; only files beside it are read. Export it as .glb.")
-    return file_bytes(path.parent / uri, called=f"its file {uri[:60]!r}")
+    name = unquote(uri)  # blanks are %20
+    beside = os.path.realpath(path.parent)
+    if Path(name).name != name or ":" in name or os.path.dirname(os.path.realpath(path.parent / name)) != beside:
+        raise UserError(f"it has its numbers in {name[:60]!r}; only files beside it are read. Export it as .glb.")
+    return file_bytes(path.parent / name, called=f"its file {name[:60]!r}")
 
 
 def _frame_times(tracks: Sequence[_Track]) -> np.ndarray:
@@ -251,7 +299,8 @@ def _world(scene: GLTF2, chain: Sequence[int], tracks: dict[tuple[int, str], _Tr
     if not any(key[0] in chain for key in tracks):
         result = result[:1]
     lengths = np.linalg.norm(result[:, :3, :3], axis=1, keepdims=True)
-    result[:, :3, :3] /= np.where(np.abs(lengths - 1) > 1e-9, lengths, 1)
+    with np.errstate(invalid="ignore", divide="ignore"):  # no scale at all makes NaN, which is refused
+        result[:, :3, :3] /= np.where(np.abs(lengths - 1) > 1e-9, lengths, 1)
     return result
 
 

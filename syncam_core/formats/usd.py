@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,11 +25,11 @@ import numpy as np
 import torch
 
 from ..cameras.rig import Lens, Rig
-from ..disk.bounded import file_bytes
 from ..errors import UserError
 from .axes_and_units import FLIP_YZ, Z_UP_TO_RIG, in_metres, in_units, metres_per_unit, rig_of
 from .files import MAX_FRAMES, chosen_of, make_folder, write_text
 from .json_values import lens_of, positive
+from .usd_layer import BEGINNINGS, first_line, layer_of
 
 if TYPE_CHECKING:
     from pxr import Usd
@@ -46,7 +45,6 @@ FILE_WRITTEN = "one stage: `.usda`"
 AXES_WRITTEN = "x right, y up, z back; world y up"
 LOST = "colours"
 
-_BEGINNINGS = {b"#usda": ".usda", b"PXR-USDC": ".usdc"}
 _BLENDER_NAME = "userProperties:blender:object_name"
 RAW_MM = 300.0  # no sensor is so wide: the file holds millimetres whatever its unit is
 
@@ -70,7 +68,7 @@ def _library() -> _Usd:
 
 
 def looks_like(path: Path, head: bytes) -> bool:
-    return head.startswith(tuple(_BEGINNINGS))
+    return head.startswith(tuple(BEGINNINGS))
 
 
 def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
@@ -80,7 +78,7 @@ def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
     """
     pxr = _library()
     with _refused(pxr):
-        return _rig(_opened(path, pxr), cameras, unit_m, pxr)
+        return _rig(pxr.usd.Stage.Open(layer_of(path)), cameras, unit_m, pxr)
 
 
 @contextmanager
@@ -89,12 +87,16 @@ def _refused(pxr: _Usd) -> Iterator[None]:
     try:
         yield
     except (pxr.tf.ErrorException, UnicodeDecodeError) as problem:
-        raise UserError(f"OpenUSD cannot read it ({_first_line(problem)}).") from problem
+        raise UserError(f"OpenUSD cannot read it ({first_line(problem)}).") from problem
 
 
 def _rig(stage: Usd.Stage, cameras: str, unit_m: float | None, pxr: _Usd) -> Rig:
     unit = metres_per_unit(unit_m, pxr.geom.GetStageMetersPerUnit(stage), "metersPerUnit")
-    prims = [prim for prim in stage.Traverse() if prim.IsA(pxr.geom.Camera) or _is_merged(prim)]
+    prims = [
+        prim
+        for prim in stage.Traverse(pxr.usd.TraverseInstanceProxies())
+        if prim.IsA(pxr.geom.Camera) or _is_merged(prim)
+    ]
     if not prims:
         raise UserError("it holds no cameras; export them with the scene.")
     names = _names(prims)
@@ -160,29 +162,6 @@ def _export(stage: Usd.Stage, path: Path, pxr: _Usd) -> None:
     return None
 
 
-def _opened(path: Path, pxr: _Usd) -> Usd.Stage:
-    """The stage of one file alone, whatever the file is called.
-
-    A copy in a folder of its own is opened, so that relative paths in it lead nowhere; absolute ones are refused.
-    """
-    content = file_bytes(path)
-    suffix = next((suffix for begin, suffix in _BEGINNINGS.items() if content.startswith(begin)), None)
-    if suffix is None:
-        raise UserError("an OpenUSD stage begins with #usda or PXR-USDC; this file does not.")
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / f"stage{suffix}"
-        copy.write_bytes(content)
-        layer = pxr.sdf.Layer.OpenAsAnonymous(os.fspath(copy))
-    if layer is None:
-        raise UserError("OpenUSD cannot read it.")
-    others = sorted(layer.GetCompositionAssetDependencies())
-    if others:
-        raise UserError(
-            f"it refers to other files ({others[0][:60]!r}), which are not read; flatten it first: usdcat --flatten."
-        )
-    return pxr.usd.Stage.Open(layer)
-
-
 def _is_merged(prim: Usd.Prim) -> bool:
     """Whether it is a camera that Blender merged with its object (*Merge parent Xform*), and calls an Xform."""
     return bool(prim.GetTypeName() == "Xform" and prim.GetAttribute("projection") and prim.GetAttribute(_BLENDER_NAME))
@@ -225,10 +204,9 @@ def _time_codes(stage: Usd.Stage, prims: Sequence[Usd.Prim], pxr: _Usd) -> list[
     begin, end = min(samples), max(samples)
     if stage.HasAuthoredTimeCodeRange():
         begin, end = stage.GetStartTimeCode(), stage.GetEndTimeCode()
-    count = round(end - begin) + 1
-    if not 1 <= count <= MAX_FRAMES:
-        raise UserError(f"it has {count} frames; 1 to {MAX_FRAMES} are possible.")
-    return [begin + frame for frame in range(count)]
+    if not 0 <= end - begin < MAX_FRAMES:  # false for NaN, too
+        raise UserError(f"it has the frames {begin:g} to {end:g}; 1 to {MAX_FRAMES} of them are possible.")
+    return [begin + frame for frame in range(round(end - begin) + 1)]
 
 
 def _matrices(prims: Sequence[Usd.Prim], codes: Sequence[float], pxr: _Usd) -> np.ndarray:
@@ -290,11 +268,3 @@ def _continuous(quaternions: np.ndarray) -> list[list[float]]:
             this *= -1
     result: list[list[float]] = quaternions.tolist()
     return result
-
-
-def _first_line(problem: Exception) -> str:
-    try:
-        line = str(problem).strip().splitlines()[-1]
-        return line.partition(" : '")[2].rstrip("'")[:120] or line[:120]  # behind the place in OpenUSD's own source
-    except (UnicodeDecodeError, IndexError):  # it repeats bytes of the file
-        return "its text is damaged"

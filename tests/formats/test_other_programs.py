@@ -7,6 +7,8 @@ import json
 import math
 import struct
 import sys
+import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -424,3 +426,171 @@ def test_a_library_that_is_missing_is_one_sentence(tmp_path, monkeypatch, key, m
     for act in (lambda: read_rig_file(path), lambda: write_rig_file(rig, path, key)):
         with pytest.raises(UserError, match=f"pip install {package}"):
             act()
+
+
+# -- files that were made to hurt -------------------------------------------------------------------------------------
+
+STAGE = '#usda 1.0\n{about}\ndef Camera "c"{metadata}\n{{\n{content}\n}}\n'
+MOVES = (
+    "double3 xformOp:translate.timeSamples = {0: (0, 0, 0), 1: (1, 0, 0)}\n"
+    'uniform token[] xformOpOrder = ["xformOp:translate"]'
+)
+CLIPS = """ (
+    clips = {
+        dictionary default = {
+            asset[] assetPaths = [@./other.usda@]
+            string primPath = "/c"
+            double2[] active = [(0, 0)]
+            double2[] times = [(0, 0), (5, 5)]
+        }
+    }
+)"""
+DOUBLING = "".join(
+    f'def Xform "l{n}"\n{{\n' + "".join(f'def "{x}" (references = </l{n + 1}>)\n{{\n}}\n' for x in "ab") + "}\n"
+    for n in range(40)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (STAGE.format(about="(\nendTimeCode = 1e12\nstartTimeCode = 0\n)", metadata="", content=MOVES), "0 to 1e[+]12"),
+        (STAGE.format(about="(\nendTimeCode = nan\nstartTimeCode = 0\n)", metadata="", content=MOVES), "0 to nan"),
+        (STAGE.format(about="(\nendTimeCode = inf\nstartTimeCode = 0\n)", metadata="", content=MOVES), "0 to inf"),
+        (STAGE.format(about="", metadata="", content=MOVES.replace("1:", "1e300:")), "0 to 1e[+]300"),
+        (STAGE.format(about="", metadata=CLIPS, content=""), "value clips, which are in other files"),
+        (STAGE.format(about="", metadata=" (references = @/etc/hostname@)", content=""), "refers to other files"),
+        (STAGE.format(about="", metadata=" (payload = @../a.usda@</a>)", content=""), "refers to other files"),
+        ("#usda 1.0\n" + DOUBLING + 'def Camera "l40"\n{\n}\n', "references to itself make more than 100000 prims"),
+        ('#usda 1.0\ndef Camera "c"\n{\n  bla\n}\n', r"\(line 4:\d+: Expected"),
+        (STAGE.format(about="", metadata="", content="float focalLength = nan"), "focal length is NaN"),
+        (STAGE.format(about="", metadata="", content='string focalLength = "a"'), "focalLength is no number"),
+        (STAGE.format(about="(\nmetersPerUnit = nan\n)", metadata="", content=""), "metersPerUnit is NaN"),
+        ("#usda 1.0\n" + "".join(f'def Camera "c{n}"\n{{\n}}\n' for n in range(1000)), "1000 cameras, but at most 64"),
+    ],
+    ids=range(13),
+)
+def test_stages_that_were_made_to_hurt_are_refused_in_a_sentence(tmp_path, text, sentence):
+    (tmp_path / "other.usda").write_text('#usda 1.0\ndef Camera "c"\n{\n}\n')
+    (tmp_path / "a.usda").write_text(text)
+    begun = time.process_time()
+    with pytest.raises(UserError, match=rf"^file 'a.usda': .*{sentence}") as refused:
+        read_rig_file(tmp_path / "a.usda")
+    assert time.process_time() - begun < 5
+    assert len(str(refused.value)) < 400
+    assert str(tmp_path) not in str(refused.value)
+
+
+def test_a_stage_that_refers_to_itself_is_read_with_its_instances(tmp_path):
+    (tmp_path / "a.usda").write_text(
+        '#usda 1.0\nclass "crane"\n{\n    def Camera "eye"\n    {\n    }\n}\n'
+        'def "left" (\n    instanceable = true\n    references = </crane>\n)\n{\n}\n'
+        'def "right" (\n    references = </crane>\n)\n{\n}\n'
+    )
+    assert read_rig_file(tmp_path / "a.usda").names == ("left", "right")
+
+
+def test_archives_and_scenes_of_other_programs_are_refused_with_the_way_to_go(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.usdz", "w") as archive:
+        archive.writestr("a.usda", "#usda 1.0\n")
+    (tmp_path / "b.usd").write_bytes((tmp_path / "a.usdz").read_bytes())
+    (tmp_path / "c.fbx").write_bytes(b"Kaydara FBX Binary  \0\x1a\0" + bytes(100))
+    (tmp_path / "d").write_bytes(b"Ogawa\xff" + bytes(100))
+    for name, kind, way in (
+        ("a.usdz", r"a scene \(USD\)", "OpenUSD"),
+        ("b.usd", "an archive", "unpack it"),
+        ("c.fbx", r"a scene \(FBX\)", "Blender"),
+        ("d", r"a scene \(Alembic\)", "Blender"),
+    ):
+        for format in ("auto", "usd", "gltf"):
+            with pytest.raises(UserError, match=rf"it is {kind}.*{way}"):
+                read_rig_file(tmp_path / name, format=format)
+
+
+NAN, INF = math.nan, math.inf
+
+
+def floats(*values: float) -> str:
+    return f"data:;base64,{base64.b64encode(struct.pack(f'<{len(values)}f', *values)).decode()}"
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda d: d["buffers"][0].update(uri=floats(0, INF, 0, 0, 3, 0, 1, 3)), "times and values do not fit"),
+        (lambda d: d["buffers"][0].update(uri=floats(0, NAN, 0, 0, 3, 0, 1, 3)), "times and values do not fit"),
+        (lambda d: d["buffers"][0].update(uri=floats(0, 1, NAN, 0, 3, 0, 1, 3)), "holds NaN"),
+        (lambda d: d["nodes"][1].update(scale=[0, 0, 0]), "holds NaN"),
+        (lambda d: d["nodes"][1].update(rotation=[0, 0, 0, 0]), "damaged"),
+        (lambda d: d["nodes"][1].update(camera=10**9), "damaged"),
+        (lambda d: d.update(nodes=[None]), "damaged"),
+        (lambda d: d.update(animations=5), "cannot be read as glTF"),
+        (lambda d: d.update(nodes=[{"camera": 0}] * 1000), "1000 cameras, but at most 64"),
+        (lambda d: d.update(nodes=[{"camera": 0}] * 100_000), "at most 30000 are read"),
+        (lambda d: d.update(animations=d["animations"] * 100_000), "at most 30000 are read"),
+        (lambda d: d["animations"][0].update(channels=[None] * 100_000), "at most 30000 are read"),
+        (
+            lambda d: d.update(nodes=[{"children": [n + 1]} for n in range(5000)] + [{"camera": 0}]),
+            "more than 1000 deep",
+        ),
+        (lambda d: d["buffers"][0].update(uri="%2e%2e%2fa.bin"), "only files beside it"),
+        (lambda d: d["buffers"][0].update(uri=".."), "only files beside it"),
+        (lambda d: d["buffers"][0].update(uri="link.bin"), "only files beside it"),
+    ],
+    ids=range(16),
+)
+def test_scenes_that_were_made_to_hurt_are_refused_in_a_sentence(tmp_path, change, sentence):
+    (tmp_path / "scene").mkdir()
+    (tmp_path / "a.bin").write_bytes(struct.pack("<8f", 0, 1, 0, 0, 3, 0, 1, 3))
+    (tmp_path / "scene" / "link.bin").symlink_to(tmp_path / "a.bin")
+    path = gltf_file(tmp_path / "scene" / "a.gltf", "LINEAR", [[0, 0, 3], [0, 1, 3]], [0, 1], "translation")
+    path.write_text(json.dumps(broken(json.loads(path.read_text()), change)))
+    begun = time.process_time()
+    with pytest.raises(UserError, match=rf"^file 'a.gltf': .*{sentence}") as refused:
+        read_rig_file(path)
+    assert time.process_time() - begun < 5
+    assert len(str(refused.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (
+            b"glTF" + struct.pack("<II", 2, 2**32 - 1) + struct.pack("<I4s", 2**32 - 1, b"JSON") + b"{}",
+            "ends too early",
+        ),
+        (b"glTF" + struct.pack("<II", 2, 800_012) + struct.pack("<I4s", 0, b"XXXX") * 100_000, "is not the document"),
+        (b"glTF" + struct.pack("<II", 2, 12), "is not the document"),
+        (b"glTF" + struct.pack("<II", 2, 24) + struct.pack("<I4s", 4, b"JSON") + b"[[[[", "text"),
+        (b"glTF" + struct.pack("<II", 2, 24) + struct.pack("<I4s", 4, b"JSON") + b"\xff\xff\xff\xff", "not UTF-8"),
+        (b"glTF" + struct.pack("<II", 2, 24) + struct.pack("<I4s", 4, b"JSON") + b"[1] ", "no object"),
+    ],
+    ids=range(6),
+)
+def test_glb_files_whose_parts_are_none_are_refused_in_a_sentence(tmp_path, content, sentence):
+    (tmp_path / "a.glb").write_bytes(content)
+    with pytest.raises(UserError, match=rf"^file 'a.glb': .*{sentence}"):
+        read_rig_file(tmp_path / "a.glb")
+
+
+def test_gltf_numbers_in_a_file_with_a_blank_in_its_name_are_read(tmp_path):
+    path = gltf_file(tmp_path / "a.gltf", "LINEAR", [[0, 0, 3], [0, 1, 3]], [0, 1], "translation")
+    document = json.loads(path.read_text())
+    (tmp_path / "my shot.bin").write_bytes(base64.b64decode(document["buffers"][0]["uri"].partition(",")[2]))
+    document["buffers"][0]["uri"] = "my%20shot.bin"
+    path.write_text(json.dumps(document))
+    assert read_rig_file(path).frames == 2
+
+
+@pytest.mark.parametrize("format", ["tum", "kitti", "open3d"])
+def test_trajectories_of_far_too_many_frames_are_refused(tmp_path, format):
+    row = {"tum": "0 0 0 0 0 0 0 1\n", "kitti": "1 0 0 0 0 1 0 0 0 0 1 0\n"}.get(format)
+    if row is None:
+        camera = {"class_name": "PinholeCameraTrajectory", "parameters": [{}] * 200_000}
+        (tmp_path / "a.json").write_text(json.dumps(camera))
+    else:
+        (tmp_path / "a.txt").write_text(row * 30_000)
+    begun = time.process_time()
+    with pytest.raises(UserError, match=r"frames; cut it|parameters"):
+        read_rig_file(next(tmp_path.iterdir()), format=format)
+    assert time.process_time() - begun < 5
