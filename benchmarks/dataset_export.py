@@ -6,7 +6,7 @@ show a rendered picture which moves, with a little noise. Only the layouts that 
     python benchmarks/dataset_export.py --before ../syncam-before        a quarter of an hour on two idle cores
     python benchmarks/dataset_export.py --before ... --views 2 --frames 9
 
-Prints the table of RESULTS.md, part "dataset_export". Linux only, as it asks the kernel for peaks. Needs no ComfyUI.
+Prints the table of DATASETS.md. Linux only, as it asks the kernel for peaks. Needs no ComfyUI.
 """
 
 from __future__ import annotations
