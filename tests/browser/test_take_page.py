@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from coded_clips import coded_take, view_and_frame
-from frontend import picture
+from frontend import RENDERERS, errors, in_app, picture
 from PIL import Image
 from random_rigs import random_rig
 
@@ -254,3 +254,40 @@ def test_every_control_has_a_name_and_is_reached_by_the_keyboard(show, tmp_path)
         seen.add(page.evaluate("document.activeElement.getAttribute('aria-label') || document.activeElement.title"))
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     assert seen == set(controls)
+
+
+@pytest.mark.parametrize("renderers", **RENDERERS)
+def test_the_node_links_the_page_that_it_saved(open_page, server, renderers, tmp_path_factory, show):
+    page = open_page(renderers, size=(900, 900))
+    in_app(
+        page,
+        """
+        app.graph.clear();
+        const rig = LiteGraph.createNode('SynCamRigOrbit');
+        const save = LiteGraph.createNode('SynCamSavePage');
+        for (const node of [rig, save]) app.graph.add(node);
+        rig.pos = [20, 60];
+        save.pos = [360, 60];
+        rig.connect(0, save, save.findInputSlot('rig'));
+        app.canvas.ds.reset();
+        await app.queuePrompt(0, 1);
+        """,
+    )
+    link = page.locator("a[download]")
+    link.wait_for()
+    page.wait_for_timeout(500)
+    bottom = in_app(page, "return app.graph._nodes.map((node) => node.pos[1] + node.size[1])[1]")
+    box = link.bounding_box()
+    assert renderers or (300 < box["x"] < 500 and 200 < box["y"] < bottom)
+    picture(page, tmp_path_factory, f"save_page_{'vue' if renderers else 'classic'}")
+    name = link.get_attribute("download")
+    assert re.fullmatch(r"take_0000\d\.html", name)
+    assert re.search(r"\(0[.]\d MB\)", link.locator("..").inner_text())
+    saved = server.folder / "output" / "syncam" / name
+    assert server.bytes(link.get_attribute("href").removeprefix("/api")) == saved.read_bytes()
+    assert errors(page) == []
+    opened = show(saved)
+    assert opened.locator(".tile").count() == 2
+    opened.keyboard.press("2")
+    assert opened.evaluate("syncamTake.through") == 1
+    assert opened.errors == []

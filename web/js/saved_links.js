@@ -37,6 +37,7 @@ function linksOn(node) {
   widget.serialize = false; // nor among the values of the workflow
   const [width, height] = node.size;
   node.setSize([width, Math.max(height, node.computeSize()[1])]);
+  node.graph?.setDirtyCanvas(true, true);
   return element;
 }
 
