@@ -66,8 +66,8 @@ def relative_pose(
     if not fits:
         return None
     best = min(fits, key=lambda fit: fit[0])
-    found = (torch.from_numpy(part) for part in best[1:])
-    return RelativePose(*found, is_ambiguous=any(_is_rival(fit, best) for fit in fits))
+    rotation, translation, is_inlier = map(torch.from_numpy, best[1:])
+    return RelativePose(rotation, translation, is_inlier, any(_is_rival(fit, best) for fit in fits))
 
 
 def _is_rival(fit: Fit, best: Fit) -> bool:
