@@ -113,9 +113,7 @@ class Bench:
             )
         if not self._accuracy.measured:
             best = max(self._accuracy.pairs, key=lambda pair: pair.inliers)
-            raise NotMeasured(
-                f"{best.inliers} of {best.matches} matches agree on a pose at best, {self._accuracy.matcher}"
-            )
+            raise NotMeasured(f"{best.said()}, {self._accuracy.matcher}")
         return self._accuracy
 
     # ---- what the networks are shown

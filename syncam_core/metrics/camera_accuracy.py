@@ -51,16 +51,26 @@ class PairAccuracy:
     trans_err: float  # NaN also where the rig has both cameras at one place
     rotation: Tensor | None  # (3, 3) float64, from the axes of view 0 to those of this one
     translation: Tensor | None  # (3,) float64 of length 1
+    is_ambiguous: bool = False  # enough matches agree, but with two poses alike, as on a single plane
 
     @property
     def is_measured(self) -> bool:
         return self.rotation is not None
 
     def to_text(self) -> str:
+        if self.is_ambiguous:
+            return f"not measured: {self.said()}"
         if not self.is_measured:
             return f"not measured: {self.inliers} of {self.matches} matches"
         trans = "cameras at one place" if math.isnan(self.trans_err) else f"{self.trans_err:.4f}"
         return f"{self.rot_err_deg:.3f} degrees, {trans}; {self.inliers} of {self.matches} matches"
+
+    def said(self) -> str:
+        """How many matches agree on what."""
+        agree = f"{self.inliers} of {self.matches} matches agree"
+        if self.is_ambiguous:
+            return f"{agree}, but with two poses alike: they lie on one plane"
+        return f"{agree} on a pose at best, {LEAST_INLIERS} and {LEAST_SHARE:.0%} of them are needed"
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,10 +108,7 @@ class CameraAccuracy:
         lines = [f"{len(self.names)} views, {moments} of {self.frames} frames, {self.matcher}, lens: {self.lens}"]
         if not self.measured:
             most = max(self.pairs, key=lambda pair: pair.inliers)
-            lines.append(
-                f"not measured: {most.inliers} of {most.matches} matches agree on a pose at best, {LEAST_INLIERS} and "
-                f"{LEAST_SHARE:.0%} of them are needed"
-            )
+            lines.append(f"not measured: {most.said()}")
         else:
             lines += _means(self.rot_err_deg, self.trans_err)
             lines.append(f"measured  {self.measured} of {len(self.pairs)} pairs (view 1 with each other one)")
@@ -317,14 +324,16 @@ def _sharpened(
     best = planes.pose(aligned(*pictures, matcher.match_among(*features, is_near)))
     if best is None or best.is_inlier.sum() <= pose.is_inlier.sum():
         return pose
-    return replace(best, is_inlier=pose.is_inlier)
+    return replace(best, is_inlier=pose.is_inlier)  # two poses may explain few matches alike, and one of them these
 
 
 def _held(rig: Rig, view: int, frame: int, matches: int, pose: RelativePose | None) -> PairAccuracy:
-    """The pose against the rig's, if enough matches agree with it."""
+    """The pose against the rig's, if enough matches agree with it and with no other."""
     inliers = 0 if pose is None else int(pose.is_inlier.sum())
     if pose is None or inliers < max(LEAST_INLIERS, LEAST_SHARE * matches):
         return PairAccuracy(view, frame, matches, inliers, math.nan, math.nan, None, None)
+    if pose.is_ambiguous:
+        return PairAccuracy(view, frame, matches, inliers, math.nan, math.nan, None, None, is_ambiguous=True)
     return _compared(rig, view, frame, matches, inliers, pose)
 
 

@@ -27,6 +27,9 @@ MISSED = 1e-4  # the chance, at the inliers found, that no sample was free of ou
 REFINED = 8  # candidates: a plane alone has two solutions, which only the points off it tell apart
 DIFFERENT = 0.03  # essential matrices of unit norm, this far apart, are different candidates
 ROUNDS = 4  # of choosing inliers and fitting them
+# Another pose that fits so nearly as well, and of which so few matches say that it is the wrong one, may be the right one.
+UNLIKE_DEG, UNLIKE_WAY = 5.0, 0.2
+NEARLY, DECIDING = 1.3, 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +42,7 @@ class RelativePose:
     rotation: Tensor  # (3, 3) float64
     translation: Tensor  # (3,) float64 of length 1
     is_inlier: Tensor  # (matches,) bool
+    is_ambiguous: bool = False  # another pose fits as well: all that match lies on one plane (Longuet-Higgins 1986)
 
 
 def relative_pose(
@@ -61,8 +65,17 @@ def relative_pose(
     fits = [fit for fit in tried if fit is not None]
     if not fits:
         return None
-    _, rotation, translation, is_inlier = min(fits, key=lambda fit: fit[0])
-    return RelativePose(*(torch.from_numpy(found) for found in (rotation, translation, is_inlier)))
+    best = min(fits, key=lambda fit: fit[0])
+    rotation, translation, is_inlier = map(torch.from_numpy, best[1:])
+    return RelativePose(rotation, translation, is_inlier, any(_is_rival(fit, best) for fit in fits))
+
+
+def _is_rival(fit: Fit, best: Fit) -> bool:
+    """Whether another pose than the best one fits the matches so well that they do not tell which is right."""
+    (cost, rotation, way, is_inlier), (least, best_rotation, best_way, best_inlier) = fit, best
+    turn = math.degrees(Rotation.from_matrix(rotation @ best_rotation.T).magnitude())
+    is_unlike = turn > UNLIKE_DEG or np.linalg.norm(way - best_way) > UNLIKE_WAY
+    return bool(is_unlike and cost < NEARLY * least and int(best_inlier.sum()) - int(is_inlier.sum()) < DECIDING)
 
 
 def distances_to_lines(

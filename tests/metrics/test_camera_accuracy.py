@@ -18,12 +18,14 @@ from syncam_core.cameras import Lens, Rig, orbit_rig
 from syncam_core.errors import UserError
 from syncam_core.metrics.camera_accuracy import (
     CameraAccuracy,
+    _held,
     camera_accuracy,
     depth_anything_accuracy,
     found_c2w,
     moments_of,
 )
 from syncam_core.metrics.matching import matcher_of
+from syncam_core.metrics.relative_pose import RelativePose
 from syncam_core.synthetic import Scene, render
 from syncam_core.video.clip import FLOAT, ImageClip, MadeClip
 
@@ -241,6 +243,18 @@ def test_every_report_says_what_the_paper_does_not():
     for told in (accuracy.to_text().splitlines()[-1], accuracy.to_json()["not_published"]):
         assert "published neither code" in told
         assert "unit of RotErr" in told
+
+
+def test_what_two_poses_explain_alike_is_not_measured():
+    pose = RelativePose(torch.eye(3).double(), torch.tensor([1.0, 0, 0]).double(), torch.ones(90, dtype=torch.bool))
+    rig = around(0, 10)
+    (clear, twofold) = (_held(rig, 1, 0, 100, replace(pose, is_ambiguous=two)) for two in (False, True))
+    assert (clear.is_measured, twofold.is_measured) == (True, False)
+    assert math.isnan(twofold.rot_err_deg)
+    assert twofold.to_text() == "not measured: 90 of 100 matches agree, but with two poses alike: they lie on one plane"
+    report = CameraAccuracy(rig.names, 1, 8, "sift", "any", (twofold,))
+    assert twofold.to_text() in report.to_text().splitlines()
+    assert report.to_json()["pairs"][0]["rot_err_deg"] is None
 
 
 def test_means_are_over_what_was_measured():

@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
+from syncam_core.cameras import orbit_rig
 from syncam_core.metrics.relative_pose import distances_to_lines, relative_pose
 
 FOCAL = 840.4
@@ -68,6 +69,29 @@ def test_points_that_would_lie_behind_one_of_the_cameras_do_not_agree(behind):
     assert errors(found, rotation, translation)[0] < 1e-3
     assert found.is_inlier[:300].all()
     assert not found.is_inlier[300:].any()
+
+
+@pytest.mark.parametrize("noise_px", [0.05, 0.2])
+def test_a_plane_alone_has_two_solutions_and_the_pose_says_so(noise_px):
+    # a board of 1.6 m, 4 m before two cameras that stand 20 degrees apart
+    draw = np.random.default_rng(0)
+    across, down = np.array([np.cos(0.35), 0, np.sin(0.35)]), np.array([0, 1.0, 0])
+    board = [-1.5, -0.9, -0.4] + draw.random((300, 1)) * 1.6 * across + draw.random((300, 1)) * 1.6 * down
+    w2c = np.linalg.inv(orbit_rig([0.0, 20.0], [14.0], [4.0]).c2w[:, 0].numpy())
+    turn = w2c[1, :3, :3] @ w2c[0, :3, :3].T
+    way = w2c[1, :3, 3] - turn @ w2c[0, :3, 3]
+
+    def found(points):
+        seen = [points @ pose[:3, :3].T + pose[:3, 3] for pose in w2c]
+        planes = [torch.from_numpy(p[:, :2] / p[:, 2:] + draw.normal(0, noise_px / 1077, (len(p), 2))) for p in seen]
+        return relative_pose(*planes, torch.ones(len(points)), 1 / 1077)
+
+    assert found(board).is_ambiguous
+    solid = found(np.concatenate([board, draw.uniform(-0.8, 0.8, (60, 3))]))
+    assert not solid.is_ambiguous
+    rot, trans = errors(solid, turn, way / np.linalg.norm(way))
+    assert rot < 0.2
+    assert trans < 0.01
 
 
 def test_the_two_solutions_of_a_plane_are_told_apart_by_the_few_points_off_it():
