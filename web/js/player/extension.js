@@ -52,7 +52,8 @@ function giveRoom(element) {
     .join(" ");
 }
 
-function addPlayer(node) {
+/** The element that the player fills, kept at a good size among the node's other widgets. */
+function roomFor(node) {
   const element = document.createElement("div");
   element.style.minHeight = "0";
   element.addEventListener("pointerdown", () => {
@@ -66,7 +67,11 @@ function addPlayer(node) {
     () => room.observe(element),
   );
   keepEvents(element, ["pointerdown", "pointermove", "pointerup", "dblclick", "contextmenu"]);
-  const widget = node.addDOMWidget(WIDGET, "SYNCAM_PLAYER", element, {
+  return element;
+}
+
+function addWidget(node) {
+  const widget = node.addDOMWidget(WIDGET, "SYNCAM_PLAYER", roomFor(node), {
     serialize: false, // not in the prompt: the node has no such input
     getMinHeight: () => MINIMUM.height,
     hideOnZoom: false,
@@ -74,19 +79,25 @@ function addPlayer(node) {
     hideInPanel: true, // the side panel would take the element out of the node
   });
   widget.serialize = false; // nor among the values of the workflow
-  const list = node.widgets.find(({ name }) => name === "cuts");
+  const list = cutsWidget(node);
   if (list?.options) {
     list.options.getMinHeight = () => LIST_HEIGHT.least;
     list.options.getMaxHeight = () => LIST_HEIGHT.most;
   }
-  const cutsWidget = () => node.widgets?.find(({ name }) => name === "cuts");
+  return widget;
+}
+
+const cutsWidget = (node) => node.widgets?.find(({ name }) => name === "cuts");
+const filmSaid = (node) => node.properties?.[FILM];
+
+/** The cut list of a node as the player reads and writes it. */
+function cutsOf(node) {
   const linked = () => (node.inputs ?? []).some(({ name, link }) => name === "cuts" && link != null);
-  const film = () => node.properties?.[FILM];
-  const cuts = {
+  return {
     linked,
-    read: () => String((linked() ? film()?.cuts : cutsWidget()?.value) ?? ""),
+    read: () => String((linked() ? filmSaid(node)?.cuts : cutsWidget(node)?.value) ?? ""),
     write(text) {
-      const holder = cutsWidget();
+      const holder = cutsWidget(node);
       if (!holder) return;
       holder.value = text;
       holder.callback?.(text);
@@ -94,16 +105,20 @@ function addPlayer(node) {
       noteChange();
     },
   };
+}
 
+function addPlayer(node) {
+  const widget = addWidget(node);
+  const { element } = widget;
   livesWith(node, widget, "player", async () => {
     const [{ Player }, t] = await Promise.all([
       import("./player.mjs"),
       textsOf("syncamPlayer"),
       addStyleSheet(new URL("./style.css", import.meta.url).href),
     ]);
-    const player = new Player(element, { t, cuts, onSelect: (name) => chooseCamera(node, name) });
-    player.load(filmOf(film()), film()?.problem);
-    const holder = cutsWidget();
+    const player = new Player(element, { t, cuts: cutsOf(node), onSelect: (name) => chooseCamera(node, name) });
+    player.load(filmOf(filmSaid(node)), filmSaid(node)?.problem);
+    const holder = cutsWidget(node);
     if (holder && !holder.watched) after(holder, "callback", () => widget.player?.cutsChanged());
     if (holder) holder.watched = true;
     return player;
@@ -115,7 +130,7 @@ function addPlayer(node) {
     widget.player?.cutsChanged();
     widget.player?.load(filmOf(said), said.problem);
   });
-  after(node, "onConfigure", () => widget.player?.load(filmOf(film()), film()?.problem));
+  after(node, "onConfigure", () => widget.player?.load(filmOf(filmSaid(node)), filmSaid(node)?.problem));
 }
 
 app.registerExtension({

@@ -8,13 +8,13 @@ import { showTaken } from "./shots_taken.mjs";
 import { Commands } from "./commands.mjs";
 import { h, iconButton, ownHistory } from "../shared/dom.mjs";
 import { listenForRigs } from "./exchange.mjs";
-import { createInspector } from "./inspector.mjs";
+import { Inspector } from "./inspector.mjs";
 import { Interaction } from "./interaction.mjs";
 import { pressed } from "./keys.mjs";
-import { createList } from "./list.mjs";
+import { CameraList } from "./list.mjs";
 import { Popover } from "./menu.mjs";
 import { Store } from "./store.mjs";
-import { createTimeline } from "./timeline.mjs";
+import { Timeline } from "./timeline.mjs";
 import { createToolbar } from "./toolbar.mjs";
 import { View } from "./view.mjs";
 
@@ -83,9 +83,9 @@ export class Editor extends Commands {
     this.note = h("div", { class: "sc-note", hidden: true });
     this.live = h("div", { class: "sc-hidden", "aria-live": "polite" });
     this.toolbar = createToolbar(this);
-    this.list = createList(this);
-    this.inspector = createInspector(this);
-    this.timeline = createTimeline(this);
+    this.list = new CameraList(this);
+    this.inspector = new Inspector(this);
+    this.timeline = new Timeline(this);
     this.drop = h("div", { class: "sc-drop", hidden: true, text: t("dropHere") });
     element.append(
       this.toolbar.element,

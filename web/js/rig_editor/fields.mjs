@@ -36,133 +36,155 @@ export function numberOf(text) {
   return at === parts.length && Number.isFinite(value) ? value : NaN;
 }
 
-/**
- * A number with a label and a unit.
- *
- * @param {{label: string, name: string, unit?: string, least?: number, most?: number, step?: number, digits?: number,
- *   onchange: (value: number, how: "typed" | "stepped") => void, begin?: () => void, end?: () => void, title?: string,
- *   refuse?: (text: string, least: number, most: number) => void}} options `refuse` says what cannot be typed
- * @returns {{element: HTMLElement, input: HTMLInputElement, show: (value: number | null) => void}}
- */
-export function numberField({
-  label,
-  name,
-  unit = "",
-  least = -1e6,
-  most = 1e6,
-  step = 1,
-  digits = 3,
-  onchange,
-  begin,
-  end,
-  title,
-  refuse,
-}) {
-  const id = `syncam-field-${(made += 1)}`;
-  let current = 0;
-  const input = h("input", {
-    id,
-    name,
-    type: "text",
-    inputMode: "decimal",
-    autocomplete: "off",
-    spellcheck: false,
-    role: "spinbutton",
-    "aria-valuemin": least,
-    "aria-valuemax": most,
-    "aria-label": unit ? `${title ?? label} (${unit})` : (title ?? label),
-  });
-  const caption = h("label", { htmlFor: id, title: title ?? label, text: label });
-  const element = h(
-    "div",
-    { class: "sc-field", data: { field: name } },
-    caption,
-    input,
-    unit && h("i", { text: unit, "aria-hidden": "true" }),
-  );
-  const limited = (value) => Math.min(most, Math.max(least, value));
+/** A number with a label and a unit. */
+export class NumberField {
+  #dirty = false; // something is typed that is not taken over yet
+  #current = 0;
+  #options;
+  #caption;
 
-  const show = (value) => {
-    current = value ?? 0;
-    input.disabled = value === null;
-    input.setAttribute("aria-valuenow", tidy(current, digits));
-    if (document.activeElement !== input || !dirty) write();
-  };
-  let dirty = false;
-  const write = () => {
-    dirty = false;
+  /**
+   * @param {{label: string, name: string, unit?: string, least?: number, most?: number, step?: number, digits?: number,
+   *   onchange: (value: number, how: "typed" | "stepped") => void, begin?: () => void, end?: () => void, title?: string,
+   *   refuse?: (text: string, least: number, most: number) => void}} options `refuse` says what cannot be typed
+   */
+  constructor({ unit = "", least = -1e6, most = 1e6, step = 1, digits = 3, ...others }) {
+    this.#options = { unit, least, most, step, digits, ...others };
+    this.#build();
+    this.#listenToTyping();
+    this.#listenToKeys();
+    this.#listenToScrubbing();
+  }
+
+  #build() {
+    const { label, name, unit, least, most, title = label } = this.#options;
+    const id = `syncam-field-${(made += 1)}`;
+    this.input = h("input", {
+      id,
+      name,
+      type: "text",
+      inputMode: "decimal",
+      autocomplete: "off",
+      spellcheck: false,
+      role: "spinbutton",
+      "aria-valuemin": least,
+      "aria-valuemax": most,
+      "aria-label": unit ? `${title} (${unit})` : title,
+    });
+    this.#caption = h("label", { htmlFor: id, title, text: label });
+    this.element = h(
+      "div",
+      { class: "sc-field", data: { field: name } },
+      this.#caption,
+      this.input,
+      unit && h("i", { text: unit, "aria-hidden": "true" }),
+    );
+  }
+
+  /** @param {number | null} value null for a field that means nothing now */
+  show(value) {
+    this.#current = value ?? 0;
+    this.input.disabled = value === null;
+    this.input.setAttribute("aria-valuenow", tidy(this.#current, this.#options.digits));
+    if (document.activeElement !== this.input || !this.#dirty) this.#write();
+  }
+
+  #write() {
+    const { input } = this;
+    this.#dirty = false;
     delete input.dataset.typing;
     input.removeAttribute("aria-invalid");
-    input.value = input.disabled ? "" : String(tidy(current, digits));
+    input.value = input.disabled ? "" : String(tidy(this.#current, this.#options.digits));
     input.style.flexBasis = `${Math.max(input.value.length, 2) + 0.7}ch`; // the label gives way to the number
-  };
-  const accept = () => {
-    if (!dirty) return;
-    const text = input.value.trim();
+  }
+
+  #isPossible(value) {
+    return value >= this.#options.least && value <= this.#options.most;
+  }
+
+  /** Take over what is typed; of what is no possible number nothing is guessed: what was there comes back. */
+  #accept() {
+    if (!this.#dirty) return;
+    const { least, most, onchange, refuse } = this.#options;
+    const text = this.input.value.trim();
     const value = tidy(numberOf(text), 9);
-    if (!(value >= least && value <= most)) {
-      // nothing is guessed: what was there comes back
-      write();
+    if (!this.#isPossible(value)) {
+      this.#write();
       if (text) refuse?.(text, least, most);
       return;
     }
-    dirty = false;
+    this.#dirty = false;
     onchange(value, "typed");
-    write();
-  };
-  const move = (steps) => {
-    accept();
-    onchange(limited(tidy(current + steps * step, 6)), "stepped");
-    write();
-  };
-  input.addEventListener("input", () => {
-    dirty = true;
-    input.dataset.typing = "true";
-    const value = numberOf(input.value);
-    if (value >= least && value <= most) input.removeAttribute("aria-invalid");
-    else input.setAttribute("aria-invalid", "true");
-  });
-  input.addEventListener("change", accept);
-  input.addEventListener("blur", accept);
-  input.addEventListener("focus", () => input.select());
-  input.addEventListener("keydown", (event) => {
-    const size = event.shiftKey ? 10 : event.altKey ? 0.1 : 1;
-    if (event.key === "Enter") accept();
-    else if (event.key === "Escape" && dirty) write();
-    else if (event.key === "ArrowUp") move(size);
-    else if (event.key === "ArrowDown") move(-size);
-    else if (event.key === "PageUp") move(10);
-    else if (event.key === "PageDown") move(-10);
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
-  });
+    this.#write();
+  }
 
-  let drag = null;
-  caption.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0 || input.disabled) return;
-    drag = { x: event.clientX, value: current, moved: false };
-    caption.setPointerCapture(event.pointerId);
-  });
-  caption.addEventListener("pointermove", (event) => {
-    if (!drag) return;
-    const moved = event.clientX - drag.x;
-    if (!drag.moved && Math.abs(moved) < 3) return;
-    if (!drag.moved) begin?.();
-    drag.moved = true;
-    const size = event.shiftKey ? 4 : event.altKey ? 0.2 : 1;
-    onchange(limited(tidy(drag.value + Math.round(moved / 3) * step * size, 6)), "stepped");
-    write();
-  });
-  for (const kind of ["pointerup", "pointercancel"]) {
-    caption.addEventListener(kind, () => {
-      if (drag?.moved) end?.();
-      drag = null;
+  #stepTo(value) {
+    const { least, most, onchange } = this.#options;
+    onchange(Math.min(most, Math.max(least, tidy(value, 6))), "stepped");
+    this.#write();
+  }
+
+  #move(steps) {
+    this.#accept();
+    this.#stepTo(this.#current + steps * this.#options.step);
+  }
+
+  #listenToTyping() {
+    const { input } = this;
+    input.addEventListener("input", () => {
+      this.#dirty = true;
+      input.dataset.typing = "true";
+      if (this.#isPossible(numberOf(input.value))) input.removeAttribute("aria-invalid");
+      else input.setAttribute("aria-invalid", "true");
+    });
+    input.addEventListener("change", () => this.#accept());
+    input.addEventListener("blur", () => this.#accept());
+    input.addEventListener("focus", () => input.select());
+  }
+
+  #listenToKeys() {
+    this.input.addEventListener("keydown", (event) => {
+      const size = event.shiftKey ? 10 : event.altKey ? 0.1 : 1;
+      if (event.key === "Enter") this.#accept();
+      else if (event.key === "Escape" && this.#dirty) this.#write();
+      else if (event.key === "ArrowUp") this.#move(size);
+      else if (event.key === "ArrowDown") this.#move(-size);
+      else if (event.key === "PageUp") this.#move(10);
+      else if (event.key === "PageDown") this.#move(-10);
+      else return;
+      event.preventDefault();
+      event.stopPropagation();
     });
   }
-  caption.addEventListener("click", (event) => event.preventDefault());
-  caption.addEventListener("dblclick", () => input.focus());
-  return { element, input, show };
+
+  /** The label is pulled sideways. */
+  #listenToScrubbing() {
+    const { begin, end, step } = this.#options;
+    const caption = this.#caption;
+    let drag = null;
+    caption.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0 || this.input.disabled) return;
+      drag = { x: event.clientX, value: this.#current, moved: false };
+      caption.setPointerCapture(event.pointerId);
+    });
+    caption.addEventListener("pointermove", (event) => {
+      if (!drag) return;
+      const moved = event.clientX - drag.x;
+      if (!drag.moved && Math.abs(moved) < 3) return;
+      if (!drag.moved) begin?.();
+      drag.moved = true;
+      const size = event.shiftKey ? 4 : event.altKey ? 0.2 : 1;
+      this.#stepTo(drag.value + Math.round(moved / 3) * step * size);
+    });
+    for (const kind of ["pointerup", "pointercancel"]) {
+      caption.addEventListener(kind, () => {
+        if (drag?.moved) end?.();
+        drag = null;
+      });
+    }
+    caption.addEventListener("click", (event) => event.preventDefault());
+    caption.addEventListener("dblclick", () => this.input.focus());
+  }
 }
 
 /** @param {{label: string, name: string, onchange: (text: string) => boolean}} options `onchange` may refuse */

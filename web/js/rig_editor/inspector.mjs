@@ -2,81 +2,114 @@
 
 import { SHORTEST_M, poseAt } from "./camera.mjs";
 import { h } from "../shared/dom.mjs";
-import { numberField, numberOf, textField } from "./fields.mjs";
+import { NumberField, numberOf, textField } from "./fields.mjs";
 
-/** @param {import("./editor.mjs").Editor} editor */
-export function createInspector(editor) {
-  const { store, t } = editor;
-  const refuse = (text, least, most) =>
-    editor.say(t(Number.isNaN(numberOf(text)) ? "noNumber" : "outOfReach", { text, least, most }), 6000);
-  const gesture = { begin: () => store.begin(), end: () => store.end(), refuse };
-  const pose = (key, label, unit, limits, axis) =>
-    numberField({
-      ...{ label, name: axis === undefined ? key : `target${axis}`, unit, ...limits, ...gesture },
-      title: axis === undefined ? t(key) : t(["targetX", "targetY", "targetZ"][axis]),
-      onchange: (value, how) => {
-        const now = poseAt(store.camera, store.frame);
-        const change =
-          axis === undefined ? { [key]: value } : { target: now.target.map((old, at) => (at === axis ? value : old)) };
-        const kind = how === "stepped" ? `field ${key} ${axis}` : "";
-        store.pose(change, { kind });
+const DEGREES = { least: -100000, most: 100000 };
+const METRES = { most: 100000, step: 0.1 };
+
+export class Inspector {
+  #editor;
+  #gesture; // what fields of numbers have in common
+
+  /** @param {import("./editor.mjs").Editor} editor */
+  constructor(editor) {
+    const { store, t } = editor;
+    this.#editor = editor;
+    const refuse = (text, least, most) =>
+      editor.say(t(Number.isNaN(numberOf(text)) ? "noNumber" : "outOfReach", { text, least, most }), 6000);
+    this.#gesture = { begin: () => store.begin(), end: () => store.end(), refuse };
+    this.fields = {
+      azimuth: this.#angle("azimuth", DEGREES),
+      elevation: this.#angle("elevation", { least: -90, most: 90 }),
+      distance: this.#distance(),
+      roll: this.#angle("roll", DEGREES),
+    };
+    for (const field of Object.values(this.fields)) field.element.classList.add("sc-tall");
+    this.target = [0, 1, 2].map((axis) => this.#target(axis));
+    this.lens = this.#lens();
+    this.color = this.#color();
+    this.name = textField({ label: t("name"), name: "name", onchange: (text) => editor.rename(text) });
+    this.name.element.append(this.color);
+    this.name.element.classList.add("sc-three");
+    this.element = h(
+      "div",
+      { class: "sc-fields", role: "group", "aria-label": t("cameras") },
+      this.name.element,
+      this.lens.element,
+      ...Object.values(this.fields).map((field) => field.element),
+      h("div", { class: "sc-field sc-caption", text: t("target"), "aria-hidden": "true" }),
+      ...this.target.map((field) => field.element),
+    );
+  }
+
+  #angle(key, limits) {
+    const label = this.#editor.t(key);
+    return this.#poseField({ label, name: key, unit: "°", title: label, ...limits }, (value) => ({ [key]: value }));
+  }
+
+  #distance() {
+    const label = this.#editor.t("distance");
+    const options = { label, name: "distance", unit: "m", title: label, least: SHORTEST_M, ...METRES };
+    return this.#poseField(options, (distance) => ({ distance }));
+  }
+
+  #target(axis) {
+    const title = this.#editor.t(["targetX", "targetY", "targetZ"][axis]);
+    const options = { label: "xyz"[axis], name: `target${axis}`, unit: "m", title, least: -METRES.most, ...METRES };
+    return this.#poseField(options, (value, pose) => ({
+      target: pose.target.map((old, at) => (at === axis ? value : old)),
+    }));
+  }
+
+  /** A number of the pose at the frame; `change` gives what a value changes of it. */
+  #poseField(options, change) {
+    const { store } = this.#editor;
+    return new NumberField({
+      ...options,
+      ...this.#gesture,
+      onchange: (value, how) =>
+        store.pose(change(value, poseAt(store.camera, store.frame)), {
+          kind: how === "stepped" ? `field ${options.name}` : "",
+        }),
+    });
+  }
+
+  #lens() {
+    const { store, t } = this.#editor;
+    return new NumberField({
+      ...{ label: t("lens"), name: "lens", unit: "mm", least: 1, most: 2000, step: 1, ...this.#gesture },
+      onchange: (focal_mm, how) => {
+        const { camera, selected } = store;
+        store.change(
+          selected,
+          { ...camera, lens: { ...camera.lens, focal_mm } },
+          { kind: how === "stepped" ? "lens" : "" },
+        );
       },
     });
-  const degrees = { least: -100000, most: 100000 };
-  const fields = {
-    azimuth: pose("azimuth", t("azimuth"), "°", degrees),
-    elevation: pose("elevation", t("elevation"), "°", { least: -90, most: 90 }),
-    distance: pose("distance", t("distance"), "m", { least: SHORTEST_M, most: 100000, step: 0.1 }),
-    roll: pose("roll", t("roll"), "°", degrees),
-  };
-  for (const field of Object.values(fields)) field.element.classList.add("sc-tall");
-  const target = [0, 1, 2].map((axis) =>
-    pose("target", "xyz"[axis], "m", { least: -100000, most: 100000, step: 0.1 }, axis),
-  );
-  const lens = numberField({
-    ...{ label: t("lens"), name: "lens", unit: "mm", least: 1, most: 2000, step: 1, ...gesture },
-    onchange: (focal_mm, how) => {
-      const { camera, selected } = store;
-      store.change(
-        selected,
-        { ...camera, lens: { ...camera.lens, focal_mm } },
-        { kind: how === "stepped" ? "lens" : "" },
-      );
-    },
-  });
-  const name = textField({ label: t("name"), name: "name", onchange: (text) => editor.rename(text) });
-  const color = h("input", {
-    type: "color",
-    name: "color",
-    "aria-label": t("color"),
-    title: t("color"),
-    oninput: () => store.change(store.selected, { ...store.camera, color: color.value }, { kind: "color" }),
-  });
-  name.element.append(color);
-  name.element.classList.add("sc-three");
-  const caption = h("div", { class: "sc-field sc-caption", text: t("target"), "aria-hidden": "true" });
-  const element = h(
-    "div",
-    { class: "sc-fields", role: "group", "aria-label": t("cameras") },
-    name.element,
-    lens.element,
-    fields.azimuth.element,
-    fields.elevation.element,
-    fields.distance.element,
-    fields.roll.element,
-    caption,
-    ...target.map((field) => field.element),
-  );
+  }
 
-  const update = () => {
+  #color() {
+    const { store, t } = this.#editor;
+    const input = h("input", {
+      type: "color",
+      name: "color",
+      "aria-label": t("color"),
+      title: t("color"),
+      oninput: () => store.change(store.selected, { ...store.camera, color: input.value }, { kind: "color" }),
+    });
+    return input;
+  }
+
+  update() {
+    const { store } = this.#editor;
     const { camera } = store;
     const now = poseAt(camera, store.frame);
-    for (const [key, field] of Object.entries(fields)) field.show(now[key]);
-    target.forEach((field, axis) => field.show(now.target[axis]));
-    lens.show(camera.lens.focal_mm);
-    name.show(camera.name);
-    color.value = camera.color;
-    element.style.setProperty("--color", camera.color);
-  };
-  return { element, update, fields };
+    for (const [key, field] of Object.entries(this.fields)) field.show(now[key]);
+    this.target.forEach((field, axis) => field.show(now.target[axis]));
+    this.lens.show(camera.lens.focal_mm);
+    this.name.show(camera.name);
+    this.color.value = camera.color;
+    this.element.style.setProperty("--color", camera.color);
+  }
 }

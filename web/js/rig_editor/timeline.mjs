@@ -2,7 +2,7 @@
 
 import { isMoving, keyAt, withKeyframe } from "./camera.mjs";
 import { h, iconButton, ownHistory } from "../shared/dom.mjs";
-import { choiceField, numberField } from "./fields.mjs";
+import { NumberField, choiceField } from "./fields.mjs";
 
 const EASES = [
   ["none", "easeNone"],
@@ -21,232 +21,284 @@ export const lengthOf = (doc) =>
     ? Math.max(...doc.cameras.map((camera) => camera.keyframes.at(-1).frame)) + 1
     : USUAL_LENGTH);
 
-/** @param {import("./editor.mjs").Editor} editor */
-export function createTimeline(editor) {
-  const { store, t } = editor;
-  let playing = 0;
-  const play = iconButton("play", t("play"), () => (playing ? stop() : start()), { data: { action: "play" } });
-  const addKey = iconButton("key", `${t("addKey")} (K)`, () => editor.addKeyframe(), { data: { action: "add-key" } });
-  const deleteKey = iconButton("unkey", t("deleteKey"), () => editor.deleteKeyframe(), {
-    data: { action: "delete-key" },
-  });
-  const head = h("div", { class: "sc-head" });
-  const rail = h("div", { class: "sc-rail" }, head);
-  const track = h(
-    "div",
-    {
-      class: "sc-track",
-      tabIndex: 0,
-      role: "slider",
-      "aria-label": t("frame"),
-      "aria-valuemin": 0,
-    },
-    rail,
-  );
-  ownHistory(track);
-  const frame = numberField({
-    label: t("frame"),
-    name: "frame",
-    least: 0,
-    most: 9999,
-    digits: 0,
-    onchange: (value) => editor.seek(value),
-  });
-  const frames = numberField({
-    label: t("frames"),
-    name: "frames",
-    least: 1,
-    most: 2000,
-    digits: 0,
-    onchange: (value) => editor.setFrames(Math.round(value)),
-  });
-  const ease = choiceField({
-    label: t("ease"),
-    name: "ease",
-    choices: EASES.map(([value, key]) => [value, t(key)]),
-    onchange: (value) => setEase(value),
-  });
-  const interpolation = choiceField({
-    label: t("interpolation"),
-    name: "interpolation",
-    choices: [
-      ["smooth", t("smooth")],
-      ["linear", t("linear")],
-    ],
-    onchange: (value) => store.change(store.selected, { ...store.camera, interpolation: value }),
-  });
-  const element = h(
-    "div",
-    { class: "sc-time", role: "group", "aria-label": t("timeline"), title: t("movingHint") },
-    h("div", { class: "sc-bar" }, play, track, addKey, deleteKey),
-    h("div", { class: "sc-bar" }, frame.element, frames.element, ease.element, interpolation.element),
-  );
+export class Timeline {
+  #editor;
+  #playing = 0; // the request of the next frame
+  #diamonds = [];
 
-  /** The keyframe whose segment the frame is in. */
-  const segment = () => {
-    const keys = store.camera.keyframes;
-    return Math.max(
-      0,
-      keys.findLastIndex((key) => key.frame <= store.frame),
+  /** @param {import("./editor.mjs").Editor} editor */
+  constructor(editor) {
+    this.#editor = editor;
+    this.#buildTrack();
+    this.#buildButtons();
+    this.#buildFields();
+    this.element = h(
+      "div",
+      { class: "sc-time", role: "group", "aria-label": editor.t("timeline"), title: editor.t("movingHint") },
+      h("div", { class: "sc-bar" }, this.play, this.track, this.addKey, this.deleteKey),
+      h(
+        "div",
+        { class: "sc-bar" },
+        ...[this.frame, this.frames, this.ease, this.interpolation].map((field) => field.element),
+      ),
     );
-  };
-  const setEase = (value) => {
-    const at = segment();
-    const keyframes = store.camera.keyframes.map((key, index) => (index === at ? { ...key, ease: value } : key));
-    store.change(store.selected, { ...store.camera, keyframes });
-  };
+    this.#listenToPointer();
+    this.#listenToKeys();
+  }
 
-  const frameUnder = (event) => {
-    const box = rail.getBoundingClientRect();
-    const last = lengthOf(store.doc) - 1;
-    return Math.round(Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1) * last);
-  };
-  let scrubbing = false;
-  track.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0) return;
-    stop();
-    scrubbing = true;
-    track.setPointerCapture(event.pointerId);
-    editor.seek(frameUnder(event));
-  });
-  track.addEventListener("pointermove", (event) => scrubbing && editor.seek(frameUnder(event)));
-  for (const kind of ["pointerup", "pointercancel"])
-    track.addEventListener(kind, () => {
-      scrubbing = false;
+  // -- parts ---------------------------------------------------------------------------------------------------------
+
+  #buildTrack() {
+    this.head = h("div", { class: "sc-head" });
+    this.rail = h("div", { class: "sc-rail" }, this.head);
+    this.track = h(
+      "div",
+      {
+        class: "sc-track",
+        tabIndex: 0,
+        role: "slider",
+        "aria-label": this.#editor.t("frame"),
+        "aria-valuemin": 0,
+      },
+      this.rail,
+    );
+    ownHistory(this.track);
+  }
+
+  #buildButtons() {
+    const editor = this.#editor;
+    const { t } = editor;
+    const toggle = () => (this.#playing ? this.stop() : this.#start());
+    this.play = iconButton("play", t("play"), toggle, { data: { action: "play" } });
+    this.addKey = iconButton("key", `${t("addKey")} (K)`, () => editor.addKeyframe(), { data: { action: "add-key" } });
+    this.deleteKey = iconButton("unkey", t("deleteKey"), () => editor.deleteKeyframe(), {
+      data: { action: "delete-key" },
     });
-  track.addEventListener("keydown", (event) => {
-    const last = lengthOf(store.doc) - 1;
-    const size = event.shiftKey ? 10 : 1;
-    const to = {
-      ArrowLeft: store.frame - size,
-      ArrowRight: store.frame + size,
-      ArrowDown: store.frame - size,
-      ArrowUp: store.frame + size,
-      Home: 0,
-      End: last,
-      PageUp: neighbour(1),
-      PageDown: neighbour(-1),
-    }[event.key];
-    if (to === undefined) return;
-    event.preventDefault();
-    event.stopPropagation();
-    editor.seek(to);
-  });
-  const neighbour = (direction) => {
-    const frames = store.camera.keyframes.map((key) => key.frame);
-    const next = direction > 0 ? frames.find((at) => at > store.frame) : frames.findLast((at) => at < store.frame);
-    return next ?? store.frame;
-  };
+  }
 
-  const start = () => {
-    const last = lengthOf(store.doc) - 1;
-    const from = store.frame >= last ? 0 : store.frame;
+  #buildFields() {
+    const editor = this.#editor;
+    const { store, t } = editor;
+    this.frame = new NumberField({
+      ...{ label: t("frame"), name: "frame", least: 0, most: 9999, digits: 0 },
+      onchange: (value) => editor.seek(value),
+    });
+    this.frames = new NumberField({
+      ...{ label: t("frames"), name: "frames", least: 1, most: 2000, digits: 0 },
+      onchange: (value) => editor.setFrames(Math.round(value)),
+    });
+    this.ease = choiceField({
+      label: t("ease"),
+      name: "ease",
+      choices: EASES.map(([value, key]) => [value, t(key)]),
+      onchange: (value) => this.#setEase(value),
+    });
+    this.interpolation = choiceField({
+      label: t("interpolation"),
+      name: "interpolation",
+      choices: ["smooth", "linear"].map((value) => [value, t(value)]),
+      onchange: (value) => store.change(store.selected, { ...store.camera, interpolation: value }),
+    });
+  }
+
+  // -- time ----------------------------------------------------------------------------------------------------------
+
+  get #last() {
+    return lengthOf(this.#editor.store.doc) - 1;
+  }
+
+  #frameUnder(event) {
+    const box = this.rail.getBoundingClientRect();
+    return Math.round(Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1) * this.#last);
+  }
+
+  #listenToPointer() {
+    const { track } = this;
+    let scrubbing = false;
+    track.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) return;
+      this.stop();
+      scrubbing = true;
+      track.setPointerCapture(event.pointerId);
+      this.#editor.seek(this.#frameUnder(event));
+    });
+    track.addEventListener("pointermove", (event) => scrubbing && this.#editor.seek(this.#frameUnder(event)));
+    for (const kind of ["pointerup", "pointercancel"])
+      track.addEventListener(kind, () => {
+        scrubbing = false;
+      });
+  }
+
+  #listenToKeys() {
+    const { store } = this.#editor;
+    this.track.addEventListener("keydown", (event) => {
+      const size = event.shiftKey ? 10 : 1;
+      const to = {
+        ArrowLeft: store.frame - size,
+        ArrowRight: store.frame + size,
+        ArrowDown: store.frame - size,
+        ArrowUp: store.frame + size,
+        Home: 0,
+        End: this.#last,
+        PageUp: this.#neighbour(1),
+        PageDown: this.#neighbour(-1),
+      }[event.key];
+      if (to === undefined) return;
+      event.preventDefault();
+      event.stopPropagation();
+      this.#editor.seek(to);
+    });
+  }
+
+  /** The frame of the next keyframe in a direction, or where we are if there is none. */
+  #neighbour(direction) {
+    const { camera, frame } = this.#editor.store;
+    const frames = camera.keyframes.map((key) => key.frame);
+    const next = direction > 0 ? frames.find((at) => at > frame) : frames.findLast((at) => at < frame);
+    return next ?? frame;
+  }
+
+  #start() {
+    const editor = this.#editor;
+    const last = this.#last;
+    const from = editor.store.frame >= last ? 0 : editor.store.frame;
     const began = performance.now();
     const step = (now) => {
       const at = from + Math.floor(((now - began) / 1000) * FRAMES_PER_SECOND);
       editor.seek(Math.min(at, last));
-      if (at >= last || !element.isConnected) stop();
-      else playing = requestAnimationFrame(step);
+      if (at >= last || !this.element.isConnected) this.stop();
+      else this.#playing = requestAnimationFrame(step);
     };
-    playing = requestAnimationFrame(step);
-    playState();
-  };
-  const stop = () => {
-    cancelAnimationFrame(playing);
-    playing = 0;
-    playState();
-  };
-  const playState = () => {
-    const label = playing ? t("pause") : t("play");
-    play.title = label;
-    play.setAttribute("aria-label", label);
-    play.setAttribute("aria-pressed", String(Boolean(playing)));
-  };
+    this.#playing = requestAnimationFrame(step);
+    this.#showPlaying();
+  }
 
-  const keys = [];
-  const diamond = () => {
+  stop() {
+    cancelAnimationFrame(this.#playing);
+    this.#playing = 0;
+    this.#showPlaying();
+  }
+
+  #showPlaying() {
+    const label = this.#editor.t(this.#playing ? "pause" : "play");
+    this.play.title = label;
+    this.play.setAttribute("aria-label", label);
+    this.play.setAttribute("aria-pressed", String(Boolean(this.#playing)));
+  }
+
+  // -- keyframes -----------------------------------------------------------------------------------------------------
+
+  /** The keyframe whose segment the frame is in. */
+  #segment() {
+    const { camera, frame } = this.#editor.store;
+    return Math.max(
+      0,
+      camera.keyframes.findLastIndex((key) => key.frame <= frame),
+    );
+  }
+
+  #setEase(value) {
+    const { store } = this.#editor;
+    const at = this.#segment();
+    const keyframes = store.camera.keyframes.map((key, index) => (index === at ? { ...key, ease: value } : key));
+    store.change(store.selected, { ...store.camera, keyframes });
+  }
+
+  #diamond() {
     const button = h("button", { class: "sc-key" });
-    let drag = null;
-    button.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0) return;
-      event.stopPropagation();
-      stop();
-      const at = Number(button.dataset.frame);
-      editor.seek(at);
-      drag = { at, now: at };
-      button.setPointerCapture(event.pointerId);
-      store.begin();
-    });
-    button.addEventListener("pointermove", (event) => {
-      if (!drag) return;
-      const to = frameUnder(event);
-      if (to !== drag.now && moveKey(drag.now, to)) drag.now = to;
-    });
-    for (const kind of ["pointerup", "pointercancel"]) {
-      button.addEventListener(kind, () => {
-        if (drag) store.end();
-        drag = null;
-      });
-    }
-    button.addEventListener("click", () => editor.seek(Number(button.dataset.frame)));
+    button.addEventListener("click", () => this.#editor.seek(Number(button.dataset.frame)));
+    this.#letPull(button);
     button.addEventListener("keydown", (event) => {
       const at = Number(button.dataset.frame);
       if (event.key === "Delete" || event.key === "Backspace") {
-        editor.seek(at);
-        editor.deleteKeyframe();
-        track.focus();
-      } else if (event.key === "ArrowLeft") moveKey(at, at - 1);
-      else if (event.key === "ArrowRight") moveKey(at, at + 1);
+        this.#editor.seek(at);
+        this.#editor.deleteKeyframe();
+        this.track.focus();
+      } else if (event.key === "ArrowLeft") this.#moveKey(at, at - 1);
+      else if (event.key === "ArrowRight") this.#moveKey(at, at + 1);
       else return;
       event.preventDefault();
       event.stopPropagation();
     });
     return button;
-  };
+  }
+
+  /** A diamond is pulled along the track, all of it one edit. */
+  #letPull(button) {
+    const { store } = this.#editor;
+    let now = null; // the frame where the keyframe that is pulled is
+    button.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) return;
+      event.stopPropagation();
+      this.stop();
+      now = Number(button.dataset.frame);
+      this.#editor.seek(now);
+      button.setPointerCapture(event.pointerId);
+      store.begin();
+    });
+    button.addEventListener("pointermove", (event) => {
+      if (now === null) return;
+      const to = this.#frameUnder(event);
+      if (to !== now && this.#moveKey(now, to)) now = to;
+    });
+    for (const kind of ["pointerup", "pointercancel"]) {
+      button.addEventListener(kind, () => {
+        if (now !== null) store.end();
+        now = null;
+      });
+    }
+  }
 
   /** Give a keyframe of the chosen camera another frame, unless there is one already. */
-  const moveKey = (from, to) => {
+  #moveKey(from, to) {
+    const { store } = this.#editor;
     const { camera } = store;
     const index = keyAt(camera, from);
-    if (index < 0 || to < 0 || to >= lengthOf(store.doc) || keyAt(camera, to) >= 0) return false;
+    if (index < 0 || to < 0 || to > this.#last || keyAt(camera, to) >= 0) return false;
     const keyframes = camera.keyframes.map((key, at) => (at === index ? { ...key, frame: to } : key));
     keyframes.sort((a, b) => a.frame - b.frame);
     store.change(store.selected, { ...camera, keyframes }, { kind: `key ${index}` });
-    editor.seek(to);
+    this.#editor.seek(to);
     return true;
-  };
+  }
 
-  const update = () => {
-    const last = Math.max(1, lengthOf(store.doc) - 1);
-    const at = Math.min(store.frame, last);
-    const { camera } = store;
-    head.style.left = `${(100 * at) / last}%`;
-    track.setAttribute("aria-valuemax", last);
-    track.setAttribute("aria-valuenow", store.frame);
-    frame.show(store.frame);
-    frames.show(lengthOf(store.doc));
+  // -- what is shown -------------------------------------------------------------------------------------------------
+
+  update() {
+    const { store } = this.#editor;
+    const { camera, frame } = store;
+    const last = Math.max(1, this.#last);
+    this.head.style.left = `${(100 * Math.min(frame, last)) / last}%`;
+    this.track.setAttribute("aria-valuemax", last);
+    this.track.setAttribute("aria-valuenow", frame);
+    this.frame.show(frame);
+    this.frames.show(lengthOf(store.doc));
     const moving = isMoving(camera);
-    // the baked list of a file has a keyframe everywhere: a line says it better than a thousand diamonds
     const keyed = moving || Boolean(camera.isKeyed);
-    const shown = keyed && camera.keyframes.length <= 64 ? camera.keyframes : [];
-    while (keys.length > shown.length) keys.pop().remove();
-    while (keys.length < shown.length) keys.push(rail.appendChild(diamond()));
-    shown.forEach((key, index) => {
-      const button = keys[index];
-      button.dataset.frame = key.frame;
-      button.style.left = `${(100 * key.frame) / last}%`;
-      button.style.setProperty("--color", camera.color);
-      button.dataset.here = String(key.frame === store.frame);
-      button.setAttribute("aria-label", t("keyframe", { frame: key.frame }));
+    // the baked list of a file has a keyframe everywhere: a line says it better than a thousand diamonds
+    this.#showDiamonds(keyed && camera.keyframes.length <= 64 ? camera.keyframes : [], last);
+    const here = keyAt(camera, frame) >= 0;
+    this.addKey.disabled = here && keyed;
+    this.deleteKey.disabled = !keyed || !here;
+    this.ease.input.disabled = this.interpolation.input.disabled = !moving;
+    this.ease.show(moving ? (camera.keyframes[this.#segment()].ease ?? "none") : "none");
+    this.interpolation.show(camera.interpolation ?? "smooth");
+  }
+
+  #showDiamonds(keyframes, last) {
+    const { store, t } = this.#editor;
+    const diamonds = this.#diamonds;
+    while (diamonds.length > keyframes.length) diamonds.pop().remove();
+    while (diamonds.length < keyframes.length) diamonds.push(this.rail.appendChild(this.#diamond()));
+    keyframes.forEach(({ frame }, index) => {
+      const button = diamonds[index];
+      button.dataset.frame = frame;
+      button.style.left = `${(100 * frame) / last}%`;
+      button.style.setProperty("--color", store.camera.color);
+      button.dataset.here = String(frame === store.frame);
+      button.setAttribute("aria-label", t("keyframe", { frame }));
     });
-    const here = keyAt(camera, store.frame) >= 0;
-    addKey.disabled = here && keyed;
-    deleteKey.disabled = !keyed || !here;
-    ease.input.disabled = interpolation.input.disabled = !moving;
-    ease.show(moving ? (camera.keyframes[segment()].ease ?? "none") : "none");
-    interpolation.show(camera.interpolation ?? "smooth");
-  };
-  return { element, update, stop };
+  }
 }
 
 /** @returns the document with a keyframe for a camera at a frame, as long as the timeline shows it */

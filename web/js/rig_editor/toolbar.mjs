@@ -4,7 +4,7 @@ import { MAX_VIEWS, PALETTE, writeRig } from "../../lib/rig.mjs";
 import { freeName, hasRoom, newCamera } from "./camera.mjs";
 import { h, iconButton } from "../shared/dom.mjs";
 import { chooseFile, copyJson, saveFile } from "./exchange.mjs";
-import { choiceField, numberField } from "./fields.mjs";
+import { NumberField, choiceField } from "./fields.mjs";
 import { GENERATORS, GeneratorError, PRESETS, presetPoses } from "./generators.mjs";
 import { menu } from "./menu.mjs";
 import { SHOTS } from "./shots.mjs";
@@ -123,48 +123,21 @@ function generatorForm(editor, rule) {
   const { fields, make, idle = () => [] } = GENERATORS[rule];
   const values = Object.fromEntries(fields.map(([key, value]) => [key, value]));
   const numbers = {};
+  const problem = h("p", { class: "sc-problem", role: "alert", hidden: true });
   const change = (key, value) => {
     values[key] = value;
     problem.hidden = true;
     const unused = idle(values);
     for (const [name, field] of Object.entries(numbers)) field.show(unused.includes(name) ? null : values[name]);
   };
-  const elements = fields.map(([key, value, least, most, step, unit]) => {
-    if (typeof value === "boolean") {
-      const box = h("input", { type: "checkbox", name: key, onchange: () => change(key, box.checked) });
-      return h("label", { class: "sc-check" }, box, t(key));
-    }
-    if (Array.isArray(least)) {
-      const choices = least.map((choice) => [choice, t(choice)]);
-      return choiceField({ label: t(key), name: key, choices, onchange: (choice) => change(key, choice) }).element;
-    }
-    numbers[key] = numberField({
-      ...{ label: t(key), name: key, least, most, step, unit },
-      onchange: (number) => change(key, WHOLE.includes(key) ? Math.round(number) : number),
-    });
-    numbers[key].show(value);
-    return numbers[key].element;
-  });
-  const problem = h("p", { class: "sc-problem", role: "alert", hidden: true });
+  const elements = fields.map((field) => generatorField(t, field, change, numbers));
   const run = async (replace) => {
     // a number that is still being typed counts
     form.querySelectorAll("input").forEach((input) => input.blur());
-    let poses;
-    try {
-      poses = make(values);
-    } catch (refused) {
-      problem.textContent =
-        refused instanceof GeneratorError ? t(refused.message, { most: MAX_VIEWS }) : refused.message;
-      problem.hidden = false;
-      return;
-    }
-    // Numbers that are possible one by one may not be so together; what is wrong then says the reader of rigs.
-    if (poses.some(({ elevation, distance, c2w, keyframes }) => !c2w && !keyframes && !(Math.abs(elevation) <= 90 && distance > 0))) {
-      const cameras = camerasOf([], poses, store.camera.lens);
-      problem.textContent = (await editor.judge(writeRig({ frames: null, cameras, metadata: null }))).error ?? "";
-      problem.hidden = !problem.textContent;
-      return;
-    }
+    const { poses, refused } = await posesOf(editor, () => make(values));
+    problem.textContent = refused;
+    problem.hidden = !refused;
+    if (!poses) return;
     popover.close();
     if (replace) editor.replaceCameras(poses);
     else editor.addCameras(poses);
@@ -195,6 +168,47 @@ function generatorForm(editor, rule) {
   );
   return form;
 }
+
+/** The element of one field of a generator: a check box, a choice, or a number, which goes into `numbers`, too. */
+function generatorField(t, [key, value, least, most, step, unit], change, numbers) {
+  if (typeof value === "boolean") {
+    const box = h("input", { type: "checkbox", name: key, onchange: () => change(key, box.checked) });
+    return h("label", { class: "sc-check" }, box, t(key));
+  }
+  if (Array.isArray(least)) {
+    const choices = least.map((choice) => [choice, t(choice)]);
+    return choiceField({ label: t(key), name: key, choices, onchange: (choice) => change(key, choice) }).element;
+  }
+  numbers[key] = new NumberField({
+    ...{ label: t(key), name: key, least, most, step, unit },
+    onchange: (number) => change(key, WHOLE.includes(key) ? Math.round(number) : number),
+  });
+  numbers[key].show(value);
+  return numbers[key].element;
+}
+
+/**
+ * The poses that a generator makes, or why there are none.
+ *
+ * @returns {Promise<{poses?: import("./generators.mjs").NamedPose[], refused: string}>}
+ */
+async function posesOf(editor, make) {
+  let poses;
+  try {
+    poses = make();
+  } catch (refused) {
+    const isOurs = refused instanceof GeneratorError;
+    return { refused: isOurs ? editor.t(refused.message, { most: MAX_VIEWS }) : refused.message };
+  }
+  if (poses.every(isPlacePossible)) return { poses, refused: "" };
+  // Numbers that are possible one by one may not be so together; what is wrong then says the reader of rigs.
+  const cameras = camerasOf([], poses, editor.store.camera.lens);
+  const { error } = await editor.judge(writeRig({ frames: null, cameras, metadata: null }));
+  return { refused: error ?? "" };
+}
+
+const isPlacePossible = ({ elevation, distance, c2w, keyframes }) =>
+  c2w || keyframes || (Math.abs(elevation) <= 90 && distance > 0);
 
 function pasteForm(editor) {
   const { t, popover } = editor;
