@@ -89,31 +89,36 @@ class DemoLatents(comfy.latent_formats.Wan21):
     def __init__(self, vae: comfy.sd.VAE):
         super().__init__()
         self.taesd_decoder_name = None
-        pictures = previewed_pictures()
-        latents = torch.cat([vae.encode(picture[None]) for picture in pictures]).float().cpu()
-        self.latent_rgb_factors, self.latent_rgb_factors_bias = colors_of(self.process_in(latents)[:, :, 0], pictures)
+        clips = previewed_clips()
+        latents = torch.cat([vae.encode(clip) for clip in clips]).float().cpu()
+        self.latent_rgb_factors, self.latent_rgb_factors_bias = colors_of(self.process_in(latents), clips)
 
 
-def previewed_pictures() -> Tensor:  # (pictures, 64, 64, 3) in 0..1
-    """Still pictures of the toy world that together have all of its colours."""
+def previewed_clips() -> Tensor:  # (clips, 9 frames, 64, 64, 3) in 0..1
+    """Clips of the toy world that together have all of its colours.
+
+    They move: the first latent frame stands for one frame, each other one for four, and their colours differ.
+    """
     prompts = [
-        f"a {color} {shape} standing on {floor} under a {sky} sky"
-        for (color, shape), (floor, sky) in zip(
+        f"a {color} {shape} {motion} on {floor} under a {sky} sky"
+        for (color, shape), motion, (floor, sky) in zip(
             (("red", "ball"), ("green", "cube"), ("blue", "cone"), ("yellow", "pillar"), ("purple", "ball")),
+            ("walking", "circling", "bouncing", "turning", "standing"),
             (("sand", "clear"), ("grass", "pink"), ("concrete", "clear"), ("sand", "pink"), ("grass", "clear")),
             strict=True,
         )
     ]
-    rig, now = ring_rig(4, 20, 5), torch.zeros(1)
-    return torch.cat([render(Scene.from_prompt(prompt), rig, 64, 64, now)[:, 0] for prompt in prompts])
+    rig, times_s = ring_rig(2, 20, 5), torch.arange(9) / 8
+    return torch.cat([render(Scene.from_prompt(prompt), rig, 64, 64, times_s) for prompt in prompts])
 
 
-def colors_of(latents: Tensor, pictures: Tensor) -> tuple[list[list[float]], list[float]]:
-    """The linear map from latents (n, channels, h, w) to pictures (n, height, width, 3) in -1..1, by least squares."""
-    height, width = latents.shape[-2:]
-    small = F.adaptive_avg_pool2d(pictures.movedim(-1, 1) * 2 - 1, (height, width))
-    given, wanted = (x.movedim(1, -1).flatten(0, 2).double() for x in (latents, small))
-    found = torch.linalg.lstsq(F.pad(given, (0, 1), value=1.0), wanted).solution
+def colors_of(latents: Tensor, clips: Tensor) -> tuple[list[list[float]], list[float]]:
+    """The linear map from latents (n, channels, t, h, w) to clips (n, 4t-3, height, width, 3) in -1..1, by least squares."""
+    *_, times, height, width = latents.shape
+    spans = [clips[:, max(0, 4 * time - 3) : 4 * time + 1].mean(1) for time in range(times)]
+    wanted = torch.stack([F.adaptive_avg_pool2d(span.movedim(-1, 1) * 2 - 1, (height, width)) for span in spans], 2)
+    given, colors = (x.movedim(1, -1).flatten(0, -2).double() for x in (latents, wanted))
+    found = torch.linalg.lstsq(F.pad(given, (0, 1), value=1.0), colors).solution
     return found[:-1].tolist(), found[-1].tolist()
 
 
