@@ -125,6 +125,24 @@ def test_the_saved_film_is_heard_in_time(comfy, outputs, tmp_path):
     assert heard_in(tmp_path / "film.mp4") == BEEPING
 
 
+def test_views_that_are_rendered_from_latents_carry_a_connected_sound(comfy, outputs):
+    length = 5
+    files, *_ = comfy.run(
+        "SynCamRenderViews",
+        latent={"samples": torch.zeros(2, 16, 2, 8, 8)},
+        vae=comfy.run("SynCamDemoModel")[2],
+        filename_prefix="x/render",
+        fps=15.0,
+        codec={"codec": "ffv1", "bit_depth": "8"},
+        contact_sheet=False,
+        audio=beep(2),
+    )
+    for name in files.films:
+        sound = sound_of_video(files.folder / name, 0, length / FPS)
+        assert frame_of(sound.samples[0], sound.rate) == 2
+        assert len(sound.samples[0]) == RATE * length // 15
+
+
 @pytest.mark.parametrize(
     ("audio", "sentence"),
     [
