@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ def export(comfy, folders):
     """Run SynCam Export Dataset as the host does, lists and hidden inputs included; returns what it gives."""
     import execution
 
-    def run(views, rig, **widgets):
+    def run(views, rig, masks=(), **widgets):
         widgets = {
             "caption": "a dog",
             "dataset": "set",
@@ -51,6 +52,8 @@ def export(comfy, folders):
             **widgets,
         }
         inputs = {"views": views, "rig": [rig], **{key: [value] for key, value in widgets.items()}}
+        if masks:
+            inputs["masks"] = masks
         hidden = {"PROMPT": {"1": {}}, "EXTRA_PNGINFO": {"workflow": {"nodes": []}}}
         with torch.inference_mode():
             result, _, _, _ = asyncio.run(
@@ -283,3 +286,22 @@ def test_the_workflow_travels_with_the_videos_only_where_metadata_is_wanted(comf
         export(images(noise(2, 2, 8, 8)), rig, layout="syncamvideo")
         with av.open(str(folders / f"output/set/scene0000{number}/videos/cam01.mp4")) as video:
             assert ("workflow" in video.metadata) is not disabled
+
+
+def test_points_held_out_cameras_and_masks_reach_the_files(comfy, export, folders):
+    films, rig = noise(3, 2, 16, 24), rig_for(3, names=("left", "middle", "right"))
+    masks = [torch.ones(1, 16, 24), torch.ones(2, 16, 24), torch.ones(16, 24)]
+    place = export(images(films), rig, layout="colmap_4d", points="seeded", hold_out="middle", masks=masks)
+    model = folders / "output" / place / "sparse" / "0"
+    assert (model / "test.txt").read_text() == "cam02_00000.png\ncam02_00001.png\n"
+    assert len((model / "points3D.txt").read_text().splitlines()) > 1000
+    assert len(list((folders / "output" / place / "masks").iterdir())) == 6
+    with pytest.raises(ValueError, match="'hold_out' asks for 'above', but the cameras are left, middle, right"):
+        export(images(films), rig, hold_out="above")
+
+
+def test_triangulation_without_its_library_is_refused_before_the_work(comfy, export, folders, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pycolmap", None)
+    with pytest.raises(ValueError, match="'points' is triangulated, which needs a library that is not installed: pip"):
+        export(images(noise(2, 1, 8, 8)), rig_for(2), points="triangulated")
+    assert not list((folders / "output").rglob("scene*"))
