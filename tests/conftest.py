@@ -6,7 +6,6 @@ import asyncio
 import importlib.util
 import json
 import os
-import shutil
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +20,6 @@ settings.register_profile("repeatable", derandomize=True, suppress_health_check=
 settings.load_profile("repeatable")
 
 PACK = Path(__file__).resolve().parent.parent
-FAILED = pytest.StashKey[bool]()
 
 
 def pytest_configure(config):
@@ -124,69 +122,12 @@ def import_pack():
     return module
 
 
-# For one module each: while Playwright is open, nothing else in this process can run an event loop.
-@pytest.fixture(scope="module")
-def browser():
-    """A headless Chromium; without one on the machine the test is skipped."""
-    # dev.py sets it to nothing where a browser is there but cannot be driven.
-    path = os.environ.get("SYNCAM_CHROMIUM", shutil.which("chromium"))
-    if not path:
-        pytest.skip("no Chromium on this machine; install one, or name it in SYNCAM_CHROMIUM")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
-        flags += ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]  # nothing but this machine is asked
-        browser = playwright.chromium.launch(executable_path=path, args=flags)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def frontend(browser, server):
-    """Pages of the server's frontend: frontend.Frontend."""
-    from frontend import Frontend
-
-    return Frontend(browser, server)
-
-
-@pytest.fixture
-def open_page(frontend):
-    """A function that opens a fresh page of the frontend for this test: Frontend.open."""
-    yield frontend.open
-    frontend.close_others()
-
-
-@pytest.fixture
-def page_again(frontend, request):
-    """A function that gives the page of an earlier test with a blank workflow, if that one passed: Frontend.again."""
-    given = []
-
-    def again(*key):
-        given.append((frontend.again(*key), *key))
-        return given[-1][0]
-
-    yield again
-    for page, *key in given:
-        if not request.node.stash.get(FAILED, False):
-            frontend.give_back(page, *key)
-    frontend.close_others()
-
-
 def pytest_terminal_summary(terminalreporter):
     """Leave the numbers of the last line for dev.py's table."""
     if file := os.environ.get("SYNCAM_NUMBERS"):
         kinds = ("passed", "failed", "error", "skipped")
         counted = {kind: len(terminalreporter.stats.get(kind, ())) for kind in kinds}
         Path(file).write_text(json.dumps({kind: count for kind, count in counted.items() if count}), "utf-8")
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item):
-    report = yield
-    if report.failed:
-        item.stash[FAILED] = True
-    return report
 
 
 @pytest.fixture(scope="session")

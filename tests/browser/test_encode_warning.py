@@ -56,11 +56,13 @@ SENTENCE = (
 
 
 @pytest.fixture(params=RENDERERS["argvalues"], ids=RENDERERS["ids"])
-def opened(request, open_page):
-    """A function that opens the server's frontend afresh, with the graph built."""
+def opened(request, page_again, open_page):
+    """A function that gives a page with the graph built; when it is called again, one that was opened afresh."""
+    given = []
 
     def opened():
-        page = open_page(request.param, size=(1600, 700))
+        page = (open_page if given else page_again)(request.param, size=(1600, 700))
+        given.append(page)
         page.evaluate(BUILD)
         return page
 

@@ -62,8 +62,8 @@ def backwards(boxes: list, wires: list) -> list[tuple[str, str]]:
 
 
 @pytest.fixture(params=RENDERERS["argvalues"], ids=RENDERERS["ids"])
-def page(request, open_page):
-    return open_page(request.param, size=(1600, 900))
+def page(request, page_again):
+    return page_again(request.param, size=(1600, 900))
 
 
 def opened(page, path: Path) -> None:

@@ -21,9 +21,9 @@ HAS_PREVIEW = f"window.sampler.widgets.some(w => w.name == '{WIDGET}')"
 
 
 @pytest.fixture(params=RENDERERS["argvalues"], ids=RENDERERS["ids"])
-def page(request, open_page):
+def page(request, page_again):
     """The demo workflow, with previews switched on."""
-    page = open_page(request.param, size=(1300, 950), settings={"Comfy.Execution.PreviewMethod": "latent2rgb"})
+    page = page_again(request.param, size=(1300, 950), settings={"Comfy.Execution.PreviewMethod": "latent2rgb"})
     in_app(
         page,
         """

@@ -74,8 +74,8 @@ SHOWN = """
 
 
 @pytest.fixture(params=RENDERERS["argvalues"], ids=RENDERERS["ids"])
-def page(request, open_page):
-    return open_page(request.param, size=(1800, 1100))
+def page(request, page_again):
+    return page_again(request.param, size=(1800, 1100))
 
 
 def test_badges_of_cameras_in_another_order_differ(page, request, tmp_path_factory):

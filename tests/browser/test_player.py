@@ -85,7 +85,15 @@ def coded(server):
 
 
 @pytest.fixture(params=RENDERERS["argvalues"], ids=RENDERERS["ids"])
-def page(request, open_page, coded):
+def page(request, page_again, coded):
+    page = page_again(request.param, size=(1300, 950))
+    run_views(page)
+    return page
+
+
+@pytest.fixture(params=RENDERERS["argvalues"], ids=RENDERERS["ids"])
+def fresh_page(request, open_page, coded):
+    """The same where nothing was played before: Chromium keeps that, even when the file is gone."""
     page = open_page(request.param, size=(1300, 950))
     run_views(page)
     return page
@@ -261,7 +269,8 @@ def test_keys_record_the_cuts_that_the_edit_renders_and_a_reload_brings_everythi
     assert errors(page) == []
 
 
-def test_wipe_solo_loop_speed_and_downloads(page, server, request, tmp_path_factory):
+def test_wipe_solo_loop_speed_and_downloads(fresh_page, server, request, tmp_path_factory):
+    page = fresh_page
     page.locator(".sp-player").focus()
     press = page.keyboard.press
     press("s")
@@ -388,8 +397,8 @@ def test_saved_files_play_and_files_that_are_gone_are_explained_in_the_users_lan
     assert page.locator(".sp-player").get_attribute("aria-label") == words["player"]
 
 
-def test_cut_lists_are_read_as_the_edit_node_reads_them(open_page):
-    page = open_page()
+def test_cut_lists_are_read_as_the_edit_node_reads_them(page_again):
+    page = page_again()
     names = ["front", "b", "left, high", "Élan"]
     rate = Fraction(24000, 1001)
     for text in (

@@ -31,8 +31,8 @@ PLACES = """
 
 
 @pytest.fixture(params=RENDERERS["argvalues"], ids=RENDERERS["ids"])
-def page(request, open_page):
-    return open_page(request.param, size=(1800, 1000))
+def page(request, page_again):
+    return page_again(request.param, size=(1800, 1000))
 
 
 def covered(places: list) -> list[tuple[str, str]]:

@@ -28,14 +28,6 @@ def page(request, page_again):
     return page
 
 
-@pytest.fixture(params=RENDERERS["argvalues"], ids=RENDERERS["ids"])
-def fresh_page(request, open_page):
-    """The same on a page that no other test has seen, for tests that change more of it than a workflow."""
-    page = open_page(request.param)
-    add_editor(page)
-    return page
-
-
 def add_editor(page) -> None:
     in_app(
         page,
@@ -115,9 +107,8 @@ def choose(page, menu: str, item: str) -> None:
 
 
 def test_four_cameras_built_by_dragging_and_typing_survive_undo_and_reload_and_run_as_the_screen_shows_them(
-    fresh_page, request, server, tmp_path_factory
+    page, request, server, tmp_path_factory
 ):
-    page = fresh_page
     before = state(page)["cameras"]
     drag(page, place_of(page, 1), (50, -18))
     dragged = state(page)["cameras"][1]
@@ -399,8 +390,9 @@ def test_a_dropped_file_is_opened_and_a_bad_one_is_explained(page):
     assert errors(page) == []
 
 
-def test_the_json_travels_through_the_clipboard(open_page):
-    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+def test_the_json_travels_through_the_clipboard(page_again):
+    page = page_again()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     add_editor(page)
     page.locator(".sc-stage").focus()
     page.keyboard.press("n")
@@ -767,8 +759,7 @@ def test_a_copied_node_has_cameras_of_its_own_and_removed_nodes_give_their_conte
     assert errors(page) == []
 
 
-def test_other_tabs_and_other_sizes_change_nothing(fresh_page):
-    page = fresh_page
+def test_other_tabs_and_other_sizes_change_nothing(page):
     page.locator(".sc-stage").focus()
     page.keyboard.press("ArrowLeft")
     before = state(page)

@@ -14,9 +14,9 @@ WORKFLOWS = PACK / "example_workflows"
 
 
 @pytest.fixture(params=RENDERERS["argvalues"], ids=RENDERERS["ids"])
-def page(request, open_page):
-    """A fresh page of the server's frontend."""
-    return open_page(request.param, size=(1600, 900))
+def page(request, page_again):
+    """A page of the server's frontend with a blank workflow."""
+    return page_again(request.param, size=(1600, 900))
 
 
 def card(page, name: str):

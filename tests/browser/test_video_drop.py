@@ -21,7 +21,7 @@ EDITOR = (
 
 @pytest.fixture(scope="module")
 def page(frontend):
-    return frontend.open()
+    return frontend.again()
 
 
 @pytest.fixture(scope="module")

@@ -129,6 +129,16 @@ class Server:
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read())
 
+    def finish(self, seconds: float = 60) -> None:
+        """Let nothing wait in the queue and nothing run."""
+        deadline = time.monotonic() + seconds
+        while any(self.get("/queue").values()):
+            self.post("/queue", {"clear": True})
+            self.post("/interrupt", {})
+            if time.monotonic() > deadline:
+                raise RuntimeError("ComfyUI does not end what it runs.")
+            time.sleep(0.1)
+
     def forget(self) -> None:
         """Unload all models and drop all cached results; the server does so when its queue is idle."""
         blank = {"width": 16, "height": 16, "batch_size": 1, "color": 0}

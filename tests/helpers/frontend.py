@@ -29,18 +29,52 @@ READY = (
 )
 
 
+# What a test leaves in a page that is no part of a workflow: remembered from here on.
+REMEMBER = """
+    if (window.ofTests) return;
+    const { api } = window.comfyAPI.api;
+    window.ofTests = { names: new Set(Object.getOwnPropertyNames(window)), listeners: [] };
+    const { addEventListener } = api;
+    api.addEventListener = function (kind, listener, options) {
+        const caller = new Error().stack.split('\\n')[2] ?? '';
+        if (!caller.includes('://')) window.ofTests.listeners.push([kind, listener, options]); // no script of the page
+        return addEventListener.call(this, kind, listener, options);
+    };
+"""
+SETTINGS_NOW = """
+    const { setting } = app.extensionManager;
+    return Object.fromEntries(Object.keys(setting.settings).map((name) => [name, setting.get(name) ?? null]));
+"""
+CLEAN = """
+    const { command, setting, toast, workflow } = app.extensionManager;
+    await command.execute('Comfy.NewBlankWorkflow');
+    for (const other of [...workflow.openWorkflows])
+        if (other !== workflow.activeWorkflow) await workflow.closeWorkflow(other);
+    for (const [name, value] of Object.entries(argument))
+        if (JSON.stringify(setting.get(name) ?? null) !== JSON.stringify(value)) await setting.set(name, value ?? undefined);
+    toast.removeAll?.(); // newer frontends have no such function: theirs go by themselves
+    const { listeners, names } = window.ofTests;
+    for (const given of listeners.splice(0)) window.comfyAPI.api.api.removeEventListener(...given);
+    for (const name of Object.getOwnPropertyNames(window))
+        if (!names.has(name) && name !== 'ofTests' && !name.startsWith('__')) delete window[name];
+    app.clean();
+    app.canvas.ds.reset();
+    document.activeElement?.blur();
+    window.contexts.length = 0;
+"""
+
+
 class Frontend:
     """Pages of one server in one browser. ``page.errors`` collects what the console calls an error, ``page.ours`` all
     that it says of the pack."""
 
     def __init__(self, browser, server):
         self.browser, self.server = browser, server
-        self.contexts, self.shared = [], {}
+        self.contexts, self.shared, self.lent = [], {}, []
 
     def open(self, nodes_2: bool = False, locale: str = "en", size=(1300, 900), settings=None, **options):
         """A fresh page, with a renderer, a language, a window (width, height) in pixels and options of a context."""
-        values = {"Comfy.VueNodes.Enabled": nodes_2, "Comfy.Locale": locale, **(settings or {})}
-        self.server.post("/api/settings", {**SETTINGS, **values})
+        self.store(nodes_2, locale, settings)
         context = self.browser.new_context(viewport={"width": size[0], "height": size[1]}, **options)
         self.contexts.append(context)
         page = context.new_page()
@@ -56,31 +90,44 @@ class Frontend:
         wait_until_ready(page)
         return page
 
-    def again(self, nodes_2: bool = False, size=(1300, 900)):
-        """The page of an earlier test with a new, blank workflow: much sooner there than a fresh one.
+    def store(self, nodes_2: bool = False, locale: str = "en", settings=None) -> None:
+        """Have the server keep the settings that a page reads when it is loaded."""
+        values = {"Comfy.VueNodes.Enabled": nodes_2, "Comfy.Locale": locale, **(settings or {})}
+        self.server.post("/api/settings", {**SETTINGS, **values})
 
-        For tests that leave nothing in the page but what goes with its workflow. (Videos are not such a thing: Chromium
-        keeps what a page has played, even when the file is gone.)
+    def again(self, nodes_2: bool = False, size=(1300, 900), settings=None):
+        """The page of earlier tests, also of other files, with a new, blank workflow: a fresh one takes ten seconds.
+
+        For tests that leave nothing in the page but workflows, settings, listeners on the host's ``api`` and names of
+        ``window``, which `give_back` takes away. (Videos are not such a thing: Chromium keeps what a page has played,
+        even when the file is gone.)
         """
-        key = nodes_2, size
-        page = self.shared.pop(key, None)  # a test that fails does not give it back
+        page = self.shared.pop(nodes_2, None)  # a test that fails does not give it back
         if page is None:
             page = self.open(nodes_2, size=size)
+            page.settings = in_app(page, SETTINGS_NOW)
         else:
-            in_app(page, "await app.extensionManager.command.execute('Comfy.NewBlankWorkflow')")
-            page.wait_for_function("!window.comfyAPI.app.app.graph._nodes.length")
-            in_app(page, "app.clean(); document.activeElement?.blur(); window.contexts.length = 0;")
-            page.errors.clear()
-            page.ours.clear()
+            self.store(nodes_2)  # the other page may have other ones, and this one may be loaded again
+            page.set_viewport_size({"width": size[0], "height": size[1]})
+        for setting in (settings or {}).items():
+            in_app(page, "await app.extensionManager.setting.set(...argument)", setting)
+        page.errors.clear()
+        page.ours.clear()
+        self.lent.append(page)
         return page
 
-    def give_back(self, page, nodes_2: bool = False, size=(1300, 900)) -> None:
-        """A page that `again` gave out may be given out again."""
-        self.shared[nodes_2, size] = page
+    def give_back(self, page, nodes_2: bool = False) -> None:
+        """A page that `again` gave out may be given out again: it is made as it was."""
+        self.server.finish()  # what still runs would be told to the next test
+        page.context.clear_permissions()
+        in_app(page, CLEAN, page.settings)
+        page.wait_for_function("!window.comfyAPI.app.app.graph._nodes.length")
+        self.lent.remove(page)
+        self.shared[nodes_2] = page
 
     def close_others(self) -> None:
-        """Close all pages but those that are given out again."""
-        kept = {id(page.context) for page in self.shared.values()}
+        """Close all pages but those that are given out again, or are given out now."""
+        kept = {id(page.context) for page in [*self.shared.values(), *self.lent]}
         for context in self.contexts:
             if id(context) not in kept:
                 context.close()
@@ -90,6 +137,7 @@ class Frontend:
 def wait_until_ready(page) -> None:
     """After a page was opened, or loaded again."""
     page.wait_for_function(READY, timeout=120_000)
+    in_app(page, REMEMBER)
 
 
 def in_app(page, script: str, argument=None):
