@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import statistics
 import sys
 import tempfile
@@ -39,7 +40,7 @@ EDIT = """
     const { editor } = app.graph._nodes[0].widgets.find(w => w.editor);
     const cameras = Array.from({ length: argument.cameras }, (_, i) => ({ name: `c${i}`, keyframes: [0, 80].map(frame => (
         { frame, azimuth: 9 * i + frame / 2, elevation: 10 + (i % 5) * 8, distance: 3 + (i % 3) })) }));
-    editor.take(JSON.stringify({ format: 'syncam-rig', version: 1, frames: 81, cameras }));
+    editor.load(JSON.stringify({ format: 'syncam-rig', version: 1, frames: 81, cameras }));
     await new Promise(r => setTimeout(r, 1500));
     const drawn = async (change) => {
         const [began, before] = [performance.now(), editor.view.frames];
@@ -114,10 +115,16 @@ def main() -> None:
             for name, pack in packs.items():
                 comfy_server.PACK = pack
                 servers[name] = comfy_server.Server(Path(os.environ["COMFYUI_PATH"]), Path(folder) / name)
-                files = films(Path(folder) / name / "output")
+                output = Path(folder) / name / "output"
+                if files:
+                    for file in files:
+                        shutil.copy(Path(folder) / "this" / "output" / file, output)
+                else:
+                    files = films(output)
             for turn in range(options.turns):
                 for name in sorted(packs, reverse=turn % 2 == 0):  # each begins as often as the other
                     results[name].append(measured(Frontend(browser, servers[name]), files))
+                    print(turn, name, results[name][-1], file=sys.stderr, flush=True)
         finally:
             for server in servers.values():
                 server.stop()

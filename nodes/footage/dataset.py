@@ -118,6 +118,7 @@ class SynCamExportDataset(SynCamNode):
                     "points",
                     options=list(POINTS),
                     default=POINTS[0],
+                    optional=True,  # as hold_out: jobs from before they were there still run
                     tooltip="Points for trainers to start from, coloured from the pictures. seeded: spread over what the "
                     "cameras see in common. triangulated: found in the pictures by COLMAP from these cameras; needs pip "
                     "install pycolmap.",
@@ -125,6 +126,7 @@ class SynCamExportDataset(SynCamNode):
                 io.String.Input(
                     "hold_out",
                     default="",
+                    optional=True,
                     tooltip="Cameras for evaluation alone, not for training: names or numbers, like '2, 4'. Empty: every "
                     "camera is for both.",
                 ),

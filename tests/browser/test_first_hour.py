@@ -362,3 +362,18 @@ def test_the_single_films_of_saved_views_are_on_the_node_and_play_over_and_over(
     page.wait_for_function(
         "name => [...document.querySelectorAll('video')].some(v => v.src.includes(name) && v.readyState >= 2)", arg=name
     )
+
+
+def test_a_new_node_is_as_wide_as_its_title(page):
+    narrow = in_app(
+        page,
+        """
+        const pen = document.createElement('canvas').getContext('2d');
+        pen.font = `${LiteGraph.NODE_TEXT_SIZE}px ${LiteGraph.NODE_FONT}`;
+        const kinds = Object.keys(LiteGraph.registered_node_types).filter(kind => kind.startsWith('SynCam'));
+        return kinds.map(kind => LiteGraph.createNode(kind))
+            .filter(node => node.size[0] < pen.measureText(node.title).width + 2 * LiteGraph.NODE_TITLE_HEIGHT)
+            .map(node => [node.title, node.size[0]]);
+        """,
+    )
+    assert narrow == []
