@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..cameras.rig import MAX_VIEWS, Lens
 from ..cameras.spoken import choose_cameras
-from ..disk.bounded import HEAD_BYTES, file_text, head_of
+from ..disk.bounded import HEAD_BYTES, head_of
 from ..disk.names import file_slugs, natural
 from ..errors import UserError
 
@@ -88,10 +88,10 @@ def numbers(words: Sequence[str]) -> tuple[float, ...]:
     return values
 
 
-def number_rows(file: Path, columns: int, meaning: str) -> Tensor:  # (rows, columns) float64
+def number_rows(text: str, columns: int, meaning: str) -> Tensor:  # (rows, columns) float64
     """A text of nothing but rows of so many finite numbers. Raises UserError by the line."""
     rows = []
-    for line, words in rows_of(file_text(file)):
+    for line, words in rows_of(text):
         if len(words) != columns:
             raise UserError(f"line {line} has {len(words)} words, but {columns} numbers are needed ({meaning}).")
         try:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..cameras.rig import Lens, Rig, camera_problem
+from ..disk.bounded import file_text
 from .axes_and_units import in_metres, in_units, metres_per_unit, rig_of
 from .files import are_numbers, camera_paths, first_rows, most_files_look, number_rows, read_camera_files, write_text
 
@@ -48,7 +49,7 @@ def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
     scale = metres_per_unit(unit_m, 1.0, "")
 
     def read_one(file: Path) -> tuple[Tensor, Lens]:
-        return in_metres(_matrices(number_rows(file, 12, "three rows of a pose")), scale), Lens()
+        return in_metres(_matrices(number_rows(file_text(file), 12, "three rows of a pose")), scale), Lens()
 
     return rig_of(*read_camera_files(path, SUFFIXES, cameras, read_one))
 

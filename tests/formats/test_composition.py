@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from syncam_core.cameras import Rig
+from syncam_core.cameras import Lens, Rig
 from syncam_core.errors import UserError
 from syncam_core.formats import FORMATS, file_name, read_rig_file, write_rig_file
 
@@ -67,3 +67,52 @@ def test_a_to_b_to_c_equals_a_to_c(tmp_path, first, moving):
             composed = through(direct[second], third, tmp_path)
             assert composed.names == direct[third].names, (first, second, third)
             torch.testing.assert_close(composed.c2w, direct[third].c2w, atol=1e-6, rtol=0)
+
+
+# -- lenses, and pictures of any shape --------------------------------------------------------------------------------
+
+SIZED = ("usd", "gltf", "open3d", "colmap", "nerfstudio")
+RATIO = 1e-6  # of focal length and sensor: USD and glTF hold float32 and an angle
+
+
+def with_lenses(rig: Rig, views: int, seed: int) -> Rig:
+    generator = np.random.default_rng(seed)
+    lenses = [Lens(*generator.uniform((12, 6), (200, 60))) for _ in range(views)]
+    return Rig(rig.names[:views], rig.c2w[:views], lenses=tuple(lenses))
+
+
+def eight(seed: int, moving: bool) -> Rig:
+    rigs = [rig_of(seed + part, moving).c2w for part in range(3)]
+    return Rig(tuple(f"cam{view:02d}" for view in range(1, 9)), torch.cat(rigs)[:8])
+
+
+def ratios(rig: Rig) -> list[float]:
+    return [lens.focal_mm / lens.sensor_width_mm for lens in rig.lenses]
+
+
+def sized(rig: Rig, key: str, size: tuple[int, int], folder) -> Rig:
+    path = folder / str(len(list(folder.iterdir()))) / file_name(rig, rig.names[0], key)
+    path.parent.mkdir()
+    write_rig_file(rig, path, key, image_size=size)
+    return read_rig_file(path, unit_m=UNITS.get(key), format=key)
+
+
+@pytest.mark.parametrize("first", SIZED)
+@given(
+    seed=st.integers(0, 2**31),
+    views=st.integers(1, 8),
+    moving=st.booleans(),
+    sizes=st.lists(st.sampled_from([(832, 480), (480, 832), (512, 512), (1920, 817)]), min_size=2, max_size=2),
+    second=st.sampled_from(SIZED),
+)
+@rare
+def test_lenses_of_one_to_eight_views_come_through_two_formats_for_pictures_of_any_shape(
+    tmp_path, first, seed, views, moving, sizes, second
+):
+    rig = with_lenses(eight(seed, moving), views, seed)
+    once = sized(rig, first, sizes[0], tmp_path)
+    twice = sized(once, second, sizes[1], tmp_path)
+    for back in (once, twice):
+        assert back.names == rig.names
+        torch.testing.assert_close(back.c2w, rig.c2w, atol=1e-5, rtol=0)
+        assert ratios(back) == pytest.approx(ratios(rig), rel=RATIO)

@@ -401,6 +401,15 @@ def test_trajectories_are_read_as_their_benchmarks_define_them(tmp_path):
         np.testing.assert_allclose(c2w[1, :3, 3], [1, 2, 3])
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_first_pose_that_open3d_writes_behind_its_comment_is_read(tmp_path, count):
+    rows = "\n".join(f"{frame} {frame + 1}.000000 0.0 -0.0 0.0 0.0 0.0 1.0" for frame in range(count))
+    text = f"# TUM trajectory, format: <t> <x> <y> <z> <qx> <qy> <qz> <qw>{rows}\n"  # as Open3D 0.20.0 does
+    (tmp_path / "a.txt").write_text(text)
+    assert format_of(tmp_path / "a.txt") == "tum"
+    np.testing.assert_allclose(read_rig_file(tmp_path / "a.txt").c2w[0, :, 0, 3], [1, 2][:count])
+
+
 @pytest.mark.parametrize(
     ("text", "format", "sentence"),
     [
