@@ -142,6 +142,7 @@ OTHERS = {
     "SynCamSaveViews": lambda *_: {"views": views(), "filename_prefix": "views", "fps": 15.0},
     "SynCamDecodeViews": decode_inputs,
     "SynCamRenderViews": render_inputs,
+    "SynCamExportDataset": lambda *_: {"views": views(), "rig": named_rig("a", "b"), "fps": 15.0},
     "SynCamPlayer": lambda *_: {"views": views(), "fps": 15.0, "cuts": ""},
     "SynCamEdit": lambda *_: {"views": views(), "cuts": "0 A; 2 B", "fps": 15.0, "timecode": True},
     "SynCamSaveEdit": save_edit_inputs,
@@ -157,7 +158,7 @@ OTHERS = {
     "SynCamMetrics": lambda *_: {
         "views": views(), "prompt": "", "metrics": "clip_v, psnr", "matcher": "sift", "lens": "rig", "every": 8
     },
-    "SynCamMetricsTable": lambda *_: {"reports": {"report0": '{"format": "syncam-metrics", "metrics": {}}'}, "layout": "table 3"},
+    "SynCamMetricsTable": lambda *_: {"reports": {"report0": '{"format": "syncam-metrics", "version": 1, "metrics": {}}'}, "layout": "table 3"},
     "SynCamReplaceView": lambda *_: {"views": views(), "view": [ramp(3)]},
     "SynCamSavePage": lambda *_: {
         "rig": named_rig("a", "b"), "caption": "", "video_files": "in the page", "filename_prefix": "take"
@@ -183,7 +184,7 @@ def seen(value):
     if isinstance(value, (list, tuple)):
         return [seen(item) for item in value]
     if isinstance(value, str):
-        return re.sub("(_edit)?_[0-9]{5}", r"\1", value)
+        return re.sub("(_edit)?(_|scene)[0-9]{5}", r"\1", value)
     if hasattr(value, "get_components"):
         return seen(value.get_components().images)
     if hasattr(value, "model_options"):
