@@ -25,7 +25,7 @@ from ..host.output_files import disk_sentences, ticking, workflow_tags
 from ..host.video import check_memory, clips_of
 from ..shared.checks import counted_noun, names_and_colors
 from ..shared.errors import refusal, sentences_of
-from ..shared.inputs import fps_input, unit_input
+from ..shared.inputs import NULL_TEXT, fps_input, unit_input
 from ..shared.node import SynCamNode
 from ..shared.socket_types import RigType
 
@@ -169,7 +169,7 @@ class SynCamExportDataset(SynCamNode):
         scene: Sequence[str] = ("",),
         name_in_use: Sequence[str] = IN_USE[:1],
         crf: Sequence[int] = (DATASET_CRF,),
-        points: Sequence[str] = POINTS[:1],
+        points: Sequence[str | None] = POINTS[:1],
         hold_out: Sequence[str] = ("",),
         masks: Sequence[Tensor | None] = (),
     ) -> io.NodeOutput:
@@ -181,9 +181,10 @@ class SynCamExportDataset(SynCamNode):
         rate = frame_rate(fps[0])
         names, _ = names_and_colors(rig, len(views))
         clips = clips_of(views, names, BITS_8)
-        training = training_of(points[0], hold_out[0], names, masks)
+        kind = points[0] or POINTS[0]
+        training = training_of(kind, hold_out[0], names, masks)
         check_take(layout[0], clips, rig[0], caption[0], training)
-        tick = ticking(comfy.utils.ProgressBar(pictures_and_points(layout[0], clips, points[0])))
+        tick = ticking(comfy.utils.ProgressBar(pictures_and_points(layout[0], clips, kind)))
 
         def fill(folder: Path) -> None:
             tags = workflow_tags(cls.hidden)
@@ -416,7 +417,7 @@ def training_of(points: str, hold_out: str, names: Sequence[str], masks: Sequenc
     """Raises UserError for cameras that there are not."""
     from ...syncam_core.datasets import Training
 
-    held_out = choose_cameras(hold_out, names, "hold_out") if hold_out.strip() else []
+    held_out = choose_cameras(hold_out, names, "hold_out") if hold_out.strip() not in ("", NULL_TEXT) else []
     given = [mask for mask in masks if mask is not None]
     return Training(points, tuple(sorted(held_out)), tuple(mask[None] if mask.ndim == 2 else mask for mask in given))
 
