@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
 
 from ..disk.bounded import file_bytes, open_file
 from ..errors import UserError
@@ -12,6 +16,12 @@ from .colmap_model import AT_REFERENCE, CAMERA_SENSOR, MAX_IMAGES, MODELS, SENSO
 LONGEST_NAME = 1024
 MAX_FRAMES_BYTES = 64 * 2**20
 MAX_SENSORS = 1000  # of a rig
+COUNT = struct.Struct("<Q")
+IMAGE = struct.Struct("<I7dI")  # number, pose, camera; the name and the points follow
+FRAME = struct.Struct("<II7dI")  # number, rig, pose, how many images
+FRAME_IMAGE = struct.Struct("<iIQ")  # kind of sensor, camera, image
+TOO_SHORT = "it ends too early; copy it again."
+UNUSUAL = "holds NaN or a far too large number."
 
 
 class _Records:
@@ -60,17 +70,29 @@ def rigs(path: Path) -> dict[int, dict[int, Pose | None]]:
 
 
 def frames(path: Path) -> list[Frame]:
-    records, found = _Records(file_bytes(path, MAX_FRAMES_BYTES), 68), []
-    for _ in range(records.count):
-        key, rig, *pose, count = records.take("<II7dI")
-        data = records.take(f"<{'iIQ' * count}") if count <= MAX_SENSORS else _refuse_data(key, count)
-        images = zip(data[::3], data[1::3], data[2::3], strict=True)
-        cameras = tuple((camera, image) for kind, camera, image in images if SENSORS.get(kind) == CAMERA_SENSOR)
-        found.append(Frame(key, rig, _usual(tuple(pose), f"the pose of frame {key}"), cameras))
+    content = file_bytes(path, MAX_FRAMES_BYTES)
+    records, found = _Records(content, FRAME.size), []
+    place = records.place
+    try:
+        for _ in range(records.count):
+            key, rig, *pose, count = FRAME.unpack_from(content, place)
+            place += FRAME.size
+            if count > MAX_SENSORS:
+                _refuse_data(key, count)
+            end = place + count * FRAME_IMAGE.size
+            images = FRAME_IMAGE.iter_unpack(content[place:end])
+            cameras = tuple((camera, image) for kind, camera, image in images if SENSORS.get(kind) == CAMERA_SENSOR)
+            if end > len(content):
+                raise struct.error
+            found.append(Frame(key, rig, tuple(pose), cameras))
+            place = end
+    except struct.error as problem:
+        raise UserError(TOO_SHORT) from problem
+    _check_poses(found, "frame")
     return found
 
 
-def _refuse_data(frame: int, count: int) -> tuple:
+def _refuse_data(frame: int, count: int) -> NoReturn:
     raise UserError(f"frame {frame} promises {count} images, but at most {MAX_SENSORS} are possible; copy it again.")
 
 
@@ -87,17 +109,24 @@ def images(path: Path) -> list[Image]:
         for index in range(1, count + 1):
             file.seek(place)
             record = file.read(64 + LONGEST_NAME + 9)
-            number, *pose, camera = _unpack("<I7dI", record, 0)
-            name = _name_in(record, number)
-            place += 64 + len(name) + 1
-            (points,) = _unpack("<Q", record, 64 + len(name) + 1)
-            place += 8 + 24 * points
+            try:
+                number, *pose, camera = IMAGE.unpack_from(record)
+                name = _name_in(record, number)
+                (points,) = COUNT.unpack_from(record, IMAGE.size + len(name) + 1)
+            except struct.error as problem:
+                raise UserError(TOO_SHORT) from problem
+            place += IMAGE.size + len(name) + 1 + COUNT.size + 24 * points
             if place > size:
                 raise UserError(f"it ends within image {index} of {count}; copy it again.")
-            found.append(
-                Image(number, _usual(tuple(pose), f"the pose of image {number}"), camera, _text_of(name, number))
-            )
+            found.append(Image(number, tuple(pose), camera, _text_of(name, number)))
+    _check_poses(found, "image")
     return found
+
+
+def _check_poses(found: Sequence[Image | Frame], what: str) -> None:
+    numbers = np.array([one.pose for one in found]).reshape(-1, 7)
+    for place in np.flatnonzero(~(np.abs(numbers) < 1e300).all(1))[:1]:  # false for NaN, too
+        raise UserError(f"the pose of {what} {found[place].number} {UNUSUAL}")
 
 
 def write(folder: Path, model: Model) -> None:
@@ -159,10 +188,10 @@ def _unpack(form: str, content: bytes, place: int) -> tuple:
     try:
         return struct.unpack_from(form, content, place)
     except struct.error as problem:
-        raise UserError("it ends too early; copy it again.") from problem
+        raise UserError(TOO_SHORT) from problem
 
 
 def _usual(values: tuple[float, ...], what: str) -> tuple[float, ...]:
     if not sum(map(abs, values)) < 1e300:  # false for NaN, too
-        raise UserError(f"{what} holds NaN or a far too large number.")
+        raise UserError(f"{what} {UNUSUAL}")
     return values

@@ -253,14 +253,13 @@ def _of_file(parts: list[list[str]], listed: Listed) -> Cameras | None:
     if not listed.together:
         return None
     sensors, frames = ([*one] for one in zip(*listed.together, strict=True))
-    words = [_words(one) for one in parts]
-    candidates = (
-        _without_common_folders(["/".join(one[:-1]) for one in parts]),
-        [word[0] if word else "" for word in words],
-        [one[-1] for one in parts],
-        [_camera_before(_number_behind("/".join(one))[0]) for one in parts],
+    candidates: tuple[Callable[[], list[str]], ...] = (  # of the likeliest first, as each takes its time
+        lambda: _without_common_folders(["/".join(one[:-1]) for one in parts]),
+        lambda: [word[0] if word else "" for word in map(_words, parts)],
+        lambda: [one[-1] for one in parts],
+        lambda: [_camera_before(_number_behind("/".join(one))[0]) for one in parts],
     )
-    names = next((names for names in candidates if _are_paired(names, sensors)), None)
+    names = next((names for make in candidates if _are_paired(names := make(), sensors)), None)
     moments = _all_there([_number_behind(one[-1])[1] for one in parts])
     if moments is None or not _are_paired(moments, frames):
         order = {frame: place for place, frame in enumerate(sorted({*frames}))}
