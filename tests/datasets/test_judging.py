@@ -71,6 +71,16 @@ def test_a_video_of_other_length_is_named(scene):
     assert "'scene00001/videos/cam02.mp4' has 3 frames, but its camera has poses for 4." in refusal(path)
 
 
+def test_a_picture_that_has_got_another_size_since_the_scene_was_opened_is_named(scene):
+    path = scene("nerfstudio")
+    found = open_scene(path)
+    Image.new("RGB", (50, 34)).save(path / "frame_00002" / "images" / "cam01.png")
+    pictures = found.pictures(0)
+    assert [next(pictures).shape for _ in range(2)] == [(32, 48, 3)] * 2
+    with pytest.raises(UserError, match="camera 'left' has pictures of another size from frame 2 on"):
+        next(pictures)
+
+
 def test_a_video_that_was_cut_off_is_named(scene):
     path = scene("syncamvideo")
     file = path / "videos" / "cam03.mp4"
