@@ -38,14 +38,14 @@ class Layout:
     tall: bool = False  # the last stack of a row stands beside the next row, too
 
 
-def recapture(views: Group, note: int, *below: Group, **sizes: tuple[int, int]) -> Layout:
+def recapture(views: Group, note: int, *beside: Group, **sizes: tuple[int, int]) -> Layout:
     clip, rig = Group([[2], [3], [4]], "3 Your clip"), Group([[5], [6]], "2 Cameras")
     model, sampling = Group([[1], [8, 9]], "1 Model and prompt"), Group([[7, 10], [11]], "4 Sampling")
     common = {1: (260, 138), 2: (250, 338), 3: (225, 110), 4: (260, 238), 5: (286, 206), 6: (260, 106), 7: (280, 146)}
     common |= {8: (250, 120), 9: (250, 120), 10: (280, 162), 11: (250, 600), note: (760, 200)}
     joined = {12: (225, 106), 13: (235, 90), 14: (235, 90), 15: (225, 98)}
-    stacks = [[model, rig], [clip, Group([[note]])], [sampling, *below]]
-    return Layout([stacks, [[views]]], common | joined | numbered(sizes), tall=bool(below))
+    stacks = [[model, rig], [clip, Group([[note]])], [sampling]]
+    return Layout([stacks, [[views], *([group] for group in beside)]], common | joined | numbered(sizes))
 
 
 def baseline(columns: list[list[int]], **sizes: tuple[int, int]) -> Layout:
@@ -62,15 +62,15 @@ def numbered(sizes: dict[str, tuple[int, int]]) -> dict[int, tuple[int, int]]:
     return {int(name[1:]): size for name, size in sizes.items()}
 
 
-SHORT = {"_11": (250, 500)}  # a sampler with less room for its preview, where something stands below
+TALL = {"_11": (250, 740)}  # a sampler with the preview of four views, where something stands below
 LAYOUTS = {
     "recapture_one": recapture(Group([[12], [13, 14], [15], [16]], "5 Views"), 17, _16=(420, 330)),
     "recapture_many": recapture(
         Group([[12], [13, 14], [15], [17], [18]], "5 Views"),
         19,
-        Group([[16]], "6 On one clock"),
-        _16=(520, 492),
-        **SHORT,
+        Group([[16]]),  # the player: all on one clock
+        _16=(520, 330),
+        **TALL,
     ),
     "recapture_edit": recapture(Group([[12], [13, 14], [15], [16], [17]], "5 Views and the cut"), 18, _17=(420, 330)),
     "baseline_svd_xt": baseline([[20, 21], [22, 23], [24], [25], [40]], _21=(360, 120), _23=(240, 270), _24=(240, 320)),

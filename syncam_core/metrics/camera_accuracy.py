@@ -35,6 +35,7 @@ UNPUBLISHED = (
 TRAINING_DATA, OWN = LENSES = ("training data", "rig")
 FEW_INLIERS = 200  # so few must each be exact; more of them make up for it
 NEAR_PX = 3.0  # of an epipolar line, where more matches are looked for
+AT_ONE_PLACE_M = 1e-6
 LEAST_INLIERS = 30  # fewer agree on a pose by chance
 LEAST_SHARE = 0.05  # of the matches: among thousands of wrong ones some always agree
 
@@ -332,19 +333,20 @@ def _held(rig: Rig, view: int, frame: int, matches: int, pose: RelativePose | No
     inliers = 0 if pose is None else int(pose.is_inlier.sum())
     if pose is None or inliers < max(LEAST_INLIERS, LEAST_SHARE * matches):
         return PairAccuracy(view, frame, matches, inliers, math.nan, math.nan, None, None)
-    if pose.is_ambiguous:
-        return PairAccuracy(view, frame, matches, inliers, math.nan, math.nan, None, None, is_ambiguous=True)
-    return _compared(rig, view, frame, matches, inliers, pose)
-
-
-def _compared(rig: Rig, view: int, frame: int, matches: int, inliers: int, pose: RelativePose) -> PairAccuracy:
     asked = inverse(rig.c2w[view, rig.index_of(frame)]) @ rig.c2w[0, rig.index_of(frame)]
+    # Of cameras at one place a direction is not asked for, and matches do not have one.
+    if pose.is_turn_ambiguous or (pose.is_ambiguous and asked[:3, 3].norm() >= AT_ONE_PLACE_M):
+        return PairAccuracy(view, frame, matches, inliers, math.nan, math.nan, None, None, is_ambiguous=True)
+    return _compared(asked, view, frame, matches, inliers, pose)
+
+
+def _compared(asked: Tensor, view: int, frame: int, matches: int, inliers: int, pose: RelativePose) -> PairAccuracy:
     turn = pose.rotation @ asked[:3, :3].mT
     # arccos loses half of the digits near 0; the chord |R - I| = 2 sqrt(2) sin(angle / 2) does not
     half = (turn - torch.eye(3, dtype=turn.dtype)).norm() / (2 * math.sqrt(2))
     angle = 2 * math.asin(min(1.0, float(half)))
     apart = asked[:3, 3].norm()
-    trans = math.nan if apart < 1e-6 else float((pose.translation - asked[:3, 3] / apart).norm())
+    trans = math.nan if apart < AT_ONE_PLACE_M else float((pose.translation - asked[:3, 3] / apart).norm())
     return PairAccuracy(view, frame, matches, inliers, math.degrees(angle), trans, pose.rotation, pose.translation)
 
 

@@ -43,6 +43,7 @@ class RelativePose:
     translation: Tensor  # (3,) float64 of length 1
     is_inlier: Tensor  # (matches,) bool
     is_ambiguous: bool = False  # another pose fits as well: all that match lies on one plane (Longuet-Higgins 1986)
+    is_turn_ambiguous: bool = False  # with another rotation; not so where the cameras stand at one place
 
 
 def relative_pose(
@@ -67,15 +68,20 @@ def relative_pose(
         return None
     best = min(fits, key=lambda fit: fit[0])
     rotation, translation, is_inlier = map(torch.from_numpy, best[1:])
-    return RelativePose(rotation, translation, is_inlier, any(_is_rival(fit, best) for fit in fits))
+    rivals = [fit for fit in fits if _fits_as_well(fit, best)]
+    turns = any(_turn_deg(fit, best) > UNLIKE_DEG for fit in rivals)
+    ways = any(np.linalg.norm(fit[2] - best[2]) > UNLIKE_WAY for fit in rivals)
+    return RelativePose(rotation, translation, is_inlier, turns or ways, turns)
 
 
-def _is_rival(fit: Fit, best: Fit) -> bool:
-    """Whether another pose than the best one fits the matches so well that they do not tell which is right."""
-    (cost, rotation, way, is_inlier), (least, best_rotation, best_way, best_inlier) = fit, best
-    turn = math.degrees(Rotation.from_matrix(rotation @ best_rotation.T).magnitude())
-    is_unlike = turn > UNLIKE_DEG or np.linalg.norm(way - best_way) > UNLIKE_WAY
-    return bool(is_unlike and cost < NEARLY * least and int(best_inlier.sum()) - int(is_inlier.sum()) < DECIDING)
+def _fits_as_well(fit: Fit, best: Fit) -> bool:
+    """Whether a pose fits the matches so well that they do not tell whether it or the best one is right."""
+    (cost, *_, is_inlier), (least, *_, best_inlier) = fit, best
+    return bool(cost < NEARLY * least and int(best_inlier.sum()) - int(is_inlier.sum()) < DECIDING)
+
+
+def _turn_deg(fit: Fit, best: Fit) -> float:
+    return math.degrees(Rotation.from_matrix(fit[1] @ best[1].T).magnitude())
 
 
 def distances_to_lines(

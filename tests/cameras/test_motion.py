@@ -270,7 +270,7 @@ def test_names_colours_and_lenses_stay():
         (lambda: Move("pan", math.nan), "'amount' is nan.*degrees to the right"),
         (lambda: Move("orbit", 1, target=(0, math.inf, 0)), "'target' is .*three finite"),
         (lambda: Move("pan", 1, start_frame=-1), "'start_frame' is -1"),
-        (lambda: Move("pan", 1, "in", 5, 5), "starts at frame 5 and ends at frame 5"),
+        (lambda: Move("pan", 1, "in", 5, 5), "'end_frame' is 5, but the move starts at frame 5"),
     ],
 )
 def test_a_move_that_cannot_be_is_refused_with_a_sentence(move, said):

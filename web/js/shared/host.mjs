@@ -20,10 +20,13 @@ export function keepEvents(element, kinds) {
 }
 
 const touched = new WeakSet();
+let isListening = false;
 
 /** Keep the host from touches that begin in an element; it listens above all nodes, before these are told. */
 export function keepTouches(element) {
   touched.add(element);
+  if (isListening) return;
+  isListening = true;
   for (const kind of ["touchstart", "touchmove", "touchend", "touchcancel"]) window.addEventListener(kind, stopTouch, true);
 }
 
