@@ -62,14 +62,14 @@ def numbered(sizes: dict[str, tuple[int, int]]) -> dict[int, tuple[int, int]]:
     return {int(name[1:]): size for name, size in sizes.items()}
 
 
-TALL = {"_11": (250, 740)}  # a sampler with the preview of four views, where something stands below
+TALL = {"_11": (250, 726)}  # a sampler with the preview of four views, where something stands below
 LAYOUTS = {
     "recapture_one": recapture(Group([[12], [13, 14], [15], [16]], "5 Views"), 17, _16=(420, 330)),
     "recapture_many": recapture(
         Group([[12], [13, 14], [15], [17], [18]], "5 Views"),
         19,
         Group([[16]]),  # the player: all on one clock
-        _16=(520, 330),
+        _16=(520, 326),
         **TALL,
     ),
     "recapture_edit": recapture(Group([[12], [13, 14], [15], [16], [17]], "5 Views and the cut"), 18, _17=(420, 330)),
