@@ -230,7 +230,7 @@ def depth_anything_accuracy(
             rotation = rows[view, :, :3] @ to_first
             translation = rows[view, :, 3] - rotation @ rows[0, :, 3]
             pose = RelativePose(rotation, translation / translation.norm().clamp_min(1e-12), torch.ones(0))
-            pairs.append(_compared(rig, view, frame, 0, 0, pose))
+            pairs.append(_compared(_asked(rig, view, frame), view, frame, 0, 0, pose))
     return tuple(pairs), ""
 
 
@@ -333,11 +333,15 @@ def _held(rig: Rig, view: int, frame: int, matches: int, pose: RelativePose | No
     inliers = 0 if pose is None else int(pose.is_inlier.sum())
     if pose is None or inliers < max(LEAST_INLIERS, LEAST_SHARE * matches):
         return PairAccuracy(view, frame, matches, inliers, math.nan, math.nan, None, None)
-    asked = inverse(rig.c2w[view, rig.index_of(frame)]) @ rig.c2w[0, rig.index_of(frame)]
+    asked = _asked(rig, view, frame)
     # Of cameras at one place a direction is not asked for, and matches do not have one.
     if pose.is_turn_ambiguous or (pose.is_ambiguous and asked[:3, 3].norm() >= AT_ONE_PLACE_M):
         return PairAccuracy(view, frame, matches, inliers, math.nan, math.nan, None, None, is_ambiguous=True)
     return _compared(asked, view, frame, matches, inliers, pose)
+
+
+def _asked(rig: Rig, view: int, frame: int) -> Tensor:  # (4, 4) from view 0's camera to the view's
+    return inverse(rig.c2w[view, rig.index_of(frame)]) @ rig.c2w[0, rig.index_of(frame)]
 
 
 def _compared(asked: Tensor, view: int, frame: int, matches: int, inliers: int, pose: RelativePose) -> PairAccuracy:
