@@ -37,8 +37,8 @@ POINTS = {
 }
 FEWEST_POINTS = 100  # of a moment; where triangulation finds fewer, seeded ones are added
 # One thread for each of several videos, as threads within a frame would stand in each other's way; and what x264 spends
-# much time on for little: 0.45 of its usual CPU time, with the same mean error and size at the same crf (832 x 480, noisy).
-_FAST = {"preset": "fast", "refs": "1", "partitions": "i4x4,i8x8", "threads": "1"}
+# much time on for little: 0.60 of its usual CPU time, with the same errors and size at the same crf (832 x 480, noisy).
+_FAST = {"preset": "fast", "partitions": "i4x4,i8x8", "threads": "1"}
 
 
 @dataclass(frozen=True)
