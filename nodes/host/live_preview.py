@@ -45,7 +45,7 @@ def all_views_callback(
     bar = comfy.utils.ProgressBar(steps)
     if first_step:
         bar.update_absolute(first_step, steps)
-    preview = LivePreview(previewer, cameras, node_id) if previewer else None
+    preview = LivePreview(previewer, cameras, node_id, later=later_previewer_of(model)) if previewer else None
 
     def callback(step: int, x0: Tensor, x: Tensor, total_steps: int) -> None:
         still = preview.show(step, x0, total_steps) if preview else None
@@ -64,6 +64,14 @@ def previewer_of(model: ModelPatcher) -> latent_preview.LatentPreviewer | None:
     return previewer
 
 
+def later_previewer_of(model: ModelPatcher) -> latent_preview.Latent2RGBPreviewer | None:
+    """For latent frames behind the first, of models that have other colours there."""
+    factors = getattr(model.model.latent_format, "later_rgb_factors", None)
+    if factors is None:
+        return None
+    return latent_preview.Latent2RGBPreviewer(factors, model.model.latent_format.later_rgb_factors_bias)
+
+
 @dataclass
 class LivePreview:
     """Makes the pictures of one sampling."""
@@ -74,6 +82,7 @@ class LivePreview:
     tiles: list[list[Picture]] = field(default_factory=list)  # [view][moment]
     plates: list[LabelPlate | None] | None = None
     font: ImageFont.FreeTypeFont | None = None
+    later: latent_preview.Latent2RGBPreviewer | None = None  # for all latent frames but the first
 
     def show(self, step: int, x0: Tensor, steps: int) -> tuple[str, Picture, int]:
         """Send the moving preview, and return the still as (format, picture, size limit) for the host's bar."""
@@ -92,6 +101,10 @@ class LivePreview:
             height, width = x0.shape[-2:]
             tiled = rearrange(x0[:, :, list(moments)], "v c t h w -> 1 c 1 (v h) (t w)")
             sheet = decode(self.previewer, tiled)
+            if self.later is not None and moments[0] == 0:
+                first = sheet.crop((0, 0, width, views * height))
+                sheet = decode(self.later, tiled)
+                sheet.paste(first, (0, 0))
             return [
                 [sheet.crop((t * width, v * height, (t + 1) * width, (v + 1) * height)) for t in range(len(moments))]
                 for v in range(views)

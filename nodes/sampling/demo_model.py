@@ -91,14 +91,14 @@ class DemoLatents(comfy.latent_formats.Wan21):
         self.taesd_decoder_name = None
         clips = previewed_clips()
         latents = torch.cat([vae.encode(clip) for clip in clips]).float().cpu()
-        self.latent_rgb_factors, self.latent_rgb_factors_bias = colors_of(self.process_in(latents), clips)
+        latents = self.process_in(latents)
+        # The host shows the first frame alone; each latent frame behind it stands for four, in other colours.
+        self.latent_rgb_factors, self.latent_rgb_factors_bias = colors_of(latents[:, :, :1], clips[:, :1])
+        self.later_rgb_factors, self.later_rgb_factors_bias = colors_of(latents[:, :, 1:], clips[:, 1:])
 
 
 def previewed_clips() -> Tensor:  # (clips, 9 frames, 64, 64, 3) in 0..1
-    """Clips of the toy world that together have all of its colours.
-
-    They move: the first latent frame stands for one frame, each other one for four, and their colours differ.
-    """
+    """Clips of the toy world that together have all of its colours."""
     prompts = [
         f"a {color} {shape} {motion} on {floor} under a {sky} sky"
         for (color, shape), motion, (floor, sky) in zip(
@@ -108,15 +108,15 @@ def previewed_clips() -> Tensor:  # (clips, 9 frames, 64, 64, 3) in 0..1
             strict=True,
         )
     ]
-    rig, times_s = ring_rig(2, 20, 5), torch.arange(9) / 8
+    rig, times_s = ring_rig(4, 20, 5), torch.arange(9) / 8
     return torch.cat([render(Scene.from_prompt(prompt), rig, 64, 64, times_s) for prompt in prompts])
 
 
 def colors_of(latents: Tensor, clips: Tensor) -> tuple[list[list[float]], list[float]]:
-    """The linear map from latents (n, channels, t, h, w) to clips (n, 4t-3, height, width, 3) in -1..1, by least squares."""
-    *_, times, height, width = latents.shape
-    spans = [clips[:, max(0, 4 * time - 3) : 4 * time + 1].mean(1) for time in range(times)]
-    wanted = torch.stack([F.adaptive_avg_pool2d(span.movedim(-1, 1) * 2 - 1, (height, width)) for span in spans], 2)
+    """The linear map from latents (n, channels, t, h, w) to the colours, in -1..1, of the frames that they stand for, by
+    least squares: `clips` is (n, frames, height, width, 3) in 0..1, and `frames` a multiple of t."""
+    times, *size = latents.shape[-3:]
+    wanted = F.adaptive_avg_pool3d(clips.movedim(-1, 1) * 2 - 1, (times, *size))
     given, colors = (x.movedim(1, -1).flatten(0, -2).double() for x in (latents, wanted))
     found = torch.linalg.lstsq(F.pad(given, (0, 1), value=1.0), colors).solution
     return found[:-1].tolist(), found[-1].tolist()
