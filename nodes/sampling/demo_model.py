@@ -115,8 +115,8 @@ def previewed_clips() -> Tensor:  # (clips, 9 frames, 64, 64, 3) in 0..1
 def colors_of(latents: Tensor, clips: Tensor) -> tuple[list[list[float]], list[float]]:
     """The linear map from latents (n, channels, t, h, w) to the colours, in -1..1, of the frames that they stand for, by
     least squares: `clips` is (n, frames, height, width, 3) in 0..1, and `frames` a multiple of t."""
-    times, *size = latents.shape[-3:]
-    wanted = F.adaptive_avg_pool3d(clips.movedim(-1, 1) * 2 - 1, (times, *size))
+    times, height, width = latents.shape[-3:]
+    wanted = F.adaptive_avg_pool3d(clips.movedim(-1, 1) * 2 - 1, (times, height, width))
     given, colors = (x.movedim(1, -1).flatten(0, -2).double() for x in (latents, wanted))
     found = torch.linalg.lstsq(F.pad(given, (0, 1), value=1.0), colors).solution
     return found[:-1].tolist(), found[-1].tolist()
