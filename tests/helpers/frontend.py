@@ -123,7 +123,8 @@ class Frontend:
         in_app(page, CLEAN, page.settings)
         page.wait_for_function("!window.comfyAPI.app.app.graph._nodes.length")
         self.lent.remove(page)
-        self.shared[nodes_2] = page
+        if is_free(page):
+            self.shared[nodes_2] = page
 
     def close_others(self) -> None:
         """Close all pages but those that are given out again, or are given out now."""
@@ -132,6 +133,17 @@ class Frontend:
             if id(context) not in kept:
                 context.close()
         self.contexts = [context for context in self.contexts if id(context) in kept]
+
+
+def is_free(page) -> bool:
+    """Whether no dialog lies over the page's canvas; those that are open are closed as a person closes them."""
+    dialogs = page.locator("[role=dialog]:visible")
+    for _ in range(3):
+        if not dialogs.count():
+            return True
+        page.keyboard.press("Escape")
+        page.wait_for_timeout(500)
+    return not dialogs.count()
 
 
 def wait_until_ready(page) -> None:
