@@ -98,7 +98,7 @@ def read_with_pictures(
     )
     chosen = choose_shots(listed, cameras, pictures)
     shots = [[images[index] for index in indices] for indices in chosen.shots.values()]
-    poses = [in_metres(_c2w(taken), scale) for taken in shots]
+    poses = in_metres(_c2w([image for taken in shots for image in taken]), scale).split([*map(len, shots)])
     refuse_inverted(
         first_poses(lambda index: in_metres(_c2w([images[index]])[0], scale), chosen.first_of_each),
         OPENCV_FORWARD,
