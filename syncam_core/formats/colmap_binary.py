@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -34,7 +34,7 @@ class _Records:
         if self.count > len(content) // shortest:
             raise UserError(f"it promises {self.count} records, but ends after {len(content)} bytes; copy it again.")
 
-    def take(self, form: str) -> tuple:
+    def take(self, form: str) -> tuple[Any, ...]:
         values = _unpack(form, self.content, self.place)
         self.place += struct.calcsize(form)
         return values
@@ -197,7 +197,7 @@ def _text_of(name: bytes, image: int) -> str:
         raise UserError(f"image {image} has a name that is not UTF-8 text.") from problem
 
 
-def _unpack(form: str, content: bytes, place: int) -> tuple:
+def _unpack(form: str, content: bytes, place: int) -> tuple[Any, ...]:
     try:
         return struct.unpack_from(form, content, place)
     except struct.error as problem:

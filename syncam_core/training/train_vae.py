@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from einops import rearrange
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..cameras import orbit_rig
@@ -103,7 +103,9 @@ def begin_near_identity(vae: WanVAE) -> None:
     """Residual branches begin small: deep stacks then learn faster."""
     for module in vae.modules():
         if isinstance(module, ResidualBlock):
-            module.residual[6].weight.mul_(0.3)
+            last = module.residual[6]
+            assert isinstance(last, nn.Conv3d)
+            last.weight.mul_(0.3)
 
 
 @torch.no_grad()
@@ -121,6 +123,8 @@ def standardize_latents(vae: WanVAE, latents: Tensor, power: float) -> None:
     wanted = wanted / wanted.square().mean().sqrt()
     file_mean, file_std = (torch.tensor(c, dtype=torch.float64) for c in (LATENT_MEAN, LATENT_STD))
     forward = (file_std * wanted / std)[:, None] * axes.T  # new = forward @ (old - mean) + file_mean
+    assert vae.conv1.bias is not None
+    assert vae.conv2.bias is not None
     weight, bias = vae.conv1.weight[:CHANNELS, :, 0, 0, 0].double(), vae.conv1.bias[:CHANNELS].double()
     vae.conv1.weight[:CHANNELS, :, 0, 0, 0] = (forward @ weight).float()
     vae.conv1.bias[:CHANNELS] = (forward @ (bias - mean) + file_mean).float()
@@ -199,7 +203,7 @@ class VaeRun:
         mean, log_variance = mean.float(), log_variance.float().clamp(-20, 10)
         noise = torch.randn(mean.shape, generator=generator)
         if self.decoder_only:  # a little noise, as a diffusion model's latents have it
-            latents, kl = mean + 0.1 * torch.tensor(LATENT_STD).view(-1, 1, 1, 1) * noise, 0.0
+            latents, kl = mean + 0.1 * torch.tensor(LATENT_STD).view(-1, 1, 1, 1) * noise, mean.new_zeros(())
         else:
             latents = mean + (log_variance / 2).exp() * noise
             kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
