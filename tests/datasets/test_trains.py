@@ -105,7 +105,7 @@ def reprojection_error_px(reconstruction: pycolmap.Reconstruction, turn: int) ->
         optimizer.zero_grad()
         residuals().mean().backward()
         optimizer.step()
-    return float(residuals().mean())
+    return float(residuals().detach().mean())
 
 
 def file_cameras(reconstruction: pycolmap.Reconstruction) -> dict[str, tuple[Tensor, float]]:
