@@ -69,9 +69,7 @@ def output_place(prefix: str, height: int, width: int) -> tuple[str, str, str]:
 
 
 @contextmanager
-def own_place(
-    prefix: str, height: int, width: int, own_folder: bool = False
-) -> Iterator[tuple[Path, Path, str, str]]:
+def own_place(prefix: str, height: int, width: int, own_folder: bool = False) -> Iterator[tuple[Path, Path, str, str]]:
     """A stage for files that appear together, their folder, its path below the output folder, and their stem.
 
     The stem belongs to this run from the start: another process that saves under the same prefix at the same time gets

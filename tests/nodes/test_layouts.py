@@ -171,7 +171,9 @@ def test_without_sheet_and_rig_their_names_are_none(comfy, outputs):
 def test_takes_in_folders_of_their_own_are_counted_with_those_beside_one_another(comfy, outputs):
     rig = named_rig("a", "b", apart_deg=20.0)
     takes = [save(comfy, views=views_of(2), rig=[rig], folder_per_take=[own])[0][0][0] for own in (True, False, True)]
-    for number, (take, place) in enumerate(zip(takes, ("take/views_00001", "take", "take/views_00003"), strict=True), 1):
+    for number, (take, place) in enumerate(
+        zip(takes, ("take/views_00001", "take", "take/views_00003"), strict=True), 1
+    ):
         assert (take.folder, take.subfolder) == (outputs / place, place)
         assert take.files == tuple(f"views_{number:05}_{name}.mp4" for name in "ab")
         assert all((take.folder / file).is_file() for file in (*take.films, take.sheet, take.rig))
