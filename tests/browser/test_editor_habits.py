@@ -280,9 +280,9 @@ def test_a_target_is_dragged_with_alt_and_the_camera_stays_where_it_is(page):
     x_m, y_m, _ = after["cameras"][0]["target"]
     assert x_m > 0.2
     assert y_m < -0.1
-    assert after["cameras"][1] == before["cameras"][1]
-    moved, still = (rig_from_document(given).c2w[0, 0, :3, 3] for given in (after, before))
-    assert (moved - still).abs().max() < 1e-4
+    moved, still = (rig_from_document(given).c2w for given in (after, before))
+    assert (moved[0, :, :3, 3] - still[0, :, :3, 3]).abs().max() < 1e-4
+    assert (moved[1] - still[1]).abs().max() < 1e-9
 
 
 @pytest.mark.parametrize("size", [(580, 600), (360, 480)])
