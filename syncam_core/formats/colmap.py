@@ -117,8 +117,7 @@ def write(
     image_size: tuple[int, int] = (832, 480),  # width, height
     binary: bool = False,
     name_of: Callable[[str, int], str] = "{}/{:06d}.png".format,  # of a view's safe name and its frame, from 1
-    points: Points = NO_POINTS,
-    points_frame: int = 1,  # the frame whose images have the points' tracks
+    points: Points = NO_POINTS,  # their tracks are in the images of their frames, or of the first
 ) -> None:
     """Write a model into the folder `path`, in place of one that is there.
 
@@ -143,17 +142,15 @@ def write(
             for kind in KINDS:
                 (path / f"{name}{kind}").unlink(missing_ok=True)
         rigs, frames = _rigs_and_frames(in_units(rig.c2w, unit_m), images)
-        images, found = _with_points(
-            images, [view * rig.frames + points_frame - 1 for view in range(rig.views)], points, unit_m
-        )
+        images, found = _with_points(images, rig.frames, points, unit_m)
         KINDS[".bin" if binary else ".txt"].write(path, Model(cameras, images, rigs, frames, found))
     except OSError as problem:
         raise UserError(f"folder {path.name!r} cannot be written to ({problem.strerror}).") from problem
 
 
 def _with_points(
-    images: Sequence[Image],
-    of_view: Sequence[int],  # which of the images shows each view
+    images: Sequence[Image],  # of each view in turn, `frames` of them
+    frames: int,
     points: Points,
     unit_m: float,
 ) -> tuple[list[Image], list[Point]]:
@@ -162,11 +159,13 @@ def _with_points(
     found = []
     tracks = points.tracks or ((),) * len(points)
     errors = [0.0] * len(points) if points.errors is None else points.errors.tolist()
-    for number, track in enumerate(tracks, start=1):
+    moments = [0] * len(points) if points.frames is None else points.frames.tolist()
+    for number, (track, moment) in enumerate(zip(tracks, moments, strict=True), start=1):
         seen = []
         for view, x, y in track:
-            seen.append((images[of_view[view]].number, len(shown[of_view[view]])))
-            shown[of_view[view]].append((float(x), float(y), number))
+            image = view * frames + moment
+            seen.append((images[image].number, len(shown[image])))
+            shown[image].append((float(x), float(y), number))
         xyz, rgb = (points.xyz[number - 1] / unit_m).tolist(), points.rgb[number - 1].tolist()
         found.append(Point(number, tuple(xyz), tuple(rgb), errors[number - 1], tuple(seen)))
     return [image._replace(points=tuple(these)) for image, these in zip(images, shown, strict=True)], found
