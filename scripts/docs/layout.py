@@ -76,12 +76,12 @@ LAYOUTS = {
     "dataset_points": Layout(
         [
             [
-                [Group([[1]], "1 Cameras"), Group([[2]], "2 What they film")],
+                [Group([[1]], "1 Cameras"), Group([[5]])],
+                [Group([[2]], "2 What they film")],
                 [Group([[3], [4]], "3 Two scenes, with points")],
-                [Group([[5]])],
             ]
         ],
-        {1: (270, 166), 2: (270, 330), 3: (300, 470), 4: (300, 470), 5: (420, 520)},
+        {1: (320, 166), 2: (270, 330), 3: (300, 470), 4: (300, 470), 5: (344, 450)},
     ),
     "baseline_svd_xt": baseline([[20, 21], [22, 23], [24], [25], [40]], _21=(360, 120), _23=(240, 270), _24=(240, 320)),
     "baseline_wan_camera": baseline(
