@@ -270,6 +270,14 @@ def test_gltf_nodes_carry_their_cameras_and_steps_hold(tmp_path):
     assert rig.lenses[0].sensor_width_mm / rig.lenses[0].focal_mm / 2 == pytest.approx(half, rel=1e-9)
 
 
+@pytest.mark.parametrize("fps", [23.976, 24, 25, 29.97, 30, 60])
+def test_gltf_steps_at_every_frame_are_each_at_their_frame_whatever_float32_makes_of_their_times(tmp_path, fps):
+    frames = 200
+    times, values = [frame / fps for frame in range(frames)], [[0, frame, 0] for frame in range(frames)]
+    rig = read_rig_file(gltf_file(tmp_path / "a.gltf", "STEP", values, times, "translation"))
+    np.testing.assert_allclose(rig.c2w[0, :, 1, 3], -2.0 * np.arange(frames), atol=1e-6)
+
+
 def test_gltf_splines_are_hermite_s(tmp_path):
     """A straight run with its own slope as tangents stays one, one without tangents eases: 3 s^2 - 2 s^3."""
     slope = [[0, 1, 0], [0, 0, 0], [0, 1, 0], [0, 1, 0], [0, 4, 0], [0, 1, 0]]
