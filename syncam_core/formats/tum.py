@@ -3,6 +3,8 @@
     # timestamp tx ty tz qx qy qz qw
     0.0 0.5 0 -3 0 0 0 1              seconds, position in metres, rotation as a quaternion with its real part last
 
+Commas and tabs separate as blanks do, which the benchmark's own tools take, too.
+
 Rows are camera to world; camera axes are OpenCV's (x right, y down, z forward), and so is the world of a visual
 odometry, which begins at its first camera. What such a file does not hold is lost: the lens.
 """
@@ -41,6 +43,7 @@ def looks_like(path: Path, head: bytes) -> bool:
     """Whether the first line has eight numbers whose last four are a unit quaternion."""
     if not head and path.is_dir():
         return most_files_look(path, SUFFIXES, looks_like)
+    head = head.replace(b",", b" ")
     rows = first_rows(head, 1) or first_rows(_with_first_row(head.decode("utf-8", "replace")).encode(), 1)
     if path.suffix.lower() == ".chan" or not rows or len(rows[0]) != 8 or not are_numbers(rows[0]):
         return False
@@ -78,7 +81,8 @@ def _with_first_row(text: str) -> str:
 def _poses(file: Path) -> Tensor:  # (frames, 4, 4), camera to world
     from scipy.spatial.transform import Rotation
 
-    rows = number_rows(_with_first_row(file_text(file)), 8, "seconds, position, quaternion")
+    text = file_text(file).replace(",", " ")
+    rows = number_rows(_with_first_row(text), 8, "seconds, position, quaternion")
     lengths = rows[:, 4:].norm(dim=1)
     wrong = next((row for row, length in enumerate(lengths.tolist()) if abs(length - 1) > 1e-2), None)
     if wrong is not None:

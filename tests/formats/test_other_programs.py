@@ -409,6 +409,15 @@ def test_trajectories_are_read_as_their_benchmarks_define_them(tmp_path):
         np.testing.assert_allclose(c2w[1, :3, 3], [1, 2, 3])
 
 
+@pytest.mark.parametrize(("between", "end"), [(",", "\n"), (", ", "\r\n"), ("\t", "\r"), ("  ", " \n\n")])
+def test_tum_rows_are_read_with_the_signs_between_that_its_benchmark_s_tools_take(tmp_path, between, end):
+    rows = [["1305031102.175304", "0.5", "0", "-3", "0", "0", "0", "1"], ["1305031102.2", "1", "2", "3", *"0100"]]
+    text = end.join(["\ufeff# ground truth, file: 'a.bag'", *map(between.join, rows), ""])
+    (tmp_path / "a.txt").write_bytes(text.encode())
+    assert format_of(tmp_path / "a.txt") == "tum"
+    np.testing.assert_array_equal(read_rig_file(tmp_path / "a.txt").c2w[0, :, :3, 3], [[0.5, 0, -3], [1, 2, 3]])
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_the_first_pose_that_open3d_writes_behind_its_comment_is_read(tmp_path, count):
     rows = "\n".join(f"{frame} {frame + 1}.000000 0.0 -0.0 0.0 0.0 0.0 1.0" for frame in range(count))
