@@ -35,6 +35,7 @@ from .axes_and_units import (
 )
 from .colmap_model import AT_REFERENCE, DISTORTION_FROM, PARAMETERS, Camera, Frame, Image, Model, Point, Pose
 from .files import make_folder
+from .lost_of_lenses import pinhole_losses, say_lost, zoom_losses
 from .points import NO_POINTS, Points
 from .realestate10k import checked_size, lens_of
 from .shots import Listed, choose_shots
@@ -107,6 +108,7 @@ def read_with_pictures(
     )
     lenses = [_lens(model.cameras, taken[0]) for taken in shots]
     _say_distorted([model.cameras[taken[0].camera] for taken in shots])
+    say_lost({name: _lost(model.cameras, taken) for name, taken in zip(chosen.shots, shots, strict=True)})
     return rig_of([*chosen.shots], poses, lenses, _HINT), [[image.name for image in taken] for taken in shots]
 
 
@@ -272,6 +274,17 @@ def _lens(cameras: dict[int, Camera], image: Image) -> Lens:
         return lens_of(camera.parameters[0] / camera.width)
     except UserError as problem:
         raise problem.told(f"camera {image.camera} {problem}") from problem
+
+
+def _lost(cameras: dict[int, Camera], images: Sequence[Image]) -> list[str]:
+    camera = cameras[images[0].camera]
+    if camera.model not in DISTORTION_FROM:
+        return []
+    focals = camera.parameters[: DISTORTION_FROM[camera.model] - 2]  # one, or those of the width and of the height
+    of_all = [cameras[number] for number in {image.camera for image in images} if number in cameras]
+    zoom = zoom_losses([other.parameters[0] / other.width for other in of_all if other.model == camera.model])
+    centre = camera.parameters[len(focals)], camera.parameters[len(focals) + 1]
+    return pinhole_losses((camera.width, camera.height), centre, (focals[0], focals[-1])) + zoom
 
 
 def _say_distorted(cameras: Sequence[Camera]) -> None:
