@@ -533,6 +533,17 @@ def test_archives_and_scenes_of_other_programs_are_refused_with_the_way_to_go(tm
                 read_rig_file(tmp_path / name, format=format)
 
 
+def test_a_log_of_open3d_is_refused_with_the_way_to_a_file_that_keeps_the_lens(tmp_path):
+    pose = "1 0 0 0\n0 1 0 0\n0 0 1 -3\n0 0 0 1\n"
+    (tmp_path / "a.log").write_text(f"0 0 1\n{pose}1 1 2\n{pose}")  # as Open3D 0.20 writes two cameras
+    with pytest.raises(
+        UserError, match=r"'a.log': it is a trajectory \(.log\) of Open3D .* write it from Open3D as .json"
+    ):
+        read_rig_file(tmp_path / "a.log")
+    (tmp_path / "b.log").write_text("0 0 0 -3 0 0 0 1\n")  # whatever a trajectory is called, it is read
+    assert read_rig_file(tmp_path / "b.log").views == 1
+
+
 NAN, INF = math.nan, math.inf
 
 
