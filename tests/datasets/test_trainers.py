@@ -14,10 +14,10 @@ import pycolmap
 import pytest
 import torch
 from PIL import Image
-from takes import fitting, noise, rig_for, stored
+from takes import Footage, fitting, noise, rig_for, stored
 
 from syncam_core.cameras import Rig
-from syncam_core.datasets import Training, open_scene
+from syncam_core.datasets import Training, open_scene, pictures_and_points
 
 FRAMES = 3
 HELD_OUT = (1, 3)
@@ -219,6 +219,17 @@ def same_points(got: np.ndarray, wanted: np.ndarray, layout: str) -> None:
     assert (got[colours] == wanted[colours]).all()
 
 
+@pytest.mark.parametrize("every_frame", [False, True])
+@pytest.mark.parametrize("layout", ["nerfstudio", *PLY])
+@pytest.mark.parametrize("points", ["seeded", "triangulated"])
+def test_the_work_is_counted_before_it_is_done_and_colmap_is_quiet(tmp_path, capfd, layout, points, every_frame):
+    films, rig, ticks = noise(2, 3, 16, 24), rig_for(2), []
+    training = Training(points, every_frame=every_frame)
+    stored(tmp_path, layout, films, rig, training=training, tick=lambda: ticks.append(1))
+    assert len(ticks) == pictures_and_points(layout, [Footage(film) for film in films], training)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_points_of_every_frame_of_a_long_take_stay_as_many_as_a_trainer_takes(tmp_path):
     films, rig = noise(2, 40, 4, 6), rig_for(2)
     path = stored(tmp_path, "dnerf", films, rig, training=Training("seeded", every_frame=True))
@@ -303,8 +314,6 @@ def test_what_trainers_cannot_have_is_refused_before_the_work(tmp_path, layout, 
 
 
 def test_a_layout_of_one_lens_refuses_cameras_of_several(tmp_path):
-    from takes import Footage
-
     from syncam_core.datasets import check_take
 
     clips = [Footage(film) for film in noise(2, 1, 8, 8)]
