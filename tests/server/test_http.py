@@ -83,7 +83,7 @@ def test_every_node_of_the_pack_is_offered_with_the_contracted_inputs_and_output
         "SynCamSavePage": ("rig caption video_files filename_prefix files fps width height", "path"),
         "SynCamSaveRerun": ("rig caption pictures filename_prefix files fps width height", "path"),
         "SynCamExportDataset": (
-            "views rig caption dataset layout fps split scene name_in_use crf points hold_out masks",
+            "views rig caption dataset layout fps split scene name_in_use crf points hold_out masks points_of",
             "scene",
         ),
         "SynCamLoadDataset": (
