@@ -31,6 +31,7 @@ from syncam_core.datasets.collections.plain_videos import read_plain_videos
 from syncam_core.datasets.collections.pose_files import read_dl3dv, read_realestate10k
 from syncam_core.datasets.collections.syncamvideo import read_syncamvideo
 from syncam_core.datasets.problems import check
+from syncam_core.datasets.scene_file import LAYOUTS
 from syncam_core.errors import UserError
 from syncam_core.formats import FORMATS, file_name, read_rig_file, video_tag, write_rig_file
 from syncam_core.video import write_video
@@ -205,11 +206,24 @@ READERS = {
     "scene colmap": scene_of(
         "colmap", "frame_00001/images/cam10.png", turned_moments("sparse/0", turned_images)
     ),
+    "scene nerfstudio_4d": scene_of(
+        "nerfstudio_4d",
+        "images/cam10_00001.png",
+        lambda path: edited(lambda doc: turned(doc, "frames"))(path / "transforms.json"),
+    ),
+    "scene colmap_4d": scene_of(
+        "colmap_4d", "images/cam10_00001.png", lambda path: turned_images(path / "sparse" / "0")
+    ),
+    "scene dnerf": scene_of(
+        "dnerf",
+        "train/cam10_00001.png",
+        lambda path: edited(lambda doc: turned(doc, "frames"))(path / "transforms_train.json"),
+    ),
 }  # fmt: skip
 
 
-def test_every_format_is_in_the_table():
-    assert {*FORMATS} <= {*READERS}
+def test_every_format_and_every_layout_of_scenes_is_in_the_table():
+    assert {*FORMATS, *(f"scene {layout}" for layout in LAYOUTS)} <= {*READERS}
 
 
 @pytest.fixture
