@@ -401,6 +401,12 @@ def test_trajectories_are_read_as_their_benchmarks_define_them(tmp_path):
         np.testing.assert_allclose(c2w[1, :3, 3], [1, 2, 3])
 
 
+def test_a_tum_trajectory_has_the_times_of_its_frame_rate(tmp_path):
+    write_rig_file(moving().select([0]), tmp_path / "a.txt", "tum", fps=12.5)
+    rows = [line.split() for line in (tmp_path / "a.txt").read_text().splitlines() if not line.startswith("#")]
+    assert [float(row[0]) for row in rows] == [0, 0.08, 0.16, 0.24, 0.32, 0.4]
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_the_first_pose_that_open3d_writes_behind_its_comment_is_read(tmp_path, count):
     rows = "\n".join(f"{frame} {frame + 1}.000000 0.0 -0.0 0.0 0.0 0.0 1.0" for frame in range(count))
