@@ -117,8 +117,7 @@ def write(
     image_size: tuple[int, int] = (832, 480),  # width, height
     binary: bool = False,
     name_of: Callable[[str, int], str] = "{}/{:06d}.png".format,  # of a view's safe name and its frame, from 1
-    points: Points = NO_POINTS,
-    points_frame: int = 1,  # the frame whose images have the points' tracks
+    points: Points = NO_POINTS,  # whose tracks are of the first frame's images
 ) -> None:
     """Write a model into the folder `path`, in place of one that is there.
 
@@ -143,9 +142,7 @@ def write(
             for kind in KINDS:
                 (path / f"{name}{kind}").unlink(missing_ok=True)
         rigs, frames = _rigs_and_frames(in_units(rig.c2w, unit_m), images)
-        images, found = _with_points(
-            images, [view * rig.frames + points_frame - 1 for view in range(rig.views)], points, unit_m
-        )
+        images, found = _with_points(images, [view * rig.frames for view in range(rig.views)], points, unit_m)
         KINDS[".bin" if binary else ".txt"].write(path, Model(cameras, images, rigs, frames, found))
     except OSError as problem:
         raise UserError(f"folder {path.name!r} cannot be written to ({problem.strerror}).") from problem
