@@ -231,6 +231,9 @@ def _in_file(path: Path, read_it: Callable[[Path], _Content]) -> _Content:
 def _c2w(images: Sequence[Image]) -> Tensor:  # (frames, 4, 4) in the file's unit
     from scipy.spatial.transform import Rotation
 
+    problem = next((image.problem for image in images if image.problem), "")
+    if problem:
+        raise UserError(problem)
     pose = torch.tensor([image.pose for image in images], dtype=torch.float64)
     lengths = pose[:, :4].norm(dim=1)
     wrong = ~((lengths - 1).abs() < 1e-3)

@@ -11,6 +11,7 @@ rigs and frames are there, they are the truth, for COLMAP too: the poses in the 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -75,6 +76,7 @@ class Image(NamedTuple):
     camera: int
     name: str
     points: tuple[tuple[float, float, int], ...] = ()  # pixels right and down, and which point it is; not read
+    problem: str = ""  # why its pose is not known, in a sentence
 
 
 class Point(NamedTuple):
@@ -103,35 +105,50 @@ class Model:
     points: list[Point] = field(default_factory=list)  # written; reading leaves them out
 
     def posed_images(self) -> list[Image]:
-        """The images in the order of their numbers, with the poses of rigs and frames where there are any."""
+        """The images in the order of their numbers, with the poses of rigs and frames where there are any.
+
+        One whose pose these do not say has a `problem`, which is in nobody's way who chooses other cameras. Raises
+        UserError where they say no pose at all.
+        """
         images = sorted(self.images, key=lambda image: image.number)
         if not self.frames or not images:
             return images
         places = {image: (frame, camera) for frame in self.frames for camera, image in frame.images}
-        of_rig, of_sensor = [], []
-        for image in images:
-            if image.number not in places:
-                raise UserError(f"image {image.name[:60]!r} is in none of the model's frames; write the model again.")
-            frame, camera = places[image.number]
-            pose = self.rigs.get(frame.rig, {}).get(camera)
-            if pose is None:
-                raise UserError(
-                    f"rig {frame.rig} has no pose for camera {camera}, of which image {image.name[:60]!r} is; calibrate "
-                    "the rig first."
-                )
-            of_rig.append(frame.pose)
-            of_sensor.append(pose)
+        of_rig, of_sensor, problems = zip(*(self._poses_of(image, places) for image in images), strict=True)
+        if all(problems):
+            raise UserError(problems[0])
         own, poses = np.array([image.pose for image in images]), _chained(np.array(of_rig), np.array(of_sensor))
         for place in np.flatnonzero(_differ(own, poses)):  # its own spares an image the chain's rounding
             images[place] = images[place]._replace(pose=tuple(poses[place].tolist()))
+        for place in (place for place, problem in enumerate(problems) if problem):
+            images[place] = images[place]._replace(problem=problems[place])
         return images
+
+    def _poses_of(self, image: Image, places: dict[int, tuple[Frame, int]]) -> tuple[Pose, Pose, str]:
+        """World-to-rig, rig-to-camera, and why there are none."""
+        name, pose, problem = image.name[:60], None, ""
+        if image.number not in places:
+            return (
+                AT_REFERENCE,
+                AT_REFERENCE,
+                f"image {name!r} is in none of the model's frames; write the model again.",
+            )
+        frame, camera = places[image.number]
+        pose = self.rigs.get(frame.rig, {}).get(camera)
+        if pose is None:
+            problem = (
+                f"rig {frame.rig} has no pose for camera {camera}, of which image {name!r} is; calibrate the rig first."
+            )
+        elif not 1e-9 < math.hypot(*frame.pose[:4]) * math.hypot(*pose[:4]) < math.inf:
+            problem = "a frame or a rig has a quaternion of length 0, but a rotation has one of length 1."
+        return (AT_REFERENCE, AT_REFERENCE, problem) if problem or pose is None else (frame.pose, pose, "")
 
     def taken_together(self, images: list[Image]) -> list[tuple[int, int]]:
         """Camera and frame of each image, where all are of one rig of several cameras; else nothing."""
         if len({frame.rig for frame in self.frames}) != 1 or max(len(frame.images) for frame in self.frames) < 2:
             return []
         places = {image: (camera, frame.number) for frame in self.frames for camera, image in frame.images}
-        return [places[image.number] for image in images]
+        return [places[image.number] for image in images] if all(image.number in places for image in images) else []
 
 
 def _chained(first: np.ndarray, then: np.ndarray) -> np.ndarray:  # (poses, 7) each
@@ -139,8 +156,6 @@ def _chained(first: np.ndarray, then: np.ndarray) -> np.ndarray:  # (poses, 7) e
     from scipy.spatial.transform import Rotation
 
     lengths = np.linalg.norm(first[:, :4], axis=1) * np.linalg.norm(then[:, :4], axis=1)
-    if not (np.isfinite(lengths) & (lengths > 1e-9)).all():
-        raise UserError("a frame or a rig has a quaternion of length 0, but a rotation has one of length 1.")
     (before, behind) = (Rotation.from_quat(pose[:, [1, 2, 3, 0]]) for pose in (first, then))
     x, y, z, w = (behind * before).as_quat().T * lengths
     return np.column_stack([w, x, y, z, behind.apply(first[:, 4:]) + then[:, 4:]])

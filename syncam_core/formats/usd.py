@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,7 +70,7 @@ def _library() -> _Usd:
 
 
 def looks_like(path: Path, head: bytes) -> bool:
-    return head.startswith(tuple(BEGINNINGS))
+    return head.removeprefix(BOM_UTF8).startswith(tuple(BEGINNINGS))
 
 
 def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:

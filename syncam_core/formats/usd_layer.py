@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ def layer_of(path: Path) -> Sdf.Layer:
     """
     from pxr import Sdf
 
-    content = file_bytes(path)
+    content = file_bytes(path).removeprefix(BOM_UTF8)  # which OpenUSD takes for damage
     suffix = next((suffix for begin, suffix in BEGINNINGS.items() if content.startswith(begin)), None)
     if suffix is None:
         raise UserError("an OpenUSD stage begins with #usda or PXR-USDC; this file does not.")

@@ -181,6 +181,14 @@ def test_any_merge_has_names_of_its_own(counts):
     assert len(set(merged.colors)) == min(merged.views, len(PALETTE))
 
 
+def test_a_color_that_is_given_out_again_is_none_that_a_later_camera_brings():
+    one, same, other = (
+        Rig((name,), ring_rig(1).c2w, (color,))
+        for name, color in zip("abc", (PALETTE[0], PALETTE[0], PALETTE[1]), strict=True)
+    )
+    assert merge_rigs([one, same, other]).colors == (PALETTE[0], PALETTE[2], PALETTE[1])
+
+
 def test_long_names_are_cut_to_stay_names():
     long = Rig(names=("x" * 64,), c2w=np.eye(4)[None, None])
     assert merge_rigs([long, long, long]).names == ("x" * 64, "x" * 62 + " 2", "x" * 62 + " 3")

@@ -16,8 +16,9 @@ import torch
 from PIL import Image
 from takes import Footage, fitting, noise, rig_for, stored
 
-from syncam_core.cameras import Rig
+from syncam_core.cameras import Rig, orbit_rig
 from syncam_core.datasets import Training, open_scene, pictures_and_points
+from syncam_core.datasets.seeding import seeded_points
 
 FRAMES = 3
 HELD_OUT = (1, 3)
@@ -285,6 +286,20 @@ def test_seeded_points_keep_out_of_what_masks_leave_out(tmp_path):
         seen |= (np.abs(pixel - [[12], [8]]) <= [[6.001], [4.001]]).all(axis=0)
     assert len(points) > 100
     assert seen.all()
+
+
+def test_seeded_points_have_the_median_colour_of_the_pictures_that_show_them():
+    shades, size = np.array([40, 100, 220]), (16, 24)
+    c2w = orbit_rig([0, 100, 200], [0], [3]).c2w[:, 0].numpy()
+    pictures = [np.full((*size, 3), shade, np.uint8) for shade in shades]
+    found = seeded_points(c2w, [20.0] * 3, pictures, count=400)
+    inside = np.zeros((3, len(found)), bool)
+    for view, pose in enumerate(c2w):
+        x, y, z, _ = np.linalg.inv(pose) @ np.column_stack([found.xyz, np.ones(len(found))]).T
+        inside[view] = (z > 0) & (np.abs(20 * x / z) < 12 - 1e-6) & (np.abs(20 * y / z) < 8 - 1e-6)
+    assert {*inside.sum(axis=0).tolist()} == {2, 3}
+    for shown, color in zip(inside.T, found.rgb, strict=True):
+        assert color.tolist() == [int(np.median(shades[shown]))] * 3
 
 
 # -- what cannot be written ------------------------------------------------------------------------------------------

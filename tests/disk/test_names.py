@@ -93,3 +93,10 @@ def test_folders_that_windows_takes_for_devices_are_refused(given):
     with pytest.raises(UserError, match="is the name of a device on Windows"):
         checked_folder(given, "'dataset'")
     assert checked_folder("sets/console.con", "'dataset'") == "sets/console.con"
+
+
+@pytest.mark.parametrize("given", ["sets./a", "sets/a.", "sets /a", "sets/ a"])
+def test_folders_that_begin_or_end_with_what_windows_drops_are_refused(given):
+    with pytest.raises(UserError, match="begins or ends with a blank or a dot, which Windows drops"):
+        checked_folder(given, "'dataset'")
+    assert checked_folder("sets/a.b c", "'dataset'") == "sets/a.b c"

@@ -504,6 +504,20 @@ def test_folders_whose_lenses_say_cameras_are_refused_where_one_lacks_a_frame(tm
 
 
 @pytest.mark.parametrize(
+    ("names", "cameras"),
+    [
+        (["day1/cam01/1.png", "day1/cam01/2.png", "day2/cam01/1.png", "day2/cam01/2.png"], {"day1": 2, "day2": 2}),
+        (["day1/cam01_1.png", "day1/cam01_2.png", "day2/cam01_1.png", "day2/cam01_2.png"], {"day1": 2, "day2": 2}),
+        (["a/cam01/1.png", "a/cam02/1.png", "b/cam01/1.png"], {"a/cam01": 1, "a/cam02": 1, "b/cam01": 1}),
+    ],
+)
+def test_cameras_of_one_name_in_two_folders_are_told_apart_by_these(tmp_path, names, cameras):
+    images = "".join(f"{n} 1 0 0 0 {n} 0 0 1 {name}\n\n" for n, name in enumerate(names, start=1))
+    rig = read_rig_file(text_model(tmp_path / "m", images=images), unit_m=1.0)
+    assert (dict.fromkeys(rig.names, rig.frames), rig.views) == (cameras, len(cameras))
+
+
+@pytest.mark.parametrize(
     "names", [["left/1.png", "left/2.png", "left/4.png"], ["IMG_0001.JPG", "IMG_0002.JPG", "IMG_0004.JPG"]]
 )
 def test_what_is_said_to_move_needs_every_frame(tmp_path, names):

@@ -12,6 +12,7 @@ crlf_bom                the same cameras
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from syncam_core.datasets.collections.plain_videos import read_plain_videos
 from syncam_core.datasets.collections.pose_files import read_dl3dv, read_realestate10k
 from syncam_core.datasets.collections.syncamvideo import read_syncamvideo
 from syncam_core.datasets.problems import check
+from syncam_core.datasets.scene_file import LAYOUTS
 from syncam_core.errors import UserError
 from syncam_core.formats import FORMATS, file_name, read_rig_file, video_tag, write_rig_file
 from syncam_core.video import write_video
@@ -37,7 +39,7 @@ from syncam_core.video import write_video
 NAMES = ("cam01", "cam02", "cam10")  # in natural order
 FRAMES = 3
 APPLE_DOUBLE = bytes.fromhex("0005160700020000") + b"Mac OS X        " + bytes(200)
-TEXTS = (".json", ".txt", ".chan", ".csv")
+TEXTS = (".json", ".txt", ".chan", ".csv", ".usda", ".gltf")
 
 
 def rig(frames: int = FRAMES) -> Rig:
@@ -95,10 +97,57 @@ def copied_backwards(path: Path) -> None:
         file.write_bytes(content)
 
 
-def camera_file(key: str, lose: Callable[[Path], None], turn: Callable[[Path], None], frames: int = FRAMES) -> Reader:
+def one_body() -> Rig:
+    """Cameras that keep their places against each other while they move: what COLMAP calls a rig."""
+    body = c2w_matrices(np.random.default_rng(12), 1, FRAMES)
+    mounted = c2w_matrices(np.random.default_rng(13), 3, 1)
+    return Rig(NAMES, torch.as_tensor(body) @ torch.as_tensor(mounted))
+
+
+def without_last_sensor(path: Path) -> None:
+    rigs = path / "rigs.txt"
+    rigs.write_text(re.sub(r" CAMERA 3 1( \S+){7}", " CAMERA 3 0", rigs.read_text()))
+
+
+def turned_rig(path: Path) -> None:
+    turned_images(path)
+    frames = path / "frames.txt"
+    lines = frames.read_text().splitlines()[1:]
+    turned_data = [re.sub(r"3( CAMERA \d+ \d+)( CAMERA \d+ \d+)( CAMERA \d+ \d+)$", r"3\3\2\1", line) for line in lines]
+    frames.write_text("\n".join(reversed(turned_data)) + "\n")
+
+
+def without_last_lens(path: Path) -> None:
+    before, _, last = path.read_text().rpartition("float focalLength")
+    path.write_text(f"{before}token focalLength" + re.sub(" = [0-9.]+", ' = "wide"', last, count=1))
+
+
+def turned_prims(path: Path) -> None:
+    begin, *cameras = re.split(r'(?=^    def Camera ")', path.read_text(), flags=re.MULTILINE)
+    assert len(cameras) == len(NAMES)
+    last, end = cameras[-1].rsplit("\n    }\n", 1)
+    path.write_text("".join([begin, f"{last}\n    }}\n", *cameras[-2::-1], end]))
+
+
+def turned_nodes(document: dict) -> None:
+    count = len(document["nodes"])
+    turned(document, "nodes")
+    turned(document["scenes"][0], "nodes")
+    for channel in document["animations"][0]["channels"]:
+        channel["target"]["node"] = count - 1 - channel["target"]["node"]
+
+
+def camera_file(
+    key: str,
+    lose: Callable[[Path], None],
+    turn: Callable[[Path], None],
+    frames: int = FRAMES,
+    suffix: str = "",
+    cameras_of: Callable[[int], Rig] = rig,
+) -> Reader:
     def write(folder: Path) -> Path:
-        path = folder / file_name(rig(frames), "rig", key)
-        write_rig_file(rig(frames), path, key)
+        path = folder / (f"rig{suffix}" if suffix else file_name(rig(frames), "rig", key))
+        write_rig_file(cameras_of(frames), path, key)
         return path
 
     unit_m = 1.0 if FORMATS[key].UNIT == "asked for" else None
@@ -136,10 +185,15 @@ READERS = {
         "nerfstudio", edited(lambda doc: doc["frames"].pop()), edited(lambda doc: turned(doc, "frames"))
     ),
     "colmap": camera_file("colmap", without_last_image, turned_images),
+    "colmap rig": camera_file("colmap", without_last_sensor, turned_rig, cameras_of=lambda _: one_body()),
     "realestate10k": camera_file("realestate10k", lambda path: (path / "03_cam10.txt").write_text(""), copied_backwards),
     "nuke_chan": camera_file("nuke_chan", lambda path: (path / "03_cam10.chan").write_text("1 2\n"), copied_backwards),
     "tum": camera_file("tum", lambda path: (path / "03_cam10.txt").write_text("1 2\n"), copied_backwards),
     "kitti": camera_file("kitti", lambda path: (path / "03_cam10.txt").write_text("1 2\n"), copied_backwards),
+    "usd": camera_file("usd", without_last_lens, turned_prims),
+    "gltf": camera_file(
+        "gltf", edited(lambda doc: doc["cameras"][2].pop("perspective")), edited(turned_nodes), suffix=".gltf"
+    ),
     "open3d": camera_file("open3d", lambda path: (path / "03_cam10.json").write_text("{}"), copied_backwards),
     "scene syncamvideo": scene_of(
         "syncamvideo", "videos/cam10.mp4", lambda path: edited(turned_frames)(path / "cameras/camera_extrinsics.json")
@@ -152,17 +206,24 @@ READERS = {
     "scene colmap": scene_of(
         "colmap", "frame_00001/images/cam10.png", turned_moments("sparse/0", turned_images)
     ),
+    "scene nerfstudio_4d": scene_of(
+        "nerfstudio_4d",
+        "images/cam10_00001.png",
+        lambda path: edited(lambda doc: turned(doc, "frames"))(path / "transforms.json"),
+    ),
+    "scene colmap_4d": scene_of(
+        "colmap_4d", "images/cam10_00001.png", lambda path: turned_images(path / "sparse" / "0")
+    ),
+    "scene dnerf": scene_of(
+        "dnerf",
+        "train/cam10_00001.png",
+        lambda path: edited(lambda doc: turned(doc, "frames"))(path / "transforms_train.json"),
+    ),
 }  # fmt: skip
-FOLDERS = [
-    key
-    for key in READERS
-    if key in ("colmap", "realestate10k", "nuke_chan", "tum", "kitti", "open3d") or key.startswith("scene")
-]
 
 
-def test_every_format_is_in_the_table():
-    scenes = {"usd", "gltf"}  # whole scenes, not texts to take a line from: tests/formats/test_other_programs.py
-    assert {*FORMATS} - scenes <= {*READERS}
+def test_every_format_and_every_layout_of_scenes_is_in_the_table():
+    assert {*FORMATS, *(f"scene {layout}" for layout in LAYOUTS)} <= {*READERS}
 
 
 @pytest.fixture

@@ -101,6 +101,18 @@ def test_a_stage_in_centimetres_with_z_up_scaled_parents_and_matrices_is_read_in
     assert rig.names == ("cam",)
 
 
+def test_a_usd_aperture_that_can_only_be_millimetres_is_taken_for_them(tmp_path):
+    """Tenths of the unit of a stage in metres would make a sensor 3.6 m wide: the writer left the unit out."""
+    from pxr import UsdGeom
+
+    stage = stage_of(tmp_path / "a.usda", "Y", 1.0)
+    camera = UsdGeom.Camera.Define(stage, "/cam")
+    camera.CreateFocalLengthAttr(35.0)
+    camera.CreateHorizontalApertureAttr(36.0)
+    stage.Save()
+    assert read_rig_file(tmp_path / "a.usda").lenses == (Lens(35.0, 36.0),)
+
+
 def test_a_usd_camera_that_moves_with_its_parent_moves_over_the_stage_s_time_codes(tmp_path):
     from pxr import Gf, UsdGeom
 
@@ -307,6 +319,18 @@ def test_gltf_splines_are_hermite_s(tmp_path):
         assert rig.c2w[0, 1, 1, 3].item() == pytest.approx(-2 * expected, abs=1e-6)
 
 
+def test_where_two_gltf_animations_move_one_thing_the_first_one_does(tmp_path):
+    path = gltf_file(tmp_path / "a.gltf", "LINEAR", [[0, 0, 3], [0, 1, 3]], [0, 1], "translation")
+    document = json.loads(path.read_text())
+    document["buffers"].append({"byteLength": 24, "uri": floats(9, 9, 9, 9, 9, 9)})
+    document["bufferViews"].append({"buffer": 1, "byteLength": 24})
+    document["accessors"].append({"bufferView": 2, "componentType": 5126, "count": 2, "type": "VEC3"})
+    first = document["animations"][0]
+    document["animations"].append({**first, "samplers": [{**first["samplers"][0], "output": 2}]})
+    path.write_text(json.dumps(document))
+    np.testing.assert_allclose(read_rig_file(path).c2w[0, :, 1, 3], [0, -2], atol=1e-6)
+
+
 @pytest.mark.parametrize("uri", ["../secret.bin", "/etc/hostname", "file:///etc/hostname", "http://example.org/a.bin"])
 def test_gltf_numbers_outside_of_its_folder_are_not_read(tmp_path, uri):
     path = gltf_file(tmp_path / "a.gltf", "LINEAR", [[0, 0, 3], [0, 1, 3]], [0, 1], "translation")
@@ -416,6 +440,17 @@ def test_tum_rows_are_read_with_the_signs_between_that_its_benchmark_s_tools_tak
     (tmp_path / "a.txt").write_bytes(text.encode())
     assert format_of(tmp_path / "a.txt") == "tum"
     np.testing.assert_array_equal(read_rig_file(tmp_path / "a.txt").c2w[0, :, :3, 3], [[0.5, 0, -3], [1, 2, 3]])
+
+
+def test_twelve_numbers_that_are_no_pose_are_no_kitti_trajectory(tmp_path):
+    (tmp_path / "a.txt").write_text("1 2 3 4 5 6 7 8 9 10 11 12\n" * 3)
+    assert format_of(tmp_path / "a.txt") is None
+
+
+def test_a_tum_trajectory_has_the_times_of_its_frame_rate(tmp_path):
+    write_rig_file(moving().select([0]), tmp_path / "a.txt", "tum", fps=12.5)
+    rows = [line.split() for line in (tmp_path / "a.txt").read_text().splitlines() if not line.startswith("#")]
+    assert [float(row[0]) for row in rows] == [0, 0.08, 0.16, 0.24, 0.32, 0.4]
 
 
 @pytest.mark.parametrize("count", [1, 2])

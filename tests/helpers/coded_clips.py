@@ -32,7 +32,14 @@ def view_and_frame(picture: np.ndarray, scale: float = 1.0) -> tuple[int, int]:
 
 
 def coded_take(
-    folder: Path, rig: Rig, frames: int, height: int = 64, width: int = 112, fps: int = 15, caption: str = "", **options
+    folder: Path,
+    rig: Rig,
+    frames: int,
+    height: int = 64,
+    width: int = 112,
+    fps: int | Fraction = 15,
+    caption: str = "",
+    **options,
 ) -> ToldTake:
     """A take whose videos are in a folder; `options` are those of `write_video`."""
     suffix = {"ffv1": ".mkv"}.get(options.get("codec"), ".mp4")

@@ -257,6 +257,13 @@ def test_what_two_poses_explain_alike_is_not_measured():
     assert report.to_json()["pairs"][0]["rot_err_deg"] is None
 
 
+def test_a_pose_of_few_among_many_matches_is_chance():
+    pose = RelativePose(torch.eye(3).double(), torch.tensor([1.0, 0, 0]).double(), torch.ones(40, dtype=torch.bool))
+    many, few = (_held(around(0, 10), 1, 0, matches, pose) for matches in (801, 800))
+    assert (many.is_measured, few.is_measured) == (False, True)
+    assert many.to_text() == "not measured: 40 of 801 matches"
+
+
 def test_means_are_over_what_was_measured():
     rig = around(0, 10)
     exact, _ = depth_anything_accuracy([geometry(around(0, 12))], rig, [0])

@@ -115,6 +115,14 @@ def test_a_world_filmed_from_another_side_has_that_azimuth_error(turn):
     assert score.requested_azimuths_deg == pytest.approx((0, 60, -100))
 
 
+def test_the_error_between_two_views_goes_the_short_way_round():
+    """One view is seen 170 degrees too far to the right, the other 170 to the left: 20 degrees apart, not 340."""
+    asked, shown = orbit_rig([-170, -150], [20, 15], [5, 5]), orbit_rig([0, 40], [20, 15], [5, 5])
+    score = score_scene(render(Scene.random(3), shown, 64, 64, TIMES), asked)
+    assert score.azimuth_errors_deg == pytest.approx((170, -170), abs=5)
+    assert score.azimuth_pair_deg == pytest.approx(20, abs=5)
+
+
 def test_azimuths_of_cameras_are_those_of_the_orbit():
     rig = orbit_rig([-170.0, -90, 0, 35, 180], [10.0], [4.0])
     assert camera_azimuths_deg(rig.c2w[:, 0]).tolist() == pytest.approx([-170, -90, 0, 35, 180])

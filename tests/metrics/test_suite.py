@@ -350,6 +350,10 @@ def test_other_rates_are_brought_to_common_times():
     slow = take.at_rate(6)
     assert slow.frames == 6
     assert np.array_equal(slow.clips[0][2], take.clips[0][8])
+    nearest = take.at_rate(10)  # at 0, 2.4, 4.8, 7.2, ... of its frames
+    assert [np.array_equal(nearest.clips[0][k], take.clips[0][at]) for k, at in enumerate((0, 2, 5, 7, 10))] == [
+        True
+    ] * 5
     moving = replace(take, rig=rig_for(1, 24)).at_rate(6)
     assert torch.equal(moving.rig.c2w[:, 3], rig_for(1, 24).c2w[:, 12])
     with pytest.raises(UserError, match="24 frames per second"):

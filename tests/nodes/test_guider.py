@@ -89,6 +89,13 @@ def test_it_is_equation_7_evaluated_term_by_term(comfy, model, latent, clip, s_t
     assert (video - none)[generated].abs().max() > 1e-3, "the video is seen by the other views"
 
 
+def test_the_host_is_told_of_both_predictions_without_the_text_that_they_are_the_negative_ones(comfy, model, latent):
+    """What it makes of a conditioning by the name of its prompt it makes of these alike."""
+    conds = dual(comfy, model, latent).original_conds
+    told = {name: [entry.get("prompt_type") for entry in entries] for name, entries in conds.items()}
+    assert told == {"positive": [None], "negative": ["negative"], "without_video": ["negative"]}
+
+
 def test_a_given_view_goes_straight_to_what_is_given(comfy, model, latent, clip):
     from comfy.latent_formats import Wan21
 

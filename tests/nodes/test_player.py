@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -155,6 +156,17 @@ def test_a_file_that_was_written_anew_gets_a_new_copy(play, tmp_path):
     path.write_bytes(content + bytes(9))
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # of the same time, another size
     assert copies()[0] not in (first[0], later[0])
+
+
+def test_the_same_file_at_another_rate_gets_another_copy(play, tmp_path):
+    saved = saved_views(tmp_path, ".mkv")
+    files = []
+    for fps in (saved.fps, Fraction(24)):
+        _, said = play(files=[replace(saved, fps=fps)])
+        files.append(path_of(tmp_path, said["views"][0]["file"]))
+        with av.open(str(files[-1])) as container:
+            assert container.streams.video[0].average_rate == fps
+    assert files[0] != files[1]
 
 
 def test_what_cannot_be_played_is_said_in_a_sentence(play, tmp_path, comfy):

@@ -62,6 +62,19 @@ def where_parted(model) -> list:
     return seen
 
 
+@pytest.mark.parametrize(("count", "views", "share"), [(2, 4, 2), (2, 3, 2), (3, 4, 2), (3, 2, 1)])
+def test_the_host_makes_room_for_the_largest_share_of_the_views(comfy, tiny, devices, monkeypatch, count, views, share):
+    import comfy.sampler_helpers as helpers
+
+    devices(count)
+    asked, estimate = [], helpers.estimate_memory
+    monkeypatch.setattr(
+        helpers, "estimate_memory", lambda model, shape, *more: (asked.append(shape), estimate(model, shape, *more))[1]
+    )
+    sample(comfy, parted(comfy, tiny.patched(poses(views, FRAMES))), views, steps=1)
+    assert {shape[0] for shape in asked} == {share}
+
+
 @pytest.mark.parametrize("cfg", [1.0, 5.0])
 @pytest.mark.parametrize("coupling", ["joint", "anchor", "nearest", "routed"])
 @pytest.mark.parametrize(("count", "views"), [(2, 2), (2, 3), (3, 4), (3, 5)])

@@ -10,6 +10,7 @@ import torch
 
 from syncam_core.parallel.exchange import Meeting, PeerLost, to_frames, to_views
 from syncam_core.parallel.plan import bytes_of_swap, planned
+from syncam_core.parallel.team import TeamStream
 
 
 def together(size: int, work, meeting: Meeting | None = None) -> list:
@@ -108,3 +109,22 @@ def test_an_interruption_is_seen_at_the_next_exchange():
 
     results = together(2, work, Meeting(2, check))
     assert sorted(type(result).__name__ for result in results) == ["PeerLost", "Stopped"]
+
+
+def test_another_forward_s_modulation_is_exchanged_anew_and_the_same_one_only_once():
+    plan = planned(1, 3, 2, "views")
+    times = [torch.randn(3, 1, 4, 8) for _ in range(2)]
+
+    def work(exchange):
+        own = plan.views[exchange.rank]
+        stream = TeamStream(exchange, plan, exchange.rank, (4, 2, 3), 2**62)
+        mine = [time[own.start : own.stop].clone() for time in times]
+        found = [stream.time(mine[0]), stream.time(mine[0]), stream.time(mine[1])]
+        return found, exchange.bytes_sent
+
+    results = together(2, work)
+    for found, sent in results:
+        assert found[1] is found[0]
+        for got, given in zip((found[0], found[2]), times, strict=True):
+            assert torch.equal(got, given[:, :, :3])
+        assert sent > 0

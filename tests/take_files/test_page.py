@@ -69,6 +69,15 @@ def test_the_page_holds_the_rig_and_the_very_bytes_of_the_videos(tmp_path):
     assert [base64.b64decode(text) for text in videos] == [path.read_bytes() for path in take.videos]
 
 
+def test_a_picture_of_odd_size_keeps_its_middle_though_its_video_has_grown(tmp_path):
+    videos = tuple(tmp_path / f"{view}.mp4" for view in range(2))
+    take = ToldTake(rig_of("ab"), Fraction(15), 1, ((47, 63), (48, 64)), videos)
+    lens = take.rig.lenses[0]
+    assert take.shown_sizes == [(48, 64), (48, 64)]
+    assert take.intrinsics[:, 2:].tolist() == [[31.5, 23.5], [32, 24]]
+    assert take.intrinsics[0, 0] == pytest.approx(63 * lens.focal_mm / lens.sensor_width_mm)
+
+
 def test_names_and_captions_stay_text(tmp_path):
     take = ToldTake(rig_of(HOSTILE), Fraction(15), 1, ((48, 64),) * 4, caption=" ".join(HOSTILE))
     read, data = told(page.write_page(take, tmp_path, "take", WORDS, title=HOSTILE[0]))

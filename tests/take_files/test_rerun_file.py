@@ -65,9 +65,10 @@ def test_a_marker_projects_through_what_rerun_stores_to_the_rigs_pixel(tmp_path,
     assert worst <= 0.05
 
 
-def test_videos_are_kept_byte_for_byte_and_each_frame_has_its_moment(tmp_path):
+@pytest.mark.parametrize("fps", [Fraction(12), Fraction(24000, 1001)])
+def test_videos_are_kept_byte_for_byte_and_each_frame_has_its_moment(tmp_path, fps):
     rig = random_rig(views=2, frames=9)
-    take = coded_take(tmp_path, rig, 9, fps=12, caption="a cat")
+    take = coded_take(tmp_path, rig, 9, fps=fps, caption="a cat")
     ticks = []
     rerun_file.write_rerun(take, tmp_path / "take.rrd", tick=lambda: ticks.append(1))
     assert len(ticks) == rerun_file.steps_of_rerun(take, "videos")
@@ -77,10 +78,10 @@ def test_videos_are_kept_byte_for_byte_and_each_frame_has_its_moment(tmp_path):
         camera = found["/world/cameras/" + name.replace(" ", "\\ ")]
         assert bytes(camera["AssetVideo:blob"][0][0]) == take.videos[view].read_bytes()
         moments = np.array([row[0] for row in camera["VideoFrameReference:timestamp"]])
-        assert moments == pytest.approx(np.arange(9) * 1e9 / 12, abs=1e3)
+        assert moments == pytest.approx(np.arange(9) * 1e9 / float(fps), abs=1e3)
         assert camera["frame of VideoFrameReference:timestamp"] == list(range(9))
         nanoseconds = camera["time of VideoFrameReference:timestamp"]
-        assert nanoseconds == pytest.approx(np.arange(9) * 1e9 / 12, abs=1)
+        assert nanoseconds == pytest.approx(np.arange(9) * 1e9 / float(fps), abs=1)
     assert not [column for columns in found.values() for column in columns if column.startswith("log_")]
 
 

@@ -114,7 +114,9 @@ def test_kinds_are_drawn_in_the_papers_proportions():
 
 def test_a_kind_with_a_beginning_and_an_end_is_drawn_between_them_only():
     mix = (Mix(MULTI, 0.5, 4, until=60), Mix(VIDEO, 0.5, 4, views=1, since=30))
-    batches = Batches(tiny_config("", mix=mix, steps=90), a_world(), text_of)
+    config = tiny_config("", mix=mix, steps=90)
+    assert [config.shares(step) for step in (29, 30, 59, 60)] == [[0.5, 0], [0.5, 0.5], [0.5, 0.5], [0, 0.5]]
+    batches = Batches(config, a_world(), text_of)
     is_video = [len(batches[step].latents) == 4 for step in range(90)]
     assert not any(is_video[:30])
     assert 3 <= sum(is_video[30:60]) <= 27

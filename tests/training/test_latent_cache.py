@@ -177,6 +177,16 @@ def test_another_encoder_or_dtype_encodes_everything_again(cache, scenes, change
     assert {one.dtype for one in open_cache(cache.folder)} == {change.get("dtype", torch.bfloat16)}
 
 
+def test_footage_that_cannot_be_told_from_other_footage_is_encoded_every_time(cache, scenes):
+    unknown = replace(scenes[0], footage=tuple(replace(one, fingerprint="") for one in scenes[0].footage))
+    build(cache, [unknown])
+    encode = Counting()
+    assert build(cache, [unknown], encode).encoded == (unknown.name,)
+    assert encode.calls == 3
+    (found,) = open_cache(cache.folder)
+    assert torch.equal(found.latents(), torch.stack([tiny_encode(one.read()) for one in scenes[0].footage]).bfloat16())
+
+
 def test_a_damaged_file_is_encoded_again_and_refused_by_open_cache(cache, scenes):
     build(cache, scenes)
     before = contents(cache.folder)
@@ -361,6 +371,13 @@ def test_every_caption_is_encoded_once(tmp_path):
         assert torch.equal(cache.load(caption, "tiny"), spoken(caption).float())
     with pytest.raises(UserError, match="'a cube' is not in the text cache"):
         cache.load("a cube", "other")
+
+
+def test_text_of_another_dtype_is_encoded_again(tmp_path):
+    cache, encode = TextCache(tmp_path / "text"), Counting(spoken)
+    assert cache.build(["a ball"], encode, "tiny", dtype=torch.float32) == 1
+    assert cache.build(["a ball"], encode, "tiny", dtype=torch.bfloat16) == 1
+    assert cache.load("a ball", "tiny").dtype == torch.bfloat16
 
 
 def test_text_that_is_not_finite_is_refused_by_its_caption(tmp_path):

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from syncam_core.cameras import PALETTE, Rig, orbit_rig
 from syncam_core.errors import UserError
 from syncam_core.video.clip import BITS_8, BITS_16, FLOAT, ImageClip, MadeClip, in_order, resized
+from syncam_core.video.codecs import Encoding
 from syncam_core.video.labels import label_plates
 from syncam_core.video.layout import CORNERS, KINDS, STRIPS, Layout, fitted, plan_grid, plan_layout
 from syncam_core.video.layout_film import angle_captions, compose_frame, laid_out
+from syncam_core.video.view_files import ViewFiles
 
 FPS = Fraction(15)
 BARE = Layout(names=False)
@@ -453,3 +455,14 @@ def test_layouts_that_do_not_suit_the_views_are_refused_before_a_frame_is_made(l
     clips = [MadeClip(3, 60, 80, BITS_8, make)] * 4
     with pytest.raises(UserError, match=sentence):
         film(clips, Layout(**layout))
+
+
+def test_a_picture_of_all_views_that_the_format_cannot_hold_is_refused_before_any_work():
+    def unwanted(index: int) -> np.ndarray:
+        raise AssertionError(f"frame {index} was made")
+
+    clips = [MadeClip(5, 3072, 64, BITS_8, unwanted) for _ in range(3)]
+    run = ViewFiles("abc", PALETTE[:3], FPS, Encoding("av1"), layout=Layout(columns=1))  # the encoder ends at 8704 rows
+    with pytest.raises(UserError, match="cannot write 64 x 9216 pixels in AV1"):
+        run.check(clips)
+    replace(run, has_grid=False).check(clips)

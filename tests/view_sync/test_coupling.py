@@ -99,6 +99,12 @@ def test_cameras_that_turn_on_one_spot_are_told_apart_by_their_angle():
     assert [group.members for group in nearest(distances, 1)] == [(0, 2), (1, 2)]
 
 
+def test_cameras_that_part_are_as_far_apart_as_they_are_on_average():
+    poses = torch.eye(3, 4).flatten().repeat(2, 4, 1)  # (views, frames, 12)
+    poses[1, :, 3] = torch.tensor([0.0, 0.0, 1.0, 3.0])
+    assert view_distances(poses) == [[0, 1], [1, 0]]
+
+
 def test_cameras_that_look_the_same_way_are_as_far_apart_as_they_stand():
     """In float32 a rotation differs from itself by a hair: the cosine of their angle may lie above 1."""
     angles = np.random.default_rng(0).uniform(-180, 180, (100, 3))

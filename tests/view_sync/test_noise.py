@@ -7,7 +7,7 @@ import torch
 
 from syncam_core.cameras.spoken import choose_views, whole_numbers
 from syncam_core.errors import UserError
-from syncam_core.view_sync.noise import noise_of_views, read_noise_order, shared_draw
+from syncam_core.view_sync.noise import noise_of_views, read_noise_order, shared_draw, shrunk
 
 SHAPE = (16, 5, 24, 32)  # 61,440 numbers: a correlation is known to 0.004
 
@@ -128,3 +128,13 @@ def test_views_are_named_by_number_range_or_exception(text, views, chosen):
 def test_views_that_cannot_be_meant_are_refused(text, words):
     with pytest.raises(UserError, match=words):
         choose_views(text, 4, "views")
+
+
+@pytest.mark.parametrize(("times", "size"), [(2, (14, 26)), (3, (10, 16)), (20, (2, 2))])
+def test_a_shrunk_noise_is_made_of_whole_blocks_has_even_sides_and_the_variance_of_noise(times, size):
+    noise = torch.randn(2, 16, 3, 58 if times == 20 else 30, 53, generator=torch.Generator().manual_seed(1))
+    small, (height, width) = shrunk(noise, times), size
+    assert small.shape == (2, 16, 3, *size)
+    blocks = noise[..., : height * times, : width * times].unflatten(-1, (width, times)).unflatten(-3, (height, times))
+    assert torch.allclose(small, blocks.mean(dim=(-1, -3)) * times, atol=1e-5)
+    assert small.var().item() == pytest.approx(1, abs=0.15)
