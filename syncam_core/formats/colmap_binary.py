@@ -122,7 +122,7 @@ def _heads_and_names(path: Path) -> tuple[list[bytes], list[bytes]]:
             at = place - begin
             if at + longest > len(window):
                 file.seek(place)
-                many = WINDOW > 4 * (place - last)  # else the points of an image are passed over
+                many = 4 * (place - last) < WINDOW  # else the points of an image are passed over
                 window, begin, at = file.read(WINDOW if many else longest), place, 0
             end = window.find(b"\0", at + head, at + head + LONGEST_NAME + 1)
             if end < 0:

@@ -18,10 +18,12 @@ import torch
 from einops import rearrange
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn import functional
 from tqdm import tqdm
 
 from ..cameras import orbit_rig
 from ..errors import UserError
+from ..metrics.edges import LUMA
 from ..synthetic import PLACE_RADIUS_M, Scene, frame_times, render
 from ..wan.vae import CHANNELS, LATENT_MEAN, LATENT_STD, ResidualBlock, WanVAE, normalize_latents
 from .logs import append_lines, keep_lines_before
@@ -44,6 +46,7 @@ class VaeConfig:
     lr: float = 2e-3
     kl: float = 3e-4
     subject_weight: float = 4.0  # how much more a saturated pixel counts
+    sharpness: float = 0.0  # weight of `sharpness_loss` while the decoder learns alone
     latent_power: float = 0.5  # 0 leaves the principal axes at their natural sizes, 1 makes all equal
     ema_decay: float = 0.995
     save_every: int = 200
@@ -96,6 +99,22 @@ def reconstruction_loss(picture: Tensor, target: Tensor, subject_weight: float) 
         + (plain * error).mean()
         + 0.5 * (plain.diff(dim=-1).abs().mean() + plain.diff(dim=-2).abs().mean())
     )
+
+
+def sharpness_loss(picture: Tensor, target: Tensor, window: int = 7) -> Tensor:
+    """How far the strength of edges around each pixel is from the target's, (batch, 3, frames, height, width) both.
+
+    Where an edge is uncertain, the nearest picture in L1 or L2 is a blurred one; its gradients are weak wherever the true
+    edge may lie. Here the root mean square gradient of the luma over a window of `window` pixels is compared, which a sharp
+    edge a pixel off has right and a blurred one in the right place has not.
+    """
+    return (edge_strength(picture, window) - edge_strength(target, window)).abs().mean()
+
+
+def edge_strength(video: Tensor, window: int) -> Tensor:
+    luma = torch.einsum("bcthw,c->bthw", video, torch.tensor(LUMA, dtype=video.dtype, device=video.device))
+    right, down = luma.diff(dim=-1)[..., :-1, :], luma.diff(dim=-2)[..., :-1]
+    return (functional.avg_pool2d(right.square() + down.square(), window, stride=1) + 1e-4).sqrt()
 
 
 @torch.no_grad()
@@ -210,6 +229,8 @@ class VaeRun:
         with _autocast(c):
             picture = self.vae.decode(latents)
         reconstruction = reconstruction_loss(picture.float(), video, c.subject_weight)
+        if self.decoder_only and c.sharpness:
+            reconstruction = reconstruction + c.sharpness * sharpness_loss(picture.float(), video)
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         (reconstruction + c.kl * kl).backward()
