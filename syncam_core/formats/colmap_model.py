@@ -120,8 +120,8 @@ class Model:
         own, poses = np.array([image.pose for image in images]), _chained(np.array(of_rig), np.array(of_sensor))
         for place in np.flatnonzero(_differ(own, poses)):  # its own spares an image the chain's rounding
             images[place] = images[place]._replace(pose=tuple(poses[place].tolist()))
-        for place in (place for place, problem in enumerate(problems) if problem):
-            images[place] = images[place]._replace(problem=problems[place])
+        for index in (index for index, problem in enumerate(problems) if problem):
+            images[index] = images[index]._replace(problem=problems[index])
         return images
 
     def _poses_of(self, image: Image, places: dict[int, tuple[Frame, int]]) -> tuple[Pose, Pose, str]:
