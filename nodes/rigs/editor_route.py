@@ -83,7 +83,9 @@ def rig_reader() -> Callable[[web.Request], Awaitable[web.Response]]:
             return web.json_response({"error": str(problem), "asks": []}, status=problem.status)
         except UserError as problem:
             status = 200 if request.query.get("status") == "200" else 422
-            return web.json_response({"error": str(problem), "asks": asked_for(problem)}, status=status)
+            # a format is chosen in the node only
+            sentence = str(problem).replace("choose its 'format'", "choose its 'format' in SynCam Load Rig")
+            return web.json_response({"error": sentence, "asks": asked_for(problem)}, status=status)
         return web.Response(text=text, content_type="application/json")
 
     return read_rig

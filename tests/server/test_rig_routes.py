@@ -228,6 +228,8 @@ def test_garbage_is_a_sentence(server, name, content):
 def test_a_broken_model_and_unrelated_files_are_a_sentence(server):
     refusal(read(server, [("cameras.bin", b"\1"), ("images.bin", b"\2" * 50)], unit_m=1), 422)
     refusal(read(server, [("a.json", b"{}"), ("b.json", b"{}")]), 422)
+    said = refusal(read(server, [("a.json", b'{"shots": 1}')]), 422)["error"]
+    assert said.endswith("Give a camera file, or choose its 'format' in SynCam Load Rig.")
     refusal(read(server, [("a.json", b"{}"), ("A.JSON", b"{}")]), 400)  # one file on some disks
     refusal(read(server, [(f"{index}.chan", b"1") for index in range(150)]), 413)
 

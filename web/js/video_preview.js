@@ -1,6 +1,7 @@
 // The host shows the videos of an output node in a widget that it adds after the run, and in classic nodes puts its value
 // into the next prompt: an unchanged workflow would then write all its files once more. Of our nodes it stays out. Classic
-// nodes show the first video alone; here a list of all of them chooses another, and each plays over and over.
+// nodes show the first video alone; here a list of all of them chooses another. In both renderers they play by themselves,
+// over and over, without their sound until somebody switches it on.
 
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
@@ -11,13 +12,24 @@ const PREVIEW = "video-preview";
 
 const pathOf = ({ subfolder, filename }) => (subfolder ? `${subfolder}/${filename}` : filename);
 
+const videoIn = (node) => node.widgets?.find(({ name }) => name === PREVIEW)?.element?.querySelector("video");
+const videoOn = (node) => document.querySelector(`[data-node-id="${node.id}"] video`);
+
+/** The host makes the element when it is drawn, and in classic nodes a new one after each run. */
+function playOverAndOver(node, tries = 20) {
+  const shown = LiteGraph.vueNodesMode ? videoOn(node) : videoIn(node);
+  if (shown && !shown.autoplay) {
+    Object.assign(shown, { loop: true, muted: true, autoplay: true }); // browsers play by themselves what is silent
+    shown.play().catch(() => {});
+  }
+  if (tries) setTimeout(() => playOverAndOver(node, tries - 1), 250);
+}
+
 /** @param {{filename: string, subfolder: string, type: string}[]} files that a classic node has saved */
 function offer(node, files) {
-  const video = () => node.widgets.find(({ name }) => name === PREVIEW)?.element?.querySelector("video");
   const show = (path) => {
-    const shown = video();
+    const shown = videoIn(node);
     if (!shown) return;
-    shown.loop = true;
     const { filename, subfolder, type } = files.find((file) => pathOf(file) === path);
     shown.src = api.apiURL(`/view?${new URLSearchParams({ filename, subfolder, type, t: Date.now() })}`);
   };
@@ -27,12 +39,6 @@ function offer(node, files) {
   choice.options.values = files.map(pathOf);
   choice.value = choice.options.values[0];
   choice.callback = (path) => show(path);
-  const looping = (tries) => {
-    const shown = video();
-    if (shown) shown.loop = true;
-    else if (tries) setTimeout(() => looping(tries - 1), 250); // the host makes it when it is drawn
-  };
-  looping(20);
   if (!there) node.setSize([node.size[0], Math.max(node.size[1], node.computeSize()[1])]);
 }
 
@@ -48,7 +54,9 @@ app.registerExtension({
     };
     after(node, "onExecuted", (output) => {
       const files = (output?.images ?? []).filter(({ filename }) => filename.endsWith(".mp4"));
-      if (output?.animated?.[0] && files.length > 1 && !LiteGraph.vueNodesMode) offer(node, files);
+      if (!output?.animated?.[0] || !files.length) return;
+      if (files.length > 1 && !LiteGraph.vueNodesMode) offer(node, files);
+      playOverAndOver(node);
     });
   },
 });
