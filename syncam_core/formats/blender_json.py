@@ -8,7 +8,8 @@
 `matrix_world` is the camera object's own: camera to world, camera axes x right, y up, z back (the camera looks along
 -z), world z up; for a moving camera a list of them, one for each frame. `unit_scale` is the scene's (metres per Blender
 unit) and must be there, unless the reader is told the unit. Without a lens a camera has the default one. Scripts that name the
-lens as Blender does, `lens` and `sensor_width`, are understood.
+lens as Blender does, `lens` and `sensor_width`, are understood, and `sensor_fit` with `sensor_height`, `resolution_x` and
+`resolution_y`, of a camera or of the file: the sensor is for the picture's height where Blender takes it so.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from .axes_and_units import (
     refuse_inverted,
     rig_of,
 )
-from .json_values import as_list, is_matrix, lens_of, pose, read_json, refuse_foreign, write_json
+from .json_values import as_list, is_matrix, lens_of, pose, positive, read_json, refuse_foreign, shown, write_json
 from .opencv_json import listed_cameras
 
 NAME = "Blender cameras JSON"
@@ -72,7 +73,7 @@ def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
         "matrix_world maps camera to world, so export it without inverting it",
     )
     poses = [pose_of(index) for index in chosen]
-    lenses = [_lens(entries[index], f"cameras[{index}]") for index in chosen]
+    lenses = [_lens({**document, **entries[index]}, f"cameras[{index}]") for index in chosen]
     return rig_of(
         [names[index] for index in chosen], [Z_UP_TO_RIG @ camera @ FLIP_YZ for camera in poses], lenses, _HINT
     )
@@ -112,6 +113,28 @@ def _lens(entry: dict[str, Json], place: str) -> Lens:
     focal, sensor = (entry.get(f"{key}_mm", entry.get(key)) for key in ("lens", "sensor_width"))
     if focal is not None and sensor is None:
         raise UserError(f"{place} has lens_mm but no sensor_width_mm; the angle of view needs both.", place=place)
+    if focal is not None:
+        sensor = _across(entry, sensor, place)
     return lens_of(
         default.focal_mm if focal is None else focal, default.sensor_width_mm if sensor is None else sensor, place
     )
+
+
+def _across(entry: dict[str, Json], sensor: Json, place: str) -> Json:
+    """The width of the sensor that goes with the picture's width."""
+    fit = entry.get("sensor_fit", "HORIZONTAL")
+    if fit not in ("AUTO", "HORIZONTAL", "VERTICAL"):
+        raise UserError(f"{place}.sensor_fit is {shown(fit)}; possible are AUTO, HORIZONTAL and VERTICAL.", place=place)
+    size = [entry.get(f"resolution_{axis}") for axis in "xy"]
+    if fit == "HORIZONTAL" or (fit == "AUTO" and None in size):
+        return sensor
+    height = entry.get("sensor_height_mm", entry.get("sensor_height"))
+    if None in size or (fit == "VERTICAL" and height is None):
+        raise UserError(
+            f"{place}.sensor_fit is VERTICAL, so its angle across needs sensor_height, resolution_x and resolution_y, too.",
+            place=place,
+        )
+    x, y = (positive(side, f"{place}, resolution_{axis}") for side, axis in zip(size, "xy", strict=True))
+    if fit == "AUTO":  # the sensor is for the longer side
+        return positive(sensor, f"{place}.sensor_width") * min(1.0, x / y)
+    return positive(height, f"{place}.sensor_height") * x / y

@@ -285,7 +285,8 @@ def _lost(cameras: dict[int, Camera], images: Sequence[Image]) -> list[str]:
         return []
     focals = camera.parameters[: DISTORTION_FROM[camera.model] - 2]  # one, or those of the width and of the height
     of_all = [cameras[number] for number in {image.camera for image in images} if number in cameras]
-    zoom = zoom_losses([other.parameters[0] / other.width for other in of_all if other.model == camera.model])
+    alike = [other for other in of_all if other.model == camera.model and other.width > 0]
+    zoom = zoom_losses([other.parameters[0] / other.width for other in alike])
     centre = camera.parameters[len(focals)], camera.parameters[len(focals) + 1]
     return pinhole_losses((camera.width, camera.height), centre, (focals[0], focals[-1])) + zoom
 

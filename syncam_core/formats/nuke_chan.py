@@ -147,7 +147,7 @@ def _read_file(path: Path, order: str) -> tuple[Tensor, float | None]:  # c2w in
         if columns == 8 and vfov_deg is None:
             vfov_deg = values[7]
         if columns == 8:
-            focals.append(0.5 / math.tan(math.radians(values[7]) / 2))
+            focals.append(0.5 / (math.tan(math.radians(values[7]) / 2) or math.inf))
         _check_frame(values[0], frames, line)
         frames.append(values[0])
         rows.append(values[1:7])

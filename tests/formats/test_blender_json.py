@@ -127,6 +127,27 @@ def test_a_lens_by_blenders_own_names_is_read(path, suffix):
 
 
 @pytest.mark.parametrize(
+    ("fit", "size", "across_mm"),
+    [
+        ("HORIZONTAL", (480, 832), 36.0),
+        ("AUTO", (832, 480), 36.0),
+        ("AUTO", (480, 832), 36.0 * 480 / 832),
+        ("AUTO", None, 36.0),
+        ("VERTICAL", (832, 480), 24.0 * 832 / 480),
+        ("VERTICAL", (480, 832), 24.0 * 480 / 832),
+    ],
+)
+@pytest.mark.parametrize("of_file", [False, True])
+def test_a_lens_whose_sensor_fits_the_height_is_turned_into_that_of_the_width(path, fit, size, across_mm, of_file):
+    """As `BlenderCamera` below has it of Blender 5.0.1."""
+    shape = dict(zip(("resolution_x", "resolution_y"), size or (), strict=False))
+    camera = {"matrix_world": EYE, "lens": 50, "sensor_width": 36, "sensor_height": 24, "sensor_fit": fit}
+    camera, about = (camera, shape) if of_file else ({**camera, **shape}, {})
+    (lens,) = read(path, document(camera, **about)).lenses
+    assert lens.sensor_width_mm / lens.focal_mm == pytest.approx(across_mm / 50, rel=1e-12)
+
+
+@pytest.mark.parametrize(
     ("content", "said"),
     [
         ("", "empty"),
@@ -140,11 +161,16 @@ def test_a_lens_by_blenders_own_names_is_read(path, suffix):
         (document({"matrix_world": np.diag([-1.0, 1, 1, 1]).tolist()}), "mirrored"),
         (json.dumps(document({"matrix_world": EYE})).replace("1.0, 0.0", "NaN, 0.0", 1), r"row 0\[0\] is NaN"),
         (document({"matrix_world": EYE, "lens_mm": 50}), "lens_mm but no sensor_width_mm"),
+        (
+            document({"matrix_world": EYE, "lens": 50, "sensor_width": 36, "sensor_fit": "VERTICAL"}),
+            "sensor_fit is VERTICAL, so its angle across needs sensor_height, resolution_x and resolution_y",
+        ),
+        (document({"matrix_world": EYE, "lens": 50, "sensor_width": 36, "sensor_fit": 1}), "possible are AUTO"),
         (document({"matrix_world": EYE, "lens_mm": 0, "sensor_width_mm": 36}), "focal_mm 0.0"),
         (document({"matrix_world": EYE}, unit_scale="m"), "unit_scale is the text 'm'"),
         (document({"matrix_world": [EYE] * 2}, {"matrix_world": [EYE] * 3}), "2 frames but .* 3"),
     ],
-    ids=range(14),
+    ids=range(16),
 )
 def test_what_cannot_be_read_is_refused_in_one_sentence(path, content, said):
     with pytest.raises(UserError, match=said) as refused:

@@ -178,6 +178,21 @@ def test_a_chan_file_that_zooms_says_so_and_many_cameras_are_counted(tmp_path, s
     assert "all of 'cam 0', 'cam 1', 'cam 2' and 2 more: of the first, its centre is 50 %" in said(tmp_path / "b.json")
 
 
+def test_numbers_that_nobody_asked_for_before_break_no_reading(tmp_path, said):
+    (tmp_path / "a.chan").write_text("1 0 0 5 0 0 0 30\n2 0 0 5 0 1 0 1e-322\n")  # half of that angle is none
+    assert read_rig_file(tmp_path / "a.chan", unit_m=1.0).frames == 2
+    path = colmap(tmp_path / "left", 800, 800, 416, 240, 1.5)
+    text = (path / "cameras.txt").read_text().replace("2 PINHOLE 832", "2 PINHOLE 0")
+    (path / "cameras.txt").write_text(text)
+    assert said(path, unit_m=1.0, pictures="moving") == ""
+    path = nerfstudio(tmp_path / "odd", 800, 800, 416, 240, 1)
+    document = json.loads(path.read_text())
+    document["frames"][1]["fl_x"] = "wide"
+    document["frames"][0]["cy"] = None
+    path.write_text(json.dumps(document))
+    assert said(path, unit_m=1.0, pictures="moving") == ""
+
+
 @pytest.mark.parametrize("writer", WRITERS, ids=lambda writer: writer.__name__)
 def test_the_focal_length_across_counts_whatever_else_a_lens_has(tmp_path, writer):
     path = writer(tmp_path / "left", 800, 1000, 516, 140, 1.5)
