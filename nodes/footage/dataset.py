@@ -36,6 +36,7 @@ CATEGORY = "SynCam/Footage"
 # The keys of LAYOUTS and POINTS in syncam_core.datasets, which is slow to import.
 LAYOUTS = ("syncamvideo", "nerfstudio", "colmap", "nerfstudio_4d", "colmap_4d", "dnerf")
 POINTS = ("none", "seeded", "triangulated")
+POINTS_OF = ("first frame", "every frame")
 IN_USE = ("refuse", "keep it")
 UNKNOWN_FPS = 15  # the training data's
 
@@ -135,6 +136,15 @@ class SynCamExportDataset(SynCamNode):
                     optional=True,
                     tooltip="A mask per view, of one frame or of all: white is trained on, black is not.",
                 ),
+                io.Combo.Input(
+                    "points_of",
+                    options=list(POINTS_OF),
+                    default=POINTS_OF[0],
+                    optional=True,
+                    tooltip="Where one folder holds all frames (nerfstudio_4d, colmap_4d, dnerf): points of the first "
+                    "frame, which trainers that bend one shape over time begin with, or of every frame, each with its "
+                    "time. Folders per frame have their own points always.",
+                ),
             ],
             outputs=[
                 io.String.Output(
@@ -172,6 +182,7 @@ class SynCamExportDataset(SynCamNode):
         points: Sequence[str | None] = POINTS[:1],
         hold_out: Sequence[str] = ("",),
         masks: Sequence[Tensor | None] = (),
+        points_of: Sequence[str | None] = POINTS_OF[:1],
     ) -> io.NodeOutput:
         from ...syncam_core.datasets import append_scene, check_take, pictures_and_points, write_take
 
@@ -182,9 +193,9 @@ class SynCamExportDataset(SynCamNode):
         names, _ = names_and_colors(rig, len(views))
         clips = clips_of(views, names, BITS_8)
         kind = points[0] or POINTS[0]
-        training = training_of(kind, hold_out[0], names, masks)
+        training = training_of(kind, points_of[0] or POINTS_OF[0], hold_out[0], names, masks)
         check_take(layout[0], clips, rig[0], caption[0], training)
-        tick = ticking(comfy.utils.ProgressBar(pictures_and_points(layout[0], clips, kind)))
+        tick = ticking(comfy.utils.ProgressBar(pictures_and_points(layout[0], clips, training)))
 
         def fill(folder: Path) -> None:
             tags = workflow_tags(cls.hidden)
@@ -413,13 +424,15 @@ def files_state(folder: Path) -> str:
 # ---- what trainers read
 
 
-def training_of(points: str, hold_out: str, names: Sequence[str], masks: Sequence[Tensor | None]) -> Training:
+def training_of(
+    points: str, points_of: str, hold_out: str, names: Sequence[str], masks: Sequence[Tensor | None]
+) -> Training:
     """Raises UserError for cameras that there are not."""
     from ...syncam_core.datasets import Training
 
     held_out = choose_cameras(hold_out, names, "hold_out") if hold_out.strip() not in ("", NULL_TEXT) else []
-    given = [mask for mask in masks if mask is not None]
-    return Training(points, tuple(sorted(held_out)), tuple(mask[None] if mask.ndim == 2 else mask for mask in given))
+    given = tuple(mask[None] if mask.ndim == 2 else mask for mask in masks if mask is not None)
+    return Training(points, tuple(sorted(held_out)), given, every_frame=points_of == POINTS_OF[1])
 
 
 # ---- loading

@@ -30,7 +30,7 @@ from ..host.latents import decode_view, view_latents
 from ..host.output_files import normal_prefix, own_place, temp_folder, ticking, view_files_shown, workflow_tags
 from ..host.sound import given_sound
 from ..shared.checks import counted_noun, names_and_colors
-from ..shared.inputs import audio_input, fps_input, layout_input, prefix_input, rig_input
+from ..shared.inputs import audio_input, folder_input, fps_input, layout_input, prefix_input, rig_input
 from ..shared.node import SynCamNode
 from ..shared.socket_types import FilesType, InterpolationType
 
@@ -116,6 +116,7 @@ class SynCamRenderViews(SynCamNode):
                     ),
                 ),
                 audio_input("Every video carries it."),
+                folder_input(),
             ],
             outputs=[
                 FilesType.Output(
@@ -152,6 +153,7 @@ class SynCamRenderViews(SynCamNode):
         interpolation: object = None,
         multiplier: int = LEAST_MULTIPLIER,
         audio: Mapping[str, object] | None = None,
+        folder_per_take: bool = False,
     ) -> io.NodeOutput:
         samples, encoding = view_latents(latent), encoding_of(codec)
         if films not in FILMS:
@@ -171,7 +173,7 @@ class SynCamRenderViews(SynCamNode):
             sounds=[given_sound(audio)] * len(samples) if audio else (),
         )
         render = Render(vae, samples, frame_dtype(encoding.bits), tiled, interpolation, times)
-        files, preview = written(run, render, normal_prefix(filename_prefix))
+        files, preview = written(run, render, normal_prefix(filename_prefix), folder_per_take)
         videos = [InputImpl.VideoFromFile(str(files.folder / file)) for file in files.files]
         grid = InputImpl.VideoFromFile(str(files.folder / files.grid)) if files.grid else not_written("grid")
         return io.NodeOutput(
@@ -182,7 +184,7 @@ class SynCamRenderViews(SynCamNode):
         )
 
 
-def written(run: ViewFiles, render: Render, prefix: str) -> tuple[SavedViews, Path | None]:
+def written(run: ViewFiles, render: Render, prefix: str, own_folder: bool) -> tuple[SavedViews, Path | None]:
     """Write everything; it appears together. Gives the files, and a preview where browsers play none of them.
 
     Raises UserError with a sentence, where it can before anything is decoded.
@@ -194,7 +196,7 @@ def written(run: ViewFiles, render: Render, prefix: str) -> tuple[SavedViews, Pa
     needed = views * len(blank) * frame_bytes(blank.height, blank.width, blank.dtype)
     with (
         Spool(temp_folder(), needed) as spool,
-        own_place(prefix, blank.height, blank.width) as (stage, *place),
+        own_place(prefix, blank.height, blank.width, own_folder) as (stage, *place),
     ):
         files = run.planned(blanks, *place)
         if not run.encoding.in_browsers and encodes("h264", 8, grid.height, grid.width, run.fps):

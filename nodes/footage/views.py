@@ -30,6 +30,7 @@ from ..shared.inputs import (
     NULL_TEXT,
     audio_input,
     film_outputs,
+    folder_input,
     footage_input,
     fps_input,
     layout_input,
@@ -191,6 +192,7 @@ class SynCamSaveViews(SynCamNode):
                     "rig's file beside the videos, under metadata. Needs the rig.",
                 ),
                 audio_input("Every video carries it. Without it, VIDEOs among the views bring their own."),
+                folder_input(),
             ],
             outputs=[
                 FilesType.Output(
@@ -215,6 +217,7 @@ class SynCamSaveViews(SynCamNode):
         layout: list[Layout] | None = None,
         scores: Sequence[str] = (),
         audio: Sequence[Mapping[str, object] | None] = (None,),
+        folder_per_take: Sequence[bool] = (False,),
     ) -> io.NodeOutput:
         prefix, rate = normal_prefix(filename_prefix[0]), frame_rate(fps[0])
         scores = [text for text in scores if text != NULL_TEXT]
@@ -237,7 +240,7 @@ class SynCamSaveViews(SynCamNode):
         )
         run.check(clips)
         progress = comfy.utils.ProgressBar(len(clips[0]) * (len(clips) + 1))
-        with own_place(prefix, clips[0].height, clips[0].width) as (stage, *place):
+        with own_place(prefix, clips[0].height, clips[0].width, folder_per_take[0]) as (stage, *place):
             files = run.planned(clips, *place)
             run.write(stage, files, [(clip, in_order(clip)) for clip in clips], ticking(progress))
         return io.NodeOutput(files, ui={**view_files_shown(files), **({"remarks": remarks} if remarks else {})})

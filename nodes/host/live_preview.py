@@ -21,6 +21,7 @@ from ...syncam_core.video.layout import grid_shape
 from ..shared.checks import names_and_colors
 
 Picture = Image.Image
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 EVENT = "syncam.live_preview"
 MOST_MOMENTS = 10  # of the clip that the moving preview shows
 MOST_PIXELS = 500_000  # of the picture that holds all moments of all views
@@ -81,7 +82,7 @@ class LivePreview:
     node_id: str | None = None
     tiles: list[list[Picture]] = field(default_factory=list)  # [view][moment]
     plates: list[LabelPlate | None] | None = None
-    font: ImageFont.FreeTypeFont | None = None
+    font: Font | None = None
     later: latent_preview.Latent2RGBPreviewer | None = None  # for all latent frames but the first
 
     def show(self, step: int, x0: Tensor, steps: int) -> tuple[str, Picture, int]:
@@ -144,7 +145,7 @@ class LivePreview:
 
         server = getattr(PromptServer, "instance", None)
         client = getattr(server, "client_id", None)
-        if self.node_id is None or client is None:
+        if self.node_id is None or server is None or client is None:
             return
         width, height = self.tiles[0][0].size
         rows, _ = grid_shape(len(self.tiles), 0, width / height)
@@ -187,7 +188,7 @@ def plate_of(text: str, color: str, height: int, width: int) -> LabelPlate | Non
         return None
 
 
-def write_in_corner(picture: Picture, text: str, font: ImageFont.FreeTypeFont) -> None:
+def write_in_corner(picture: Picture, text: str, font: Font) -> None:
     """Write white on dark into the lower right corner; drawn anew in every step, so by the quickest means."""
     draw, padding = ImageDraw.Draw(picture), 4
     left, top, right, bottom = font.getbbox(text)

@@ -15,7 +15,7 @@ from comfy.cli_args import args
 from comfy_api.latest import io, ui
 
 from ...syncam_core.disk.names import LONGEST_NAME, names_in
-from ...syncam_core.disk.staged import staged_files
+from ...syncam_core.disk.staged import put, staged_files, staged_folder
 from ...syncam_core.errors import UserError
 from ...syncam_core.video.view_files import SavedViews
 
@@ -69,11 +69,12 @@ def output_place(prefix: str, height: int, width: int) -> tuple[str, str, str]:
 
 
 @contextmanager
-def own_place(prefix: str, height: int, width: int) -> Iterator[tuple[Path, Path, str, str]]:
+def own_place(prefix: str, height: int, width: int, own_folder: bool = False) -> Iterator[tuple[Path, Path, str, str]]:
     """A stage for files that appear together, their folder, its path below the output folder, and their stem.
 
     The stem belongs to this run from the start: another process that saves under the same prefix at the same time gets
-    the next number, instead of finding the names taken after hours of work.
+    the next number, instead of finding the names taken after hours of work. With `own_folder` the files stand in a
+    folder that is called like the stem.
     """
     folder, subfolder, stem = output_place(prefix, height, width)
     name, _, number = stem.rpartition("_")
@@ -81,13 +82,18 @@ def own_place(prefix: str, height: int, width: int) -> Iterator[tuple[Path, Path
         for claim in range(CLAIMS):
             stem = f"{name}_{int(number) + claim:05}"
             try:
-                stage = claimed.enter_context(staged_files(folder, stem))
+                stage = claimed.enter_context((staged_folder if own_folder else staged_files)(folder, stem))
                 break
             except FileExistsError:
                 continue
         else:
             raise FileExistsError(f"{CLAIMS} runs hold the names '{name}_...'")
-        yield stage, Path(folder).absolute(), subfolder.replace("\\", "/"), stem
+        place, below = Path(folder).absolute(), subfolder.replace("\\", "/")
+        if own_folder:
+            place, below = place / stem, f"{below}/{stem}".lstrip("/")
+        yield stage, place, below, stem
+        if own_folder and not put(stage, place):
+            raise FileExistsError(f"'{place}' exists already")
 
 
 @contextmanager

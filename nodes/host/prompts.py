@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from ...syncam_core.errors import UserError
+from ..shared.checks import counted_noun
 
 
 def check_prompts(
@@ -19,8 +20,8 @@ def check_prompts(
             rows = len(entry["cross_attn"]) if entry.get("cross_attn") is not None else 1
             if rows not in (1, views):
                 raise UserError(
-                    f"{node}: '{name}' holds prompts for {rows} views, but '{cameras}' of {node} has {views} "
-                    f"views; connect the same {cameras} to SynCamViewPrompts.",
+                    f"{node}: '{name}' holds prompts for {counted_noun(rows, 'view')}, but '{cameras}' of {node} has "
+                    f"{counted_noun(views, 'view')}; connect the same {cameras} to SynCamViewPrompts.",
                     field=name,
                 )
 

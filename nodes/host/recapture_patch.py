@@ -23,6 +23,7 @@ from ...syncam_core.cameras.trajectories import TrajectoryEncoding
 from ...syncam_core.errors import UserError
 from ...syncam_core.recapture.module import ReCapture
 from ...syncam_core.wan.geometry import Geometry
+from ..shared.checks import counted_noun
 from .add_ons import RECAPTURE_KEY, refuse_parts
 from .latents import geometry_of_model
 from .module_patch import ONCE, ModuleWrapper, module_of, wan_of
@@ -181,13 +182,13 @@ class ReCaptureWrapper(ModuleWrapper):
         count, frames = self.cameras.poses.shape[:2]
         if len(shape) != 5 or shape[0] != count:
             raise UserError(
-                f"{node}: 'latent' is a batch of {shape[0]} videos, but 'trajectories' of {self.node} are {count}; make it with "
-                "SynCamEmptyLatent from the same trajectories.",
+                f"{node}: 'latent' is a batch of {counted_noun(shape[0], 'video')}, but 'trajectories' of {self.node} "
+                f"{'is' if count == 1 else 'are'} {count}; make it with SynCamEmptyLatent from the same trajectories.",
                 field="latent",
             )
         if shape[2] != frames:
             raise UserError(
-                f"{node}: 'latent' has {shape[2]} latent frame{'s' * (shape[2] != 1)} (length {geometry.length(shape[2])}), but 'trajectories' of "
+                f"{node}: 'latent' has {counted_noun(shape[2], 'latent frame')} (length {geometry.length(shape[2])}), but 'trajectories' of "
                 f"{self.node} have {frames} (length {geometry.length(frames)}); set the same 'length' in both.",
                 field="latent",
             )
@@ -244,7 +245,7 @@ def check_source(source: Tensor, trajectories: TrajectoryEncoding, geometry: Geo
         )
     if source.shape[2] != frames:
         raise UserError(
-            f"{NODE}: 'source' has {geometry.length(source.shape[2])} frames, but 'trajectories' have "
+            f"{NODE}: 'source' has {counted_noun(geometry.length(source.shape[2]), 'frame')}, but 'trajectories' have "
             f"{geometry.length(frames)}; set the same 'length' in SynCamSourceVideo and SynCamEncodeTrajectories.",
             field="source",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from fractions import Fraction
 
@@ -24,7 +24,7 @@ from ..shared.checks import check_views, common_frame_count, counted_noun
 HOST_BYTES = 256 * 2**20  # of the pictures that the host decodes at once, where it has to do it
 
 
-def clips_of(views: list, names: list[str], dtype: np.dtype = FLOAT) -> list[Clip]:
+def clips_of(views: Sequence[object], names: list[str], dtype: np.dtype = FLOAT) -> list[Clip]:
     """A clip for every view, all as long. Raises ``UserError`` with a sentence for what is no list of views.
 
     A VIDEO that is a file is decoded once, into a file of raw frames that is gone with the clip: one frame of it is in

@@ -21,6 +21,7 @@ from ...syncam_core.view_sync.module import ViewSync
 from ...syncam_core.view_sync.settings import Settings
 from ...syncam_core.wan.attention import Rope, grid_rope
 from ...syncam_core.wan.geometry import Geometry
+from ..shared.checks import counted_noun
 from .add_ons import VIEW_SYNC_KEY
 from .latents import geometry_of_model
 from .module_patch import ONCE, ModuleWrapper, wan_of
@@ -169,13 +170,13 @@ def check_latent(shape: Sequence[int], poses: Tensor, geometry: Geometry, node: 
     views, frames = poses.shape[:2]
     if len(shape) != 5 or shape[0] != views:
         raise UserError(
-            f"{node}: 'latent' is a batch of {shape[0]} videos, but 'cameras' of SynCamApply has {views} "
-            "views; make it with SynCamEmptyLatent from the same cameras.",
+            f"{node}: 'latent' is a batch of {counted_noun(shape[0], 'video')}, but 'cameras' of SynCamApply has "
+            f"{counted_noun(views, 'view')}; make it with SynCamEmptyLatent from the same cameras.",
             field="latent",
         )
     if shape[2] != frames:
         raise UserError(
-            f"{node}: 'latent' has {shape[2]} latent frame{'s' * (shape[2] != 1)} (length {geometry.length(shape[2])}), but 'cameras' of "
+            f"{node}: 'latent' has {counted_noun(shape[2], 'latent frame')} (length {geometry.length(shape[2])}), but 'cameras' of "
             f"SynCamApply has {frames} (length {geometry.length(frames)}); set the same 'length' in SynCamEncodeCameras and the latent.",
             field="latent",
         )

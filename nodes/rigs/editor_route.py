@@ -107,6 +107,7 @@ def check_size(request: web.Request) -> None:
 
 async def received(request: web.Request, private: Path) -> Upload:
     """The parts of a request, its files written into a folder. Raises RefusedError."""
+    from aiohttp import MultipartReader
     from aiohttp.http_exceptions import HttpProcessingError
     from aiohttp.web import RequestPayloadError
 
@@ -118,9 +119,9 @@ async def received(request: web.Request, private: Path) -> Upload:
     try:
         parts = await request.multipart()
         while (part := await parts.next()) is not None:
-            if not hasattr(part, "read_chunk"):
+            if isinstance(part, MultipartReader):
                 raise RefusedError(400, "a part of the request has parts of its own; send files and fields only.")
-            if part.name in fields:
+            if part.name is not None and part.name in fields:
                 fields[part.name] = await _field(part, MAX_UPLOAD_BYTES if part.name == "text" else MAX_FIELD_BYTES)
             elif part.name == "file":
                 name = safe_name(part.filename)

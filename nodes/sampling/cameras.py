@@ -11,6 +11,7 @@ from ...syncam_core.cameras.meter import warn
 from ...syncam_core.cameras.remarks import remarks_on
 from ...syncam_core.errors import UserError
 from ...syncam_core.wan.geometry import WAN21
+from ..shared.checks import counted_noun
 from ..shared.node import SynCamNode, told_as_required
 from ..shared.socket_types import CamerasType, RigType, TrajectoriesType
 from ..shared.video_size import check_length, check_size, length_input, side_inputs
@@ -118,8 +119,8 @@ class SynCamEmptyLatent(SynCamNode):
         if shape[2] != encoded.latent_frames:
             frames = WAN21.length(encoded.latent_frames)
             raise UserError(
-                f"'length' is {length} ({shape[2]} latent frames), but '{socket}' were encoded for {frames} frames "
-                f"({encoded.latent_frames} latent frames); set 'length' here to {frames}, or 'length' of {encoder} to "
+                f"'length' is {length} ({counted_noun(shape[2], 'latent frame')}), but '{socket}' were encoded for "
+                f"{counted_noun(frames, 'frame')} ({counted_noun(encoded.latent_frames, 'latent frame')}); set 'length' here to {frames}, or 'length' of {encoder} to "
                 f"{length}.",
                 field="length",
             )

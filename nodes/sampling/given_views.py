@@ -123,7 +123,7 @@ def with_given(
     filled, places = samples.clone(), iter(chosen)
     for socket, source in sources:
         comfy.model_management.throw_exception_if_processing_interrupted()
-        if is_latent(source):
+        if isinstance(source, dict):
             clean = cut_latents(socket, source, samples, geometry)
         else:
             clean = encoded(socket, source, samples, geometry, vae)

@@ -238,7 +238,7 @@ def given_latent(
     if samples.shape[2] < wanted[2]:
         have = WAN21.length(samples.shape[2])
         raise UserError(
-            f"'videos.{socket}' has {have} frames, but 'length' is {length}; give a longer video, or set 'length' here and "
+            f"'videos.{socket}' has {counted_noun(have, 'frame')}, but 'length' is {length}; give a longer video, or set 'length' here and "
             f"in SynCamEncodeTrajectories to {have}.",
             field=field,
         )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from ...syncam_core.cameras import PALETTE
 from ...syncam_core.errors import UserError
 
 
-def check_views(views: list) -> None:
+def check_views(views: Sequence[object]) -> None:
     if not views:
         raise UserError("'views' is an empty list; connect the views of SynCam Decode Views.", field="views")
     for index, view in enumerate(views):

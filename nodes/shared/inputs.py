@@ -57,6 +57,19 @@ def prefix_input(default: str) -> io.String.Input:
     )
 
 
+def folder_input() -> io.Boolean.Input:
+    # Optional, so that jobs from before there was a choice still run, and save where they saved.
+    return io.Boolean.Input(
+        "folder_per_take",
+        default=False,
+        optional=True,
+        tooltip=(
+            "Put the files of each run into a folder of its own, <prefix>_<number>, which editing programs can be "
+            "given as it is. Off: all runs side by side."
+        ),
+    )
+
+
 def footage_input() -> io.Input:
     return io.MultiType.Input(
         "views",

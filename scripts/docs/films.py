@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -28,11 +28,11 @@ from syncam_core.cameras import PALETTE, Rig  # noqa: E402
 from syncam_core.cameras.builders import arc_rig, orbit_rig, ring_rig, stereo_rig  # noqa: E402
 from syncam_core.cameras.motion import Move, move_cameras  # noqa: E402
 from syncam_core.cameras.trajectories import RECAM_MOVES  # noqa: E402
-from syncam_core.datasets import append_scene, open_scene, write_take  # noqa: E402
+from syncam_core.datasets import Training, append_scene, open_scene, write_take  # noqa: E402
 from syncam_core.errors import UserError  # noqa: E402
 from syncam_core.preview.canvas import Canvas  # noqa: E402
 from syncam_core.preview.look import MUTED, PANEL, TEXT  # noqa: E402
-from syncam_core.synthetic import Scene, frame_times, render  # noqa: E402
+from syncam_core.synthetic import Scene, frame_times, project, render  # noqa: E402
 from syncam_core.video.auto_cut import cuts_by_motion, motion_of  # noqa: E402
 from syncam_core.video.bullet_time import bullet_time, filmed, view_sweep  # noqa: E402
 from syncam_core.video.clip import (  # noqa: E402
@@ -451,6 +451,27 @@ FILMS: dict[str, Callable[[], Clip]] = {
     "SynCamLoadDataset": lambda: dataset_film(loading=True),
 }
 
+
+def found_points() -> Clip:
+    """The points that COLMAP has found in the pictures of five cameras, where the middle one sees them."""
+    height, width, shown = 288, 512, 2
+    rig = orbit_rig([-30, -15, 0, 15, 30], [25, 15, 25, 15, 25], [4])
+    scene = replace(Scene.from_prompt("a red cube turning on grass under a clear sky", Scene.random(3)), texture=1)
+    clips = [ImageClip(view) for view in render(scene, rig, height, width, [0.0])]
+    with tempfile.TemporaryDirectory() as folder:
+        training = Training("triangulated")
+        path = append_scene(Path(folder), lambda stage: write_take(stage, "colmap", clips, rig, FPS, training=training))
+        lines = (path / "frame_00000/sparse/0/points3D.txt").read_text().splitlines()[1:]
+    canvas = Canvas(width, height, PANEL)
+    for words in map(str.split, lines):
+        if len(words) > 8:  # it was found in pictures; others stand behind
+            point = torch.tensor([float(word) for word in words[1:4]], dtype=torch.float64)
+            pixel, _ = project(point, rig.c2w[shown, 0], rig.lenses[shown], height, width)
+            canvas.disc((float(pixel[0]), float(pixel[1])), 2.5, tuple(map(int, words[4:7])))
+    points = canvas.finish()
+    return MadeClip(1, height, width, np.dtype(np.uint8), lambda t: points)
+
+
 # example workflow: title, a few words, and the frame of a film that is on its card in the template browser
 CARDS: dict[str, tuple[str, str, Callable[[], Clip], int]] = {
     "layouts": ("Layouts", "hero and strip, picture in picture, labels and timecode", layouts, 20),
@@ -475,6 +496,12 @@ CARDS: dict[str, tuple[str, str, Callable[[], Clip], int]] = {
         "from one camera, a multi-camera shoot",
         lambda: recaptured("arc right, arc left, zoom in", 2),
         32,
+    ),
+    "dataset_points": (
+        "Dataset with points",
+        "pictures, exact cameras, and points for Gaussian splatting",
+        found_points,
+        0,
     ),
     "multicam_edit": ("Multi-camera edit", "a cut list over four cameras, saved for editing programs", edit_film, 18),
 }

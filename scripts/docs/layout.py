@@ -73,6 +73,16 @@ LAYOUTS = {
         **TALL,
     ),
     "recapture_edit": recapture(Group([[12], [13, 14], [15], [16], [17]], "5 Views and the cut"), 18, _17=(420, 330)),
+    "dataset_points": Layout(
+        [
+            [
+                [Group([[1]], "1 Cameras"), Group([[5]])],
+                [Group([[2]], "2 What they film")],
+                [Group([[3], [4]], "3 Two scenes, with points")],
+            ]
+        ],
+        {1: (320, 166), 2: (270, 330), 3: (300, 470), 4: (300, 470), 5: (344, 450)},
+    ),
     "baseline_svd_xt": baseline([[20, 21], [22, 23], [24], [25], [40]], _21=(360, 120), _23=(240, 270), _24=(240, 320)),
     "baseline_wan_camera": baseline(
         [[20, 25], [21, 23], [22, 24], [26], [27], [28], [40]],

@@ -123,7 +123,7 @@ PICTURES: dict[str, Callable[[], np.ndarray]] = {
 # As small as they can be without being seen to be: all pictures go into the node pack's archive. The template browser
 # asks for its cards as JPEG.
 SAVED: dict[str, dict[str, int | bool | str]] = {
-    ".avif": {"quality": 60, "speed": 4, "range": "limited"},
+    ".avif": {"quality": 45, "speed": 4, "range": "limited"},
     ".jpg": {"quality": 72, "progressive": True, "optimize": True},
     ".png": {"optimize": True},
 }

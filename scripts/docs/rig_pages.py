@@ -153,6 +153,10 @@ WORKFLOWS: dict[str, tuple[str, str, Callable[[], Rig]]] = {
     "rig_ring": ("A ring of cameras", "four views, all the way round", lambda: builders.ring_rig(4, 20, 5)),
     "rig_sockets": ("Cameras of other packs", "3D viewers and CameraCtrl poses", three_3d_cameras),
     "rig_stereo": ("A stereo pair", "and a third camera, merged", stereo_and_side),
+    "text_to_2_views_4_steps": ("4 steps, CFG 1", "two views with a step-distilled LoRA", lambda: orbit_rig([30, 0], [0], [3])),
+    "text_to_2_views_azimuth": ("30° of azimuth", "two views, one prompt", lambda: orbit_rig([30, 0], [0], [3])),
+    "text_to_2_views_distance": ("4 m and 5 m", "two views, one prompt", lambda: orbit_rig([0], [0], [4, 5])),
+    "text_to_2_views_elevation": ("20° of elevation", "two views, one prompt", lambda: orbit_rig([0], [0, 20], [3, 3.19253])),
 }  # fmt: skip
 
 

@@ -178,7 +178,8 @@ def camera_problem(c2w: Tensor) -> tuple[int, str] | None:
     rotation = c2w[:, :3, :3]
     gram = rotation.mT @ rotation
     deviation = (gram - torch.eye(3, dtype=c2w.dtype)).abs().amax((1, 2))
-    determinant = torch.linalg.det(rotation)
+    right, down, forward = rotation.unbind(-1)
+    determinant = (torch.linalg.cross(right, down) * forward).sum(-1)
     last_row = torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=c2w.dtype)
     rigid = (
         torch.isfinite(c2w).all((1, 2))

@@ -41,6 +41,9 @@ class Shot:
     def time(self, frame: int) -> float:
         return frame / max(1, len(self.frames) - 1)
 
+    def times(self, points: Points) -> np.ndarray | None:  # (points,)
+        return None if points.frames is None else points.frames / max(1, len(self.frames) - 1)
+
     def views(self, split: str) -> Sequence[int]:
         """The views of a split."""
         everyone = range(self.rig.views)
@@ -100,7 +103,7 @@ def _write_model_4d(folder: Path, shot: Shot, points: Points) -> None:
 
 def _write_beside_model(place: Path, shot: Shot, points: Points, held_out: Sequence[str]) -> None:
     if len(points):
-        write_ply(place / "points3D.ply", points.xyz, points.rgb)
+        write_ply(place / "points3D.ply", points.xyz, points.rgb, shot.times(points))
     if held_out:
         write_text(place / "test.txt", "\n".join(held_out) + "\n")
 
@@ -139,7 +142,7 @@ def _write_nerfstudio(
             frame["mask_path"] = _beside(frame["file_path"])
     if len(points):
         head["ply_file_path"] = "points3d.ply"
-        write_ply(folder / "points3d.ply", _z_up(points.xyz), points.rgb)
+        write_ply(folder / "points3d.ply", _z_up(points.xyz), points.rgb, shot.times(points))
     write_json(folder / nerfstudio.FILE, head, "frames", [frame for camera in frames for frame in camera])
 
 
@@ -156,7 +159,7 @@ def _write_dnerf(folder: Path, shot: Shot, points: Points) -> None:
         write_json(folder / f"transforms_{split}.json", {"camera_angle_x": angle, **head}, "frames", listed)
     if len(points):
         for name in DNERF_POINTS:
-            write_ply(folder / name, _z_up(points.xyz), points.rgb)
+            write_ply(folder / name, _z_up(points.xyz), points.rgb, shot.times(points))
 
 
 def _z_up(xyz: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ from .media import Film, Still, Strip, Video
 from .pictures import PICTURE_SUFFIXES
 from .problems import judge, odd_ones_out
 from .scene_file import FILE, LAYOUTS, SceneFacts, read_facts
-from .video_file import FPS_TOLERANCE, MOST_FRAMES
+from .video_file import FPS_TOLERANCE, MOST_FRAMES, VideoFile
 from .write import CAPTION
 
 FRAME = re.compile("frame_([0-9]{1,9})")
@@ -190,10 +190,10 @@ def _agree(facts: SceneFacts, chosen: Sequence[int], parts: _Parts) -> None:
 def _common_size(films: Sequence[Film], names: Sequence[str], facts: SceneFacts | None, layout: str) -> tuple[int, int]:
     """Height and width of all pictures."""
     wanted = (facts.height, facts.width) if facts else None
+    stored = wanted
     if wanted and layout == "syncamvideo":
-        stored = tuple(side + side % 2 for side in wanted)  # a video grows to even sides
-    else:
-        stored = wanted
+        height, width = wanted
+        stored = height + height % 2, width + width % 2  # a video grows to even sides
     problems, first = [], ""
     for name, film in zip(names, films, strict=True):
         try:
@@ -208,6 +208,7 @@ def _common_size(films: Sequence[Film], names: Sequence[str], facts: SceneFacts 
                 f"camera {name!r} has pictures of {shape[1]} x {shape[0]} pixels, but {said} {stored[1]} x {stored[0]}."
             )
     _refuse(problems)
+    assert stored is not None  # of the first film
     return wanted or stored
 
 
@@ -235,15 +236,19 @@ def _read_videos(path: Path, wanted: str | Sequence[str]) -> _Parts:
     stems, poses, films, counts = [], [], [], []
     for footage in chosen:
         try:
-            (count,) = judge(footage, Kind.MULTI_VIEW_VIDEO)
+            count = judge(footage, Kind.MULTI_VIEW_VIDEO)
         except BrokenFootage as problem:
             problems[_said_of(footage.name, str(problem))] = None
             continue
+        film = footage.read
+        assert isinstance(film, VideoFile)
+        assert footage.c2w is not None
+        assert count is not None
         stems.append(footage.name)
         poses.append(footage.c2w)
-        films.append(Video(footage.read.path, footage.read.shown, poses=footage.read.poses))
+        films.append(Video(film.path, film.shown, poses=film.poses))
         counts.append(count)
-    odd = odd_ones_out([(count,) for count in counts])
+    odd = odd_ones_out(counts)
     problems.update(dict.fromkeys(_said_of(stems[index], why) for index, why in odd.items()))
     rates = [film.rate() for film in films]
     problems.update(
@@ -255,7 +260,7 @@ def _read_videos(path: Path, wanted: str | Sequence[str]) -> _Parts:
     )
     _refuse(list(problems))
     hint = f"See '{CAMERA_FILE}'."
-    frames, rate = (counts[0], rates[0]) if films else (0, None)
+    frames, rate = (counts[0][0], rates[0]) if films else (0, None)
     return _Parts(stems, poses, (), films, frames, rate, caption, hint)
 
 

@@ -132,9 +132,9 @@ def _points_of(model: object, views: dict[int, int]) -> Points:
 
 @contextmanager
 def _quiet(pycolmap: ModuleType) -> Iterator[None]:
-    """COLMAP says every step on the standard error."""
+    """COLMAP says every step on the standard error, and warns twice of each frame in which it finds nothing."""
     before = pycolmap.logging.minloglevel
-    pycolmap.logging.minloglevel = pycolmap.logging.WARNING.value
+    pycolmap.logging.minloglevel = pycolmap.logging.ERROR.value
     try:
         yield
     finally:

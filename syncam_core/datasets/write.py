@@ -16,7 +16,7 @@ from torch import Tensor
 from ..cameras.rig import Rig, default_names
 from ..errors import UserError
 from ..formats import syncamvideo
-from ..formats.points import NO_POINTS, Points
+from ..formats.points import NO_POINTS, Points, joined
 from ..video.clip import BITS_8, Clip, in_depth
 from ..video.codecs import DATASET_CRF
 from ..video.frames import rgb_to_uint8
@@ -25,7 +25,7 @@ from .lanes import MOST_LANES, Lanes, lanes
 from .layouts import FRAME_LAYOUTS, FrameLayout, Shot, check_frame_layout
 from .png import write_png
 from .scene_file import LAYOUTS, SceneFacts, write_facts
-from .seeding import seeded_points
+from .seeding import SEEDED, seeded_points
 from .triangulation import LEAST_VIEWS, pycolmap_module, triangulated_points
 
 CAPTION = "caption.txt"
@@ -36,6 +36,8 @@ POINTS = {
     "triangulated": "found in the pictures by COLMAP, from the known cameras; needs pycolmap",
 }
 FEWEST_POINTS = 100  # of a moment; where triangulation finds fewer, seeded ones are added
+MOST_SEEDED = 100_000  # of every frame together: as many as 4D Gaussian Splatting takes of a file
+FEWEST_SEEDED = 500  # of each
 # One thread for each of several videos, as threads within a frame would stand in each other's way; and what x264 spends
 # much time on for little: 0.60 of its usual CPU time, with the same errors and size at the same crf (832 x 480, noisy).
 _FAST = {"preset": "fast", "partitions": "i4x4,i8x8", "threads": "1"}
@@ -48,6 +50,7 @@ class Training:
     points: str = "none"  # a key of POINTS
     held_out: tuple[int, ...] = ()  # views that are for evaluation alone
     masks: tuple[Tensor, ...] = ()  # of the views (1 or frames, height, width), 1 where the pictures count; empty: none
+    every_frame: bool = False  # points of each frame, with its time, also where one folder holds all; else of the first
 
 
 NOTHING_MORE = Training()
@@ -137,11 +140,11 @@ def _check_masks(masks: Sequence[Tensor], clips: Sequence[Clip], rig: Rig) -> No
             )
 
 
-def pictures_and_points(layout: str, clips: Sequence[Clip], points: str) -> int:
+def pictures_and_points(layout: str, clips: Sequence[Clip], training: Training) -> int:
     """How often `write_take` ticks."""
     moments = 0
-    if points == "triangulated":
-        moments = len(clips[0]) if FRAME_LAYOUTS[layout].folder_per_moment else 1
+    if training.points == "triangulated" and layout in FRAME_LAYOUTS:
+        moments = len(clips[0]) if FRAME_LAYOUTS[layout].folder_per_moment or training.every_frame else 1
     return len(clips) * (len(clips[0]) + moments)
 
 
@@ -245,19 +248,29 @@ class _FrameWriter:
 
     def write(self) -> None:
         frames = len(self.clips[0])
-        points = NO_POINTS
+        found: list[Points] = []  # of each frame, where one folder holds all
         with lanes(MOST_LANES) as workers:
             for index in range(frames):
                 place = self._place(index)
                 self._make_folders(place)
-                wanted = self.training.points != "none" and (self.layout.folder_per_moment or index == 0)
+                wanted = self._has_points(index)
                 shown = [self._hand_over(workers, view, index, keep=wanted) for view in range(self.rig.views)]
-                if wanted:
-                    points = self._points(workers, index, shown)
+                points = self._points(workers, index, shown) if wanted else NO_POINTS
                 if self.layout.folder_per_moment:
                     self._write_cameras(place, self.rig.at_frame(index), range(index, index + 1), points)
+                elif wanted:
+                    found.append(points.of_frame(index) if self.training.every_frame else points)
         if not self.layout.folder_per_moment:
-            self._write_cameras(self.folder, self.rig, range(frames), points)
+            self._write_cameras(self.folder, self.rig, range(frames), joined(found))
+
+    def _has_points(self, index: int) -> bool:
+        of_each = self.layout.folder_per_moment or self.training.every_frame
+        return self.training.points != "none" and (of_each or index == 0)
+
+    def _seeded_count(self) -> int:
+        if self.layout.folder_per_moment or not self.training.every_frame:
+            return SEEDED
+        return min(SEEDED, max(FEWEST_SEEDED, MOST_SEEDED // len(self.clips[0])))
 
     def _write_cameras(self, place: Path, rig: Rig, frames: range, points: Points) -> None:
         size = (self.clips[0].width, self.clips[0].height)
@@ -307,7 +320,8 @@ class _FrameWriter:
             found = triangulated_points(place, names, c2w, focals, size, masks, self.tick)
         if len(found) < FEWEST_POINTS:
             masks_shown = [mask for _, mask in shown if mask is not None]
-            found = found.joined(seeded_points(c2w, focals, [picture for picture, _ in shown], masks_shown))
+            pictures = [picture for picture, _ in shown]
+            found = joined([found, seeded_points(c2w, focals, pictures, masks_shown, self._seeded_count())])
         return found
 
 

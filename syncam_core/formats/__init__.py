@@ -32,7 +32,7 @@ from ..disk.bounded import MAX_BYTES, file_text, head_of
 from ..errors import UserError
 from . import video_tag
 from .files import printable
-from .foreign_files import refuse_foreign_files
+from .foreign_files import refuse_foreign_files, refuse_foreign_text
 from .shots import PICTURES
 
 __all__ = [
@@ -202,6 +202,7 @@ def _read(path: Path, cameras: str, unit_m: float | None, format: str, pictures:
     if len(named) == 1 and path.suffix.lower() != ANY_TEXT and not is_json:
         named[0].read(path, unit_m=unit_m or 1.0)  # says what is wrong with it, by its line
         raise UserError(f"it does not look like {named[0].NAME}: {named[0].WORDS}; choose its 'format'.")
+    refuse_foreign_text(head_of(path))
     return _read_json(path, cameras, unit_m)
 
 

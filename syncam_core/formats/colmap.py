@@ -35,6 +35,7 @@ from .axes_and_units import (
 )
 from .colmap_model import AT_REFERENCE, DISTORTION_FROM, PARAMETERS, Camera, Frame, Image, Model, Point, Pose
 from .files import make_folder
+from .lost_of_lenses import pinhole_losses, say_lost, zoom_losses
 from .points import NO_POINTS, Points
 from .realestate10k import checked_size, lens_of
 from .shots import Listed, choose_shots
@@ -98,7 +99,7 @@ def read_with_pictures(
     )
     chosen = choose_shots(listed, cameras, pictures)
     shots = [[images[index] for index in indices] for indices in chosen.shots.values()]
-    poses = [in_metres(_c2w(taken), scale) for taken in shots]
+    poses = in_metres(_c2w([image for taken in shots for image in taken]), scale).split([*map(len, shots)])
     refuse_inverted(
         first_poses(lambda index: in_metres(_c2w([images[index]])[0], scale), chosen.first_of_each),
         OPENCV_FORWARD,
@@ -107,6 +108,7 @@ def read_with_pictures(
     )
     lenses = [_lens(model.cameras, taken[0]) for taken in shots]
     _say_distorted([model.cameras[taken[0].camera] for taken in shots])
+    say_lost({name: _lost(model.cameras, taken) for name, taken in zip(chosen.shots, shots, strict=True)})
     return rig_of([*chosen.shots], poses, lenses, _HINT), [[image.name for image in taken] for taken in shots]
 
 
@@ -117,7 +119,7 @@ def write(
     image_size: tuple[int, int] = (832, 480),  # width, height
     binary: bool = False,
     name_of: Callable[[str, int], str] = "{}/{:06d}.png".format,  # of a view's safe name and its frame, from 1
-    points: Points = NO_POINTS,  # whose tracks are of the first frame's images
+    points: Points = NO_POINTS,  # their tracks are in the images of their frames, or of the first
 ) -> None:
     """Write a model into the folder `path`, in place of one that is there.
 
@@ -142,15 +144,15 @@ def write(
             for kind in KINDS:
                 (path / f"{name}{kind}").unlink(missing_ok=True)
         rigs, frames = _rigs_and_frames(in_units(rig.c2w, unit_m), images)
-        images, found = _with_points(images, [view * rig.frames for view in range(rig.views)], points, unit_m)
+        images, found = _with_points(images, rig.frames, points, unit_m)
         KINDS[".bin" if binary else ".txt"].write(path, Model(cameras, images, rigs, frames, found))
     except OSError as problem:
         raise UserError(f"folder {path.name!r} cannot be written to ({problem.strerror}).") from problem
 
 
 def _with_points(
-    images: Sequence[Image],
-    of_view: Sequence[int],  # which of the images shows each view
+    images: Sequence[Image],  # of each view in turn, `frames` of them
+    frames: int,
     points: Points,
     unit_m: float,
 ) -> tuple[list[Image], list[Point]]:
@@ -159,11 +161,13 @@ def _with_points(
     found = []
     tracks = points.tracks or ((),) * len(points)
     errors = [0.0] * len(points) if points.errors is None else points.errors.tolist()
-    for number, track in enumerate(tracks, start=1):
+    moments = [0] * len(points) if points.frames is None else points.frames.tolist()
+    for number, (track, moment) in enumerate(zip(tracks, moments, strict=True), start=1):
         seen = []
         for view, x, y in track:
-            seen.append((images[of_view[view]].number, len(shown[of_view[view]])))
-            shown[of_view[view]].append((float(x), float(y), number))
+            image = view * frames + moment
+            seen.append((images[image].number, len(shown[image])))
+            shown[image].append((float(x), float(y), number))
         xyz, rgb = (points.xyz[number - 1] / unit_m).tolist(), points.rgb[number - 1].tolist()
         found.append(Point(number, tuple(xyz), tuple(rgb), errors[number - 1], tuple(seen)))
     return [image._replace(points=tuple(these)) for image, these in zip(images, shown, strict=True)], found
@@ -273,6 +277,17 @@ def _lens(cameras: dict[int, Camera], image: Image) -> Lens:
         return lens_of(camera.parameters[0] / camera.width)
     except UserError as problem:
         raise problem.told(f"camera {image.camera} {problem}") from problem
+
+
+def _lost(cameras: dict[int, Camera], images: Sequence[Image]) -> list[str]:
+    camera = cameras[images[0].camera]
+    if camera.model not in DISTORTION_FROM:
+        return []
+    focals = camera.parameters[: DISTORTION_FROM[camera.model] - 2]  # one, or those of the width and of the height
+    of_all = [cameras[number] for number in {image.camera for image in images} if number in cameras]
+    zoom = zoom_losses([other.parameters[0] / other.width for other in of_all if other.model == camera.model])
+    centre = camera.parameters[len(focals)], camera.parameters[len(focals) + 1]
+    return pinhole_losses((camera.width, camera.height), centre, (focals[0], focals[-1])) + zoom
 
 
 def _say_distorted(cameras: Sequence[Camera]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -17,7 +17,8 @@ LONGEST_NAME = 1024
 MAX_FRAMES_BYTES = 64 * 2**20
 MAX_SENSORS = 1000  # of a rig
 COUNT = struct.Struct("<Q")
-IMAGE = struct.Struct("<I7dI")  # number, pose, camera; the name and the points follow
+IMAGE = np.dtype([("number", "<u4"), ("pose", "<f8", 7), ("camera", "<u4")])  # the name and the points follow
+WINDOW = 64 * 1024  # bytes read at once of the list of images
 FRAME = struct.Struct("<II7dI")  # number, rig, pose, how many images
 FRAME_IMAGE = struct.Struct("<iIQ")  # kind of sensor, camera, image
 TOO_SHORT = "it ends too early; copy it again."
@@ -33,7 +34,7 @@ class _Records:
         if self.count > len(content) // shortest:
             raise UserError(f"it promises {self.count} records, but ends after {len(content)} bytes; copy it again.")
 
-    def take(self, form: str) -> tuple:
+    def take(self, form: str) -> tuple[Any, ...]:
         values = _unpack(form, self.content, self.place)
         self.place += struct.calcsize(form)
         return values
@@ -97,30 +98,42 @@ def _refuse_data(frame: int, count: int) -> NoReturn:
 
 
 def images(path: Path) -> list[Image]:
-    found = []
-    size = path.stat().st_size
+    heads, names = _heads_and_names(path)
+    records = np.frombuffer(b"".join(heads), IMAGE)
+    numbers, poses, cameras = (records[part].tolist() for part in ("number", "pose", "camera"))
+    texts = map(_text_of, names, numbers)
+    found = [*map(Image, numbers, map(tuple, poses), cameras, texts)]
+    _check_poses(found, "image")
+    return found
+
+
+def _heads_and_names(path: Path) -> tuple[list[bytes], list[bytes]]:
+    """Of each image the record before its name, and the name."""
+    heads, names = [], []
+    size, head, longest = path.stat().st_size, IMAGE.itemsize, IMAGE.itemsize + LONGEST_NAME + 1 + COUNT.size
     with open_file(path) as file:
         (count,) = _unpack("<Q", file.read(8), 0)
         if count > size // 73 or count > MAX_IMAGES:
             raise UserError(
                 f"it promises {count} images in {size} bytes; at most {MAX_IMAGES} are read. Is the file complete?"
             )
-        place = 8
+        place, last, window, begin = 8, 8, b"", 8  # of this record and the last, what is read, and where that begins
         for index in range(1, count + 1):
-            file.seek(place)
-            record = file.read(64 + LONGEST_NAME + 9)
-            try:
-                number, *pose, camera = IMAGE.unpack_from(record)
-                name = _name_in(record, number)
-                (points,) = COUNT.unpack_from(record, IMAGE.size + len(name) + 1)
-            except struct.error as problem:
-                raise UserError(TOO_SHORT) from problem
-            place += IMAGE.size + len(name) + 1 + COUNT.size + 24 * points
+            at = place - begin
+            if at + longest > len(window):
+                file.seek(place)
+                many = 4 * (place - last) < WINDOW  # else the points of an image are passed over
+                window, begin, at = file.read(WINDOW if many else longest), place, 0
+            end = window.find(b"\0", at + head, at + head + LONGEST_NAME + 1)
+            if end < 0:
+                _refuse_name(window[at:])
+            heads.append(window[at : at + head])
+            names.append(window[at + head : end])
+            (points,) = _unpack("<Q", window, end + 1)
+            last, place = place, begin + end + 1 + COUNT.size + 24 * points
             if place > size:
                 raise UserError(f"it ends within image {index} of {count}; copy it again.")
-            found.append(Image(number, tuple(pose), camera, _text_of(name, number)))
-    _check_poses(found, "image")
-    return found
+    return heads, names
 
 
 def _check_poses(found: Sequence[Image | Frame], what: str) -> None:
@@ -170,11 +183,11 @@ def _write_records(path: Path, records: list[bytes]) -> None:
     path.write_bytes(struct.pack("<Q", len(records)) + b"".join(records))
 
 
-def _name_in(record: bytes, image: int) -> bytes:
-    end = record.find(b"\0", 64, 64 + LONGEST_NAME + 1)
-    if end < 0:
-        raise UserError(f"image {image} has a name without an end; is the file complete?")
-    return record[64:end]
+def _refuse_name(record: bytes) -> NoReturn:
+    if len(record) < IMAGE.itemsize:
+        raise UserError(TOO_SHORT)
+    (image,) = _unpack("<I", record, 0)
+    raise UserError(f"image {image} has a name without an end; is the file complete?")
 
 
 def _text_of(name: bytes, image: int) -> str:
@@ -184,7 +197,7 @@ def _text_of(name: bytes, image: int) -> str:
         raise UserError(f"image {image} has a name that is not UTF-8 text.") from problem
 
 
-def _unpack(form: str, content: bytes, place: int) -> tuple:
+def _unpack(form: str, content: bytes, place: int) -> tuple[Any, ...]:
     try:
         return struct.unpack_from(form, content, place)
     except struct.error as problem:

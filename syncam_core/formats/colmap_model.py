@@ -118,11 +118,11 @@ class Model:
         if all(problems):
             raise UserError(problems[0])
         own, poses = np.array([image.pose for image in images]), _chained(np.array(of_rig), np.array(of_sensor))
-        poses = np.where(_differ(own, poses), poses, own).tolist()  # its own spares an image the chain's rounding
-        return [
-            Image(image.number, tuple(pose), image.camera, image.name, problem=problem)
-            for image, pose, problem in zip(images, poses, problems, strict=True)
-        ]
+        for place in np.flatnonzero(_differ(own, poses)):  # its own spares an image the chain's rounding
+            images[place] = images[place]._replace(pose=tuple(poses[place].tolist()))
+        for index in (index for index, problem in enumerate(problems) if problem):
+            images[index] = images[index]._replace(problem=problems[index])
+        return images
 
     def _poses_of(self, image: Image, places: dict[int, tuple[Frame, int]]) -> tuple[Pose, Pose, str]:
         """World-to-rig, rig-to-camera, and why there are none."""
@@ -161,9 +161,9 @@ def _chained(first: np.ndarray, then: np.ndarray) -> np.ndarray:  # (poses, 7) e
     return np.column_stack([w, x, y, z, behind.apply(first[:, 4:]) + then[:, 4:]])
 
 
-def _differ(some: np.ndarray, others: np.ndarray) -> np.ndarray:  # (poses, 7) each -> (poses, 1)
+def _differ(some: np.ndarray, others: np.ndarray) -> np.ndarray:  # (poses, 7) each -> (poses,)
     """Where poses are not the same up to rounding; a quaternion and its negative are one rotation."""
     sign = np.where((some[:, :4] * others[:, :4]).sum(axis=1, keepdims=True) < 0, -1.0, 1.0)
     away = np.concatenate([sign * some[:, :4] - others[:, :4], some[:, 4:] - others[:, 4:]], axis=1)
-    size = np.maximum(1.0, np.abs(others).max(axis=1, keepdims=True))
-    return ~(np.abs(away).max(axis=1, keepdims=True) <= _SAME * size)
+    size = np.maximum(1.0, np.abs(others).max(axis=1))
+    return ~(np.abs(away).max(axis=1) <= _SAME * size)

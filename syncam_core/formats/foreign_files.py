@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import UserError
+from .files import first_rows
 
 _WAY = (
     "open it in Blender and run the script of docs/camera-json-files.md, which writes its cameras as JSON, or write "
@@ -42,3 +43,12 @@ def refuse_foreign_files(path: Path, head: bytes) -> None:
     for kind, (suffixes, beginnings, way) in _OTHERS.items():
         if path.suffix.lower() in suffixes or head.startswith(beginnings):
             raise UserError(f"it is {kind}, of which no cameras are read here; {way}")
+
+
+def refuse_foreign_text(head: bytes) -> None:
+    """Raises UserError for a text that is in none of our formats, but known; `head` are its first bytes."""
+    if [len(words) for words in first_rows(head, 5)] == [3, 4, 4, 4, 4]:
+        raise UserError(
+            "it is a trajectory (.log) of Open3D or the Redwood data sets, which has no lens and is not read here; write "
+            "it from Open3D as .json, which keeps the lens."
+        )

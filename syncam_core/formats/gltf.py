@@ -183,6 +183,10 @@ class _Track:
         if len(self.times) == 1:
             only = self.values[0, 1] if self.interpolation == "CUBICSPLINE" else self.values[0]
             return np.repeat(only[None], len(times), 0)
+        if self.interpolation == "STEP":
+            # Keys are float32: a frame's time may lie just before the key that it is meant to be at.
+            held: np.ndarray = self.values[np.searchsorted(self.times, inside + LEAST_STEP_S, "right") - 1]
+            return held
         begin = (np.searchsorted(self.times, inside, "right") - 1).clip(0, len(self.times) - 2)
         length = self.times[begin + 1] - self.times[begin]
         share = ((inside - self.times[begin]) / np.where(length > 0, length, 1))[:, None]
@@ -192,8 +196,6 @@ class _Track:
             found = (2 * three - 3 * two + 1) * start + (three - 2 * two + share) * length[:, None] * leaving
             return found + (-2 * three + 3 * two) * end + (three - two) * length[:, None] * entering
         start, end = self.values[begin], self.values[begin + 1]
-        if self.interpolation == "STEP":
-            return np.where(share >= 1, end, start)
         return _turned(start, end, share) if turns else start + share * (end - start)
 
 

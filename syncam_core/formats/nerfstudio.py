@@ -42,6 +42,7 @@ from .axes_and_units import (
     rig_of,
 )
 from .json_values import as_list, as_object, number, pose, positive, read_json, shown, write_json
+from .lost_of_lenses import pinhole_losses, say_lost, told, zoom_losses
 from .shots import Listed, choose_shots
 
 NAME = "nerfstudio / instant-ngp transforms.json"
@@ -105,6 +106,7 @@ def cameras_of_document(
     shots = [*chosen.shots.values()]
     _say_round({_model(frames[indices[0]], document) for indices in shots})
     poses = [in_metres(torch.stack([pose_of(frames[index], index) for index in indices]), unit) for indices in shots]
+    say_lost({name: _lost(frames, document, indices) for name, indices in chosen.shots.items()})
     rig = rig_of(
         [*chosen.shots],
         [Z_UP_TO_RIG @ camera @ FLIP_YZ for camera in poses],
@@ -228,6 +230,17 @@ def _lens(frame: dict[str, Json], document: dict[str, Json], index: int) -> Lens
         widths = _focal_widths(key, holder[key], place + key, *_size(frame, document, index))
         return Lens() if widths is None else _made(widths * Lens().sensor_width_mm, place + key)
     return Lens()
+
+
+def _lost(frames: list[dict[str, Json]], document: dict[str, Json], indices: Sequence[int]) -> list[str]:
+    first = frames[indices[0]]
+    if _model(first, document) not in _PINHOLES:
+        return []
+    width, height, cx, cy, fx, fy = (
+        told(first.get(key, document.get(key))) for key in ("w", "h", "cx", "cy", "fl_x", "fl_y")
+    )
+    zoom = zoom_losses([told(frames[index].get("fl_x")) or 0.0 for index in indices])
+    return pinhole_losses((width, height), (cx, cy), (fx, fy)) + zoom
 
 
 def _focal_widths(key: str, value: Json, place: str, width: float | None, height: float | None) -> float | None:

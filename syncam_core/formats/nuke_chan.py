@@ -35,6 +35,7 @@ from .files import (
     rows_of,
     write_text,
 )
+from .lost_of_lenses import say_lost, zoom_losses
 from .realestate10k import checked_size
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ def _read_file(path: Path, order: str) -> tuple[Tensor, float | None]:  # c2w in
 
     frames: list[float] = []
     rows, vfov_deg, columns = [], None, 0
+    focals: list[float] = []  # in heights of the picture
     for line, words in rows_of(file_text(path)):
         if len(words) not in (7, 8) or (columns and len(words) != columns):
             wanted = columns or "8 (frame, position, rotation, field of view) or 7"
@@ -144,6 +146,8 @@ def _read_file(path: Path, order: str) -> tuple[Tensor, float | None]:  # c2w in
             raise UserError(f"line {line} has the field of view {values[7]:g}, but 0 to 180 degrees are possible.")
         if columns == 8 and vfov_deg is None:
             vfov_deg = values[7]
+        if columns == 8:
+            focals.append(0.5 / math.tan(math.radians(values[7]) / 2))
         _check_frame(values[0], frames, line)
         frames.append(values[0])
         rows.append(values[1:7])
@@ -151,6 +155,7 @@ def _read_file(path: Path, order: str) -> tuple[Tensor, float | None]:  # c2w in
             raise UserError(f"it has more than {MAX_FRAMES} frames; cut it.")
     if not rows:
         raise UserError("it holds no frames; a line has 8 numbers (frame, position, rotation, field of view).")
+    say_lost({path.stem: zoom_losses(focals)})
     numbers = torch.tensor(rows, dtype=torch.float64)
     turns = numbers[:, 3:].numpy()[:, ["XYZ".index(axis) for axis in order]]
     c2w = torch.eye(4, dtype=torch.float64).repeat(len(rows), 1, 1)

@@ -32,6 +32,7 @@ from .axes_and_units import (
 )
 from .files import camera_paths, chosen_of, most_files_look, read_camera_files
 from .json_values import as_list, as_object, lens_of, numbers, positive, read_json, shown, write_json
+from .lost_of_lenses import pinhole_losses, say_lost, told, zoom_losses
 
 NAME = "Open3D JSON"
 SUFFIXES = (".json",)
@@ -66,7 +67,10 @@ def read(path: Path, cameras: str = "", unit_m: float | None = None, pictures: s
     unit = metres_per_unit(unit_m, 1.0, "")
 
     def read_one(file: Path) -> tuple[Tensor, Lens]:
-        found = [_camera(item, place, unit) for item, place in _items(file)]
+        items = _items(file)
+        found = [_camera(item, place, unit) for item, place in items]
+        zoom = zoom_losses([lens.focal_mm for _, lens in found])
+        say_lost({file.stem: _lost(items[0][0]) + zoom})
         return torch.stack([pose for pose, _ in found]), found[0][1]
 
     if path.is_dir() or pictures != "stills":
@@ -78,6 +82,7 @@ def read(path: Path, cameras: str = "", unit_m: float | None = None, pictures: s
         [pose for pose, _ in found], OPENCV_FORWARD, "inverted", "Open3D's 'extrinsic' maps world to camera"
     )
     chosen = [names[index] for index in chosen_of(cameras, names)]
+    say_lost({names[index]: _lost(items[index][0]) for index in chosen_of(cameras, names)})
     return rig_of(chosen, [pose[None] for pose, _ in found], [lens for _, lens in found], _HINT)
 
 
@@ -128,3 +133,9 @@ def _camera(given: object, place: str, unit_m: float) -> tuple[Tensor, Lens]:  #
     width = positive(intrinsic.get("width"), f"{place}.width")
     sensor = Lens().sensor_width_mm
     return in_metres(inverse(w2c), unit_m), lens_of(focal / width * sensor, sensor, f"{place}.intrinsic")
+
+
+def _lost(given: object) -> list[str]:  # of a camera that was read
+    intrinsic = as_object(as_object(given, "camera").get("intrinsic"), "intrinsic")
+    fx, _, _, _, fy, _, cx, cy, _ = numbers(intrinsic.get("intrinsic_matrix"), 9, "intrinsic_matrix")
+    return pinhole_losses((told(intrinsic.get("width")), told(intrinsic.get("height"))), (cx, cy), (fx, fy))

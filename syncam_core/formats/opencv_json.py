@@ -51,6 +51,7 @@ from .json_values import (
     shown,
     write_json,
 )
+from .lost_of_lenses import pinhole_losses, say_lost, told
 
 NAME = "OpenCV JSON (K, R, t)"
 SUFFIXES = (".json",)
@@ -104,10 +105,12 @@ def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
         "R and t map world to camera, c2w maps camera to world",
     )
     poses = {index: pose_of(index) for index in chosen}
+    lenses = [_lens(entries[index], f"cameras[{index}]") for index in chosen]
+    say_lost({names[index]: _lost(entries[index]) for index in chosen})
     return rig_of(
         [names[index] for index in chosen],
         [_WORLDS[up] @ poses[index] for index in chosen],
-        [_lens(entries[index], f"cameras[{index}]") for index in chosen],
+        lenses,
         _HINT,
     )
 
@@ -231,3 +234,10 @@ def _lens(entry: dict[str, Json], place: str) -> Lens:
     width = positive(entry["width"], f"{place}.width")
     sensor = number(entry.get("sensor_width_mm", Lens().sensor_width_mm), f"{place}.sensor_width_mm")
     return lens_of(focal / width * sensor, sensor, f"{place}.K")
+
+
+def _lost(entry: dict[str, Json]) -> list[str]:  # of an entry whose lens was read
+    if "K" not in entry:
+        return []
+    across, down = rotation_rows(entry["K"], "K")[:2]
+    return pinhole_losses((told(entry["width"]), told(entry.get("height"))), (across[2], down[2]), (across[0], down[1]))

@@ -34,6 +34,7 @@ from .files import (
     rows_of,
     write_text,
 )
+from .lost_of_lenses import say_lost, shift_losses, zoom_losses
 
 NAME = "RealEstate10K / CameraCtrl (.txt)"
 SUFFIXES = (".txt",)
@@ -168,6 +169,8 @@ def _read_file(path: Path) -> tuple[Tensor, Lens]:  # c2w (frames, 4, 4) in the 
     if wrong:
         frame, what = wrong
         raise UserError(f"line {lines[frame]}: the matrix {what} {_HINT}")
+    lost = shift_losses([rows[0][3] - 0.5, rows[0][4] - 0.5]) + zoom_losses([row[1] for row in rows])
+    say_lost({path.stem: lost})
     return inverse(w2c), lens_of(rows[0][1])
 
 

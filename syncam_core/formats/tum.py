@@ -3,6 +3,8 @@
     # timestamp tx ty tz qx qy qz qw
     0.0 0.5 0 -3 0 0 0 1              seconds, position in metres, rotation as a quaternion with its real part last
 
+Commas and tabs separate as blanks do, which the benchmark's own tools take, too.
+
 Rows are camera to world; camera axes are OpenCV's (x right, y down, z forward), and so is the world of a visual
 odometry, which begins at its first camera. What such a file does not hold is lost: the lens.
 """
@@ -41,7 +43,8 @@ def looks_like(path: Path, head: bytes) -> bool:
     """Whether the first line has eight numbers whose last four are a unit quaternion."""
     if not head and path.is_dir():
         return most_files_look(path, SUFFIXES, looks_like)
-    rows = first_rows(head, 1) or first_rows(_with_first_row(head.decode("utf-8", "replace")).encode(), 1)
+    plain = _plain(head.decode("utf-8", "replace")).encode()
+    rows = first_rows(head.replace(b",", b" "), 1) or first_rows(plain, 1)
     if path.suffix.lower() == ".chan" or not rows or len(rows[0]) != 8 or not are_numbers(rows[0]):
         return False
     return abs(math.hypot(*map(float, rows[0][4:])) - 1) < 1e-3
@@ -68,17 +71,22 @@ def write(rig: Rig, path: Path, unit_m: float = 1.0, fps: float = 16.0) -> None:
         write_text(file, "\n".join(lines) + "\n")
 
 
-def _with_first_row(text: str) -> str:
-    """The text with the first pose on a line of its own: Open3D 0.20 writes it behind the comment, where it is lost."""
+def _plain(text: str) -> str:
+    """The text with blanks for commas, and the first pose on a line of its own.
+
+    Open3D 0.20 writes that behind the comment, where it is lost.
+    """
     first, _, rest = text.partition("\n")
     row = first.rpartition("<qw>")[2]
-    return f"{first.removesuffix(row)} \n{row}\n{rest}" if first.startswith(_OPEN3D) and row.split() else text
+    if first.startswith(_OPEN3D) and row.split():
+        text = f"{first.removesuffix(row)} \n{row}\n{rest}"
+    return text.replace(",", " ")
 
 
 def _poses(file: Path) -> Tensor:  # (frames, 4, 4), camera to world
     from scipy.spatial.transform import Rotation
 
-    rows = number_rows(_with_first_row(file_text(file)), 8, "seconds, position, quaternion")
+    rows = number_rows(_plain(file_text(file)), 8, "seconds, position, quaternion")
     lengths = rows[:, 4:].norm(dim=1)
     wrong = next((row for row, length in enumerate(lengths.tolist()) if abs(length - 1) > 1e-2), None)
     if wrong is not None:

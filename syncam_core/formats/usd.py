@@ -30,6 +30,7 @@ from ..errors import UserError
 from .axes_and_units import FLIP_YZ, Z_UP_TO_RIG, in_metres, in_units, metres_per_unit, rig_of
 from .files import MAX_FRAMES, chosen_of, make_folder, write_text
 from .json_values import lens_of, positive
+from .lost_of_lenses import say_lost, shift_losses, told, zoom_losses
 from .usd_layer import BEGINNINGS, first_line, layer_of
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def _rig(stage: Usd.Stage, cameras: str, unit_m: float | None, pxr: _Usd) -> Rig
     poses = torch.from_numpy(_matrices([prims[index] for index in chosen], codes, pxr))
     c2w = in_metres(world @ poses @ FLIP_YZ, unit)
     lenses = [_lens(prims[index], names[index], codes[0], unit, pxr) for index in chosen]
+    say_lost({names[index]: _lost(prims[index], codes) for index in chosen})
     return rig_of([names[index] for index in chosen], list(c2w), lenses)
 
 
@@ -236,6 +238,23 @@ def _lens(prim: Usd.Prim, name: str, code: float, unit_m: float, pxr: _Usd) -> L
     focal, aperture = length("focalLength", 50.0), length("horizontalAperture", 20.955)  # USD's own where none is
     millimetres = 100 * unit_m if aperture * 100 * unit_m < RAW_MM else 1.0
     return lens_of(_rounded(focal * millimetres), _rounded(aperture * millimetres), f"camera {name[:60]!r}")
+
+
+def _lost(prim: Usd.Prim, codes: Sequence[float]) -> list[str]:
+    """Of a camera whose lens was read. Apertures are in the same unit as their offsets."""
+
+    def length(attribute: str, code: float, unwritten: float) -> float:
+        given = prim.GetAttribute(attribute)
+        found = told(given.Get(code)) if given else None
+        return unwritten if found is None else found
+
+    size = [
+        length(f"{axis}Aperture", codes[0], usual) for axis, usual in (("horizontal", 20.955), ("vertical", 15.2908))
+    ]
+    offsets = [length(f"{axis}ApertureOffset", codes[0], 0.0) for axis in ("horizontal", "vertical")]
+    shifts = [offset / side for offset, side in zip(offsets, size, strict=True) if side]
+    zoom = zoom_losses([length("focalLength", code, 0.0) for code in codes])
+    return shift_losses(shifts) + zoom
 
 
 def _number(value: object, place: str) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import cast
 
 import torch
 import torch.distributed as dist
@@ -65,7 +64,7 @@ class TeamViewSync(nn.Module):
 
     def __init__(self, view_sync: ViewSync, stream: TeamStream, groups: Groups):
         super().__init__()
-        self.blocks = [TeamBlock(cast(ViewSyncBlock, block), stream, groups) for block in view_sync.blocks]
+        self.blocks = [TeamBlock(block, stream, groups) for block in view_sync.blocks]
 
 
 @dataclass(frozen=True, eq=False)

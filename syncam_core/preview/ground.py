@@ -9,6 +9,7 @@ import numpy as np
 
 from ..cameras.meter import AZIMUTH_LIMIT_DEG, ELEVATION_LIMIT_DEG
 from .canvas import Canvas
+from .figure import draw_limbs
 from .look import FIGURE, GRID, MUTED, TRAINED, Look
 from .projector import Projector
 from .stage import Stage, nice_step, orbit_point
@@ -137,37 +138,19 @@ def draw_trained_sector(canvas: Canvas, view: Projector, look: Look, rings: Ring
 
 
 def draw_figure(canvas: Canvas, view: Projector, stage: Stage) -> None:
-    """A plain figure on the floor that looks towards azimuth 0, its middle at the target."""
-    half = stage.floor_y
-
-    def circle(radius: float, y: float) -> np.ndarray:
-        level = orbit_point(np.linspace(0, 360, 37), 0, radius * half)
-        level[:, 1] = y * half
-        return view.pixels(level)
-
-    canvas.polygon(circle(0.55, 1), (0, 0, 0), 0.35)  # a shadow
-    feet, shoulders = circle(0.30, 1), circle(0.40, -0.38)
-    sides = [points[at] for points in (feet, shoulders) for at in (points[:, 0].argmin(), points[:, 0].argmax())]
-    canvas.polygon(feet, FIGURE)
-    canvas.polygon([sides[0], sides[1], sides[3], sides[2]], FIGURE)
-    canvas.polygon(shoulders, (224, 229, 235))
-    head, chin = view.pixels(np.array([[0, -0.68, 0], [0, -0.38, 0]]) * half)
-    canvas.disc(head, abs(float(chin[1] - head[1])), FIGURE)
-    nose = view.pixels(np.array([[-0.1, -0.66, -0.24], [0.1, -0.66, -0.24], [0, -0.62, -0.62]]) * half)
-    canvas.polygon(nose, (245, 165, 60))
-    canvas.line([nose[0], nose[2], nose[1]], (245, 165, 60), 1.2)
+    """The figure on the floor, which looks towards azimuth 0, its middle at the target."""
+    shadow = orbit_point(np.linspace(0, 360, 37), 0, 0.45 * stage.floor_y)
+    shadow[:, 1] = stage.floor_y
+    canvas.polygon(view.pixels(shadow), (0, 0, 0), 0.35)
+    draw_limbs(canvas, view, stage.floor_y)
 
 
 def draw_figure_from_above(canvas: Canvas, view: Projector, stage: Stage) -> None:
+    """The same, on a disc and with a cross at the target, so that it is found and the way that it looks is seen."""
     half = stage.floor_y
-    turn = np.linspace(0, 360, 37)
-    canvas.polygon(view.pixels(orbit_point(turn, 0, 0.42 * half)), FIGURE, 0.9)
-    canvas.polygon(view.pixels(np.array([[-0.16, 0, -0.26], [0.16, 0, -0.26], [0, 0, -0.72]]) * half), (245, 165, 60))
-    canvas.polygon(view.pixels(orbit_point(turn, 0, 0.28 * half)), (232, 236, 241))
-    centre = view.pixels(np.zeros(3))
-    for offset in ((1, 0), (0, 1)):
-        arm = np.array(offset) * 4
-        canvas.line([centre - arm, centre + arm], (90, 98, 110), 1)
+    canvas.polygon(view.pixels(orbit_point(np.linspace(0, 360, 37), 0, 0.5 * half)), FIGURE, 0.55)
+    canvas.polygon(view.pixels(np.array([[-0.2, 0, -0.4], [0.2, 0, -0.4], [0, 0, -0.8]]) * half), FIGURE, 0.9)
+    draw_limbs(canvas, view, half)
 
 
 def draw_axes(canvas: Canvas, view: Projector, look: Look, width: int, height: int) -> None:

@@ -43,6 +43,11 @@ class Projector:
     def pixels(self, points: np.ndarray) -> np.ndarray:  # (..., 3) -> (..., 2)
         return self._plane(points)[0] * self.scale + self.shift
 
+    def length(self, point: np.ndarray, metres: float) -> float:
+        """How many pixels long something at a point is."""
+        depth = float(self.depths(point)) if self.perspective else 1.0
+        return metres * self.scale / max(depth, 1e-6)
+
     def depths(self, points: np.ndarray) -> np.ndarray:  # (..., 3) -> (...), larger is farther
         return self._plane(points)[1]
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..wan.attention import Device, Operations
+from ..wan.layers import Blocks
 
 POSE_NUMBERS = 12
 
@@ -49,4 +50,4 @@ class ReCapture(nn.Module):
     ):
         super().__init__()
         self.dim = dim
-        self.blocks = nn.ModuleList(ReCaptureBlock(dim, device, dtype, operations) for _ in range(depth))
+        self.blocks = Blocks(ReCaptureBlock(dim, device, dtype, operations) for _ in range(depth))

@@ -172,7 +172,7 @@ def camera_rays(
 
 
 @dataclass(frozen=True)
-class _Floor:
+class Floor:
     """Where rays meet the floor; elsewhere `is_floor` is False and the rest is meaningless."""
 
     is_floor: Tensor
@@ -185,7 +185,7 @@ def background(
     scene: Scene,
     origin: Vector,  # three (views, poses, 1)
     ray: Vector,  # three (views, poses, rays)
-) -> tuple[Vector, _Floor]:  # red, green, blue (views, poses, rays)
+) -> tuple[Vector, Floor]:  # red, green, blue (views, poses, rays)
     """Floor, landmarks, hills and sky, without subject and shadow."""
     (ox, oy, oz), (dx, dy, dz) = origin, ray
     is_floor = (dy > 1e-6) & (oy < GROUND_Y_M)
@@ -239,7 +239,7 @@ def background(
         if air_grain is not None:
             air = (air * air_grain).clamp(0, 1)
         channels.append(torch.where(is_floor, ground, air))
-    return vector(channels), _Floor(is_floor, x, z, haze)
+    return vector(channels), Floor(is_floor, x, z, haze)
 
 
 @dataclass(frozen=True)
@@ -330,7 +330,7 @@ def _with_subject(
     origin: Vector,  # three (views, poses, 1), poses 1 or frames
     ray: Vector,  # three (views, poses, rays)
     color: Vector,  # of the background, three (views, poses, rays)
-    floor: _Floor,
+    floor: Floor,
 ) -> list[Tensor]:  # red, green, blue, mask (views, frames, rays)
     views, poses, rays = ray[0].shape
     frames = len(subject.sin)
@@ -383,7 +383,7 @@ def _cast_shadow(
     channels: Sequence[Tensor],  # red, green, blue, flat (views, frames, rays), which are darkened
     subject: _Subject,
     body: Body,
-    floor: _Floor,
+    floor: Floor,
     pose_and_frame: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]],
 ) -> None:
     """Only where the picture of the shadow lies."""

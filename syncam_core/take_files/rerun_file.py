@@ -11,6 +11,7 @@ Recordings are for the Rerun that wrote them, or a newer one. Needs its library:
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -34,6 +35,7 @@ VIDEOS, JPEGS = PICTURES = ("videos", "jpeg")
 PLAYED_CODECS = ("h264", "hevc", "av1")  # in .mp4, of what this pack writes
 MOST_BYTES = 1024 * 2**20  # of one video: a recording holds each as one value, which ends at 2 GB
 JPEG_QUALITY = 90
+OLDEST = (0, 28)  # version that was tried
 DRAWN_SHARE = 0.25  # of the way to what is filmed: where a camera's picture is drawn
 
 
@@ -44,6 +46,12 @@ def _library() -> ModuleType:
         raise UserError(
             "writing a Rerun recording needs its library, which is not installed: pip install rerun-sdk."
         ) from problem
+    version = re.match(r"(\d+)\.(\d+)", str(rerun.__version__))
+    if version is None or tuple(map(int, version.groups())) < OLDEST:
+        raise UserError(
+            f"writing a Rerun recording needs rerun-sdk {OLDEST[0]}.{OLDEST[1]} or newer, but {rerun.__version__} is "
+            "installed: pip install -U rerun-sdk."
+        )
     return rerun
 
 

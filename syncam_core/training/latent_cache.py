@@ -186,12 +186,12 @@ class LatentCache:
         }
         if all(latents is None for _, latents, _ in views) and header == _header(path, FORMAT):
             return False, problems
-        with _opened(path) if cached else contextlib.nullcontext() as file:
-            latents = [
-                file.get_slice("latents")[cached[footage.fingerprint][0]] if latents is None else latents
-                for footage, latents, _ in views
+        with contextlib.ExitStack() as opened:
+            known = opened.enter_context(_opened(path)).get_slice("latents") if cached else ()
+            all_latents = [
+                known[cached[footage.fingerprint][0]] if latents is None else latents for footage, latents, _ in views
             ]
-            tensors = {"latents": torch.stack(latents)}
+            tensors = {"latents": torch.stack(all_latents)}
         c2w = _together([footage.c2w for footage, _, _ in views])
         if c2w is not None:
             tensors["c2w"] = c2w

@@ -18,7 +18,9 @@ class MatrixMuon(torch.optim.Muon):
         super().__init__(matrices, lr=lr, weight_decay=weight_decay, ns_steps=ns_steps)
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+    def step(  # type: ignore[override]  # the two signatures of torch's stub in one
+        self, closure: Callable[[], float] | None = None
+    ) -> float | None:
         matrices = [m for group in self.param_groups for m in group["params"]]
         for matrix, parameter in zip(matrices, self._parameters, strict=True):
             matrix.grad = None if parameter.grad is None else parameter.grad.reshape(matrix.shape)

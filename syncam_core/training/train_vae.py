@@ -17,11 +17,13 @@ from pathlib import Path
 import torch
 from einops import rearrange
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 from tqdm import tqdm
 
 from ..cameras import orbit_rig
 from ..errors import UserError
+from ..metrics.edges import LUMA
 from ..synthetic import PLACE_RADIUS_M, Scene, frame_times, render
 from ..wan.vae import CHANNELS, LATENT_MEAN, LATENT_STD, ResidualBlock, WanVAE, normalize_latents
 from .logs import append_lines, keep_lines_before
@@ -44,6 +46,7 @@ class VaeConfig:
     lr: float = 2e-3
     kl: float = 3e-4
     subject_weight: float = 4.0  # how much more a saturated pixel counts
+    sharpness: float = 0.0  # weight of `sharpness_loss` while the decoder learns alone
     latent_power: float = 0.5  # 0 leaves the principal axes at their natural sizes, 1 makes all equal
     ema_decay: float = 0.995
     save_every: int = 200
@@ -98,12 +101,30 @@ def reconstruction_loss(picture: Tensor, target: Tensor, subject_weight: float) 
     )
 
 
+def sharpness_loss(picture: Tensor, target: Tensor, window: int = 7) -> Tensor:
+    """How far the strength of edges around each pixel is from the target's, (batch, 3, frames, height, width) both.
+
+    Where an edge is uncertain, the nearest picture in L1 or L2 is a blurred one; its gradients are weak wherever the true
+    edge may lie. Here the root mean square gradient of the luma over a window of `window` pixels is compared, which a sharp
+    edge a pixel off has right and a blurred one in the right place has not.
+    """
+    return (edge_strength(picture, window) - edge_strength(target, window)).abs().mean()
+
+
+def edge_strength(video: Tensor, window: int) -> Tensor:
+    luma = torch.einsum("bcthw,c->bthw", video, torch.tensor(LUMA, dtype=video.dtype, device=video.device))
+    right, down = luma.diff(dim=-1)[..., :-1, :], luma.diff(dim=-2)[..., :-1]
+    return (functional.avg_pool2d(right.square() + down.square(), window, stride=1) + 1e-4).sqrt()
+
+
 @torch.no_grad()
 def begin_near_identity(vae: WanVAE) -> None:
     """Residual branches begin small: deep stacks then learn faster."""
     for module in vae.modules():
         if isinstance(module, ResidualBlock):
-            module.residual[6].weight.mul_(0.3)
+            last = module.residual[6]
+            assert isinstance(last, nn.Conv3d)
+            last.weight.mul_(0.3)
 
 
 @torch.no_grad()
@@ -121,6 +142,8 @@ def standardize_latents(vae: WanVAE, latents: Tensor, power: float) -> None:
     wanted = wanted / wanted.square().mean().sqrt()
     file_mean, file_std = (torch.tensor(c, dtype=torch.float64) for c in (LATENT_MEAN, LATENT_STD))
     forward = (file_std * wanted / std)[:, None] * axes.T  # new = forward @ (old - mean) + file_mean
+    assert vae.conv1.bias is not None
+    assert vae.conv2.bias is not None
     weight, bias = vae.conv1.weight[:CHANNELS, :, 0, 0, 0].double(), vae.conv1.bias[:CHANNELS].double()
     vae.conv1.weight[:CHANNELS, :, 0, 0, 0] = (forward @ weight).float()
     vae.conv1.bias[:CHANNELS] = (forward @ (bias - mean) + file_mean).float()
@@ -199,13 +222,15 @@ class VaeRun:
         mean, log_variance = mean.float(), log_variance.float().clamp(-20, 10)
         noise = torch.randn(mean.shape, generator=generator)
         if self.decoder_only:  # a little noise, as a diffusion model's latents have it
-            latents, kl = mean + 0.1 * torch.tensor(LATENT_STD).view(-1, 1, 1, 1) * noise, 0.0
+            latents, kl = mean + 0.1 * torch.tensor(LATENT_STD).view(-1, 1, 1, 1) * noise, mean.new_zeros(())
         else:
             latents = mean + (log_variance / 2).exp() * noise
             kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
         with _autocast(c):
             picture = self.vae.decode(latents)
         reconstruction = reconstruction_loss(picture.float(), video, c.subject_weight)
+        if self.decoder_only and c.sharpness:
+            reconstruction = reconstruction + c.sharpness * sharpness_loss(picture.float(), video)
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         (reconstruction + c.kl * kl).backward()

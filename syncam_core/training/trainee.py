@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,6 +66,7 @@ class ReCaptureTrainee(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:  # (scenes,) the loss of each
         latents, noise = (x.unflatten(0, (len(batch.names), -1)) for x in (batch.latents, batch.noise))
+        assert batch.source_sigma is not None  # every batch of re-capture has one
         source = noisy(latents[:, 0], noise[:, 0], batch.source_sigma[:, None, :, None, None])
         targets = latents.shape[1] - 1
         clean, noise = latents[:, 1:].flatten(0, 1), noise[:, 1:].flatten(0, 1)
@@ -86,6 +88,7 @@ class ReCaptureTrainee(nn.Module):
     def compared(batch: Batch) -> dict[str, Batch]:
         """What the validation compares: all that is told, cameras that stay, and noise in the source's place."""
         still = batch.poses.new_tensor(IDENTITY_POSE).expand_as(batch.poses)
+        assert batch.source_sigma is not None
         unseen = torch.ones_like(batch.source_sigma)
         return {"full": batch, "still": replace(batch, poses=still), "no_source": replace(batch, source_sigma=unseen)}
 
@@ -129,8 +132,8 @@ def build_recapture(config: ModelConfig, base: Wan) -> ReCapture:
         nn.init.eye_(block.projector.weight)
         nn.init.zeros_(block.cam_encoder.bias)
         nn.init.zeros_(block.projector.bias)
-    for block in base.blocks:
-        block.self_attn.float().requires_grad_()
+    for beside in base.blocks:
+        beside.self_attn.float().requires_grad_()
     if config.recapture:
         weights = read_recapture_weights(config.recapture)
         check_sizes("model.recapture", weights, base)
@@ -195,7 +198,7 @@ def load_base(path: str, dtype: torch.dtype = torch.float32) -> Wan:
             num_layers=1 + max(int(k.split(".")[1]) for k in state if k.startswith("blocks.")),
             text_dim=state["text_embedding.0.weight"].shape[1],
             channels=state["patch_embedding.weight"].shape[1],
-            patch=tuple(state["patch_embedding.weight"].shape[2:]),
+            patch=_three(state["patch_embedding.weight"].shape[2:]),
         )
         with torch.device("meta"):  # no memory but the file's own tensors
             base = Wan(config)
@@ -212,6 +215,11 @@ def load_base(path: str, dtype: torch.dtype = torch.float32) -> Wan:
         what = " ".join(str(problem).split())[:200]
         raise UserError(f"'{path}' is no Wan2.1 text-to-video model ({what}).") from problem
     return base
+
+
+def _three(sides: Sequence[int]) -> tuple[int, int, int]:
+    frames, height, width = sides
+    return frames, height, width
 
 
 def matrices_of(trainee: nn.Module) -> list[str]:

@@ -28,6 +28,7 @@ from ..wan.attention import (
     apply_rope,
     scaled_dot_product,
 )
+from ..wan.layers import Blocks
 from .coupling import Group, Groups, joint, poses_in_group
 
 POSE_NUMBERS = 12
@@ -269,7 +270,7 @@ class ViewSync(nn.Module):
     ):
         super().__init__()
         self.dim = dim
-        self.blocks = nn.ModuleList(ViewSyncBlock(dim, device, dtype, operations, folded) for _ in range(depth))
+        self.blocks = Blocks(ViewSyncBlock(dim, device, dtype, operations, folded) for _ in range(depth))
 
 
 def spread_over_frames(modulation: Tensor, grid: tuple[int, int, int]) -> Tensor:

@@ -23,13 +23,13 @@ class Operations(Protocol):
     """Where a module takes its layers from: `torch.nn`, `wan.layers`, or the host's."""
 
     @property
-    def Linear(self) -> Callable[..., nn.Module]: ...
+    def Linear(self) -> Callable[..., nn.Linear]: ...
 
     @property
-    def LayerNorm(self) -> Callable[..., nn.Module]: ...
+    def LayerNorm(self) -> Callable[..., nn.LayerNorm]: ...
 
     @property
-    def RMSNorm(self) -> Callable[..., nn.Module]: ...
+    def RMSNorm(self) -> Callable[..., nn.RMSNorm]: ...
 
 
 class Rope(NamedTuple):
@@ -99,10 +99,10 @@ def explicit_attention(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
 class SelfAttention(nn.Module):
     """Self-attention with RMS-normalised queries and keys (over all of ``dim``); without its output layer if folded."""
 
-    q: nn.Module
-    k: nn.Module
-    v: nn.Module
-    o: nn.Module
+    q: nn.Linear
+    k: nn.Linear
+    v: nn.Linear
+    o: nn.Linear
 
     def __init__(
         self,

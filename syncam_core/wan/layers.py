@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import LayerNorm, Linear
 
-__all__ = ["LayerNorm", "Linear", "RMSNorm"]
+__all__ = ["Blocks", "LayerNorm", "Linear", "RMSNorm"]
+
+Block = TypeVar("Block", bound=nn.Module)
+
+
+class Blocks(nn.ModuleList, Generic[Block]):
+    """PyTorch's list of modules, which knows of which kind they are."""
+
+    if TYPE_CHECKING:
+
+        def __init__(self, modules: Iterable[Block]): ...
+
+        def __iter__(self) -> Iterator[Block]: ...
 
 
 class RMSNorm(nn.RMSNorm):
@@ -25,7 +40,7 @@ class RMSNorm(nn.RMSNorm):
 
 class _RMSNorm(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
         wide = x.float()
         # not a dot product, which autocast takes to bfloat16: 0.2 % off, and slow
         scale = (torch.linalg.vector_norm(wide, dim=-1, keepdim=True).square() / x.shape[-1] + eps).rsqrt()
@@ -35,7 +50,7 @@ class _RMSNorm(torch.autograd.Function):
         return (normal * weight).to(x.dtype)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         normal, scale, weight = ctx.saved_tensors
         gradient = gradient.float()
         of_weight = (gradient * normal).flatten(0, -2).sum(0)

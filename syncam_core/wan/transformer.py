@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from einops import rearrange
@@ -19,6 +21,7 @@ from ..errors import UserError
 from . import layers
 from .attention import NORM_EPS, AttentionFunction, Rope, SelfAttention, explicit_attention, grid_rope
 from .geometry import WAN21
+from .layers import Blocks
 
 FREQUENCIES = 256
 
@@ -45,9 +48,34 @@ class WanConfig:
 class CrossAttention(SelfAttention):
     """Tokens look at the text; queries and keys are normalised, nothing is rotated."""
 
-    def forward(self, x: Tensor, context: Tensor, heads: int, attention: AttentionFunction) -> Tensor:
+    def forward(  # type: ignore[override]  # the same layers under the same names, with another input
+        self, x: Tensor, context: Tensor, heads: int, attention: AttentionFunction
+    ) -> Tensor:
         q, k = self.norm_q(self.q(x)), self.norm_k(self.k(context))
         return self.o(attention(q, k, self.v(context), heads))
+
+
+class Around(Protocol):
+    """A block of re-capture, which stands around a block's self-attention."""
+
+    @property
+    def projector(self) -> Callable[[Tensor], Tensor]: ...
+
+    def camera(self, poses: Tensor, like: Tensor) -> Tensor: ...
+
+
+class ViewSyncBlocks(Protocol):
+    """The view-sync module: for each block what is added behind its self-attention."""
+
+    @property
+    def blocks(self) -> Iterable[Callable[..., Tensor]]: ...
+
+
+class ReCaptureBlocks(Protocol):
+    """The re-capture module."""
+
+    @property
+    def blocks(self) -> Iterable[Around]: ...
 
 
 class WanBlock(nn.Module):
@@ -73,20 +101,20 @@ class WanBlock(nn.Module):
         heads: int,
         attention: AttentionFunction,
         views: Views | None,
-        view_block: nn.Module | None,
+        view_block: Callable[..., Tensor] | None,
         trajectories: Tensor | None = None,  # (batch, frames of the target, 12)
-        recapture_block: nn.Module | None = None,
+        recapture_block: Around | None = None,
     ) -> Tensor:
         shift, scale, gate, ffn_shift, ffn_scale, ffn_gate = (self.modulation + time).unbind(2)
         y = torch.addcmul(shift, self.norm1(x), 1 + scale)
-        if recapture_block is not None:
+        if recapture_block is not None and trajectories is not None:
             cameras = recapture_block.camera(trajectories, y)
             y = (y.unflatten(1, (cameras.shape[1], -1)) + cameras.unsqueeze(2)).flatten(1, 2)
         y = self.self_attn(y, rope, heads, attention)
         if recapture_block is not None:
             y = recapture_block.projector(y)
         x = torch.addcmul(x, y, gate)
-        if views is not None:
+        if views is not None and view_block is not None:
             x = x + view_block(x, time, views.poses, views.grid, views.rope, heads, views.attention)
         x = x + self.cross_attn(self.norm3(x), context, heads, attention)
         y = self.ffn(torch.addcmul(ffn_shift, self.norm2(x), 1 + ffn_scale))
@@ -128,7 +156,7 @@ class Wan(nn.Module):
         )
         self.time_embedding = nn.Sequential(nn.Linear(FREQUENCIES, dim), nn.SiLU(), nn.Linear(dim, dim))
         self.time_projection = nn.Sequential(nn.SiLU(), nn.Linear(dim, 6 * dim))
-        self.blocks = nn.ModuleList(WanBlock(config) for _ in range(config.num_layers))
+        self.blocks = Blocks(WanBlock(config) for _ in range(config.num_layers))
         self.head = Head(config)
         self.gradient_checkpointing = False
 
@@ -144,11 +172,11 @@ class Wan(nn.Module):
         x: Tensor,  # (scenes * views, channels, frames, height, width): noisy latents, views of a scene together
         timestep: Tensor,  # (scenes * views,) in 0..1000
         context: Tensor,  # (scenes * views, words, text_dim)
-        view_sync: nn.Module | None = None,
+        view_sync: ViewSyncBlocks | None = None,
         poses: Tensor | None = None,  # (scenes, views, frames, 12)
         attention: AttentionFunction = explicit_attention,
         view_attention: AttentionFunction | None = None,  # default: the same
-        recapture: nn.Module | None = None,
+        recapture: ReCaptureBlocks | None = None,
         source: Tensor | None = None,  # of `recapture`, as x: what stands behind it in time
     ) -> Tensor:  # the velocity, as x
         """Frames, height and width must divide into patches (1 x 2 x 2 for Wan2.1). With `recapture` every item of the
@@ -173,8 +201,10 @@ class Wan(nn.Module):
             view_positions = _rope(poses.shape[1], height, width, head_dim, x.device)
             views = Views(poses, grid, view_positions, view_attention or attention)
         none = [None] * len(self.blocks)
-        view_blocks = none if view_sync is None or views is None else view_sync.blocks
-        around = none if recapture is None else recapture.blocks
+        view_blocks: Iterable[Callable[..., Tensor] | None] = (
+            none if view_sync is None or views is None else view_sync.blocks
+        )
+        around: Iterable[Around | None] = none if recapture is None else recapture.blocks
         for block, view_block, recapture_block in zip(self.blocks, view_blocks, around, strict=True):
             run = functools.partial(
                 block,

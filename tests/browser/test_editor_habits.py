@@ -254,6 +254,52 @@ def test_cards_show_what_was_filmed_until_something_is_edited(page):
     assert page.locator(".sc-taken:visible").count() == 0
 
 
+def test_a_target_is_dragged_with_alt_and_the_camera_stays_where_it_is(page):
+    def drag() -> None:
+        page.wait_for_function(f"!{EDITOR}.view.request")
+        x, y = page.evaluate(
+            f"""() => {{
+                const stage = document.querySelector('.sc-stage'), box = stage.getBoundingClientRect();
+                const at = {EDITOR}.view.project({EDITOR}.store.camera.keyframes[0].target);
+                const scale = box.width / stage.offsetWidth;
+                return [box.left + at.x * scale, box.top + at.y * scale];
+            }}"""
+        )
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + 60, y - 30, steps=6)
+        page.mouse.up()
+
+    before = state(page)
+    page.keyboard.down("Alt")
+    drag()
+    page.keyboard.up("Alt")
+    after = state(page)
+    drag()  # without the key it is the view that turns
+    assert state(page) == after
+    x_m, y_m, _ = after["cameras"][0]["target"]
+    assert x_m > 0.2
+    assert y_m < -0.1
+    moved, still = (rig_from_document(given).c2w for given in (after, before))
+    assert (moved[0, :, :3, 3] - still[0, :, :3, 3]).abs().max() < 1e-4
+    assert (moved[1] - still[1]).abs().max() < 1e-9
+
+
+@pytest.mark.parametrize("size", [(580, 600), (360, 480)])
+def test_a_menu_shows_all_that_it_offers(page, size):
+    in_app(page, "app.graph._nodes[0].setSize(argument); app.graph.setDirtyCanvas(true, true)", list(size))
+    page.wait_for_timeout(500)
+    for action in ("add", "more"):
+        page.click(f"[data-action={action}]")
+        menu = page.locator(".sc-menu").bounding_box()
+        boxes = [item.bounding_box() for item in page.locator(".sc-menu [role=menuitem]").all()]
+        assert len(boxes) > 8
+        for box in boxes:
+            assert menu["x"] <= box["x"] < menu["x"] + menu["width"] - 50
+            assert menu["y"] <= box["y"] < box["y"] + box["height"] <= menu["y"] + menu["height"] + 1
+        page.keyboard.press("Escape")
+
+
 # ---- the player
 
 

@@ -387,3 +387,61 @@ def test_a_new_node_is_as_wide_as_its_title(page):
         """,
     )
     assert narrow == []
+
+
+def test_no_title_in_a_template_is_cut(page, request):
+    if renderer(request) == "vue":  # which has room for longer ones
+        return
+    for path in WORKFLOWS:
+        opened(page, path)
+        cut = in_app(
+            page,
+            """
+            const pen = document.createElement('canvas').getContext('2d');
+            pen.font = app.canvas.title_text_font;
+            return app.graph._nodes.filter(({ title, size }) => size[0] < pen.measureText(title).width + 60)
+                .map(({ title }) => title);
+            """,
+        )
+        assert cut == [], path.stem
+
+
+LINKED_TEXT = """
+    const [cut, edit] = ['SynCamAutoCut', 'SynCamEdit'].map((kind) => app.graph._nodes.find(({ type }) => type === kind));
+    const slot = edit.inputs.findIndex(({ name }) => name === 'cuts');
+    if (argument === 'link') cut.connect(0, edit, slot);
+    if (argument === 'unlink') edit.disconnectInput(slot);
+    app.graph.setDirtyCanvas(true, true);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const [cuts, fps] = ['cuts', 'fps'].map((name) => edit.widgets.find((widget) => widget.name === name));
+    const { scale, offset } = app.canvas.ds, ratio = window.devicePixelRatio;
+    const at = (x, y) => [(edit.pos[0] + x + offset[0]) * scale * ratio, (edit.pos[1] + y + offset[1]) * scale * ratio];
+    const [[left, top], [right, bottom]] = [at(20, cuts.y), at(60, cuts.y + 20)];
+    const { data } = app.canvas.canvas.getContext('2d').getImageData(left, top, right - left, bottom - top);
+    let bright = 0;
+    for (let i = 0; i < data.length; i += 4) bright += data[i] > 120;
+    return [fps.y - cuts.y, edit.size[1], bright > 20 && getComputedStyle(cuts.element.parentElement).display === 'none'];
+"""
+
+
+def test_a_text_from_another_node_leaves_no_hole_and_keeps_its_name(page, request):
+    in_app(
+        page,
+        """
+        app.graph.clear();
+        for (const [kind, x] of [['SynCamAutoCut', 100], ['SynCamEdit', 500]]) {
+            const node = LiteGraph.createNode(kind);
+            node.pos = [x, 150];
+            app.graph.add(node);
+        }
+        """,
+    )
+    before = in_app(page, LINKED_TEXT)
+    linked = in_app(page, LINKED_TEXT, "link")
+    if renderer(request) == "vue":  # which goes on showing the text
+        assert page.locator("textarea:visible").count() == 1
+        return
+    assert linked[0] == 20
+    assert linked[1] == before[1] - (before[0] - 20)
+    assert [before[2], linked[2]] == [False, True]
+    assert in_app(page, LINKED_TEXT, "unlink") == before

@@ -147,6 +147,47 @@ def test_eight_videos_are_on_their_frusta_at_one_frame_whatever_is_done(show, tm
     assert page.errors == []
 
 
+@pytest.mark.parametrize(("count", "height", "width"), [(12, 64, 112), (12, 208, 120), (1, 64, 112)], ids=str)
+def test_each_of_many_views_or_one_fills_the_page_when_it_is_looked_through(show, tmp_path, count, height, width):
+    take = coded_take(tmp_path, moving_ring(count, FRAMES), FRAMES, height, width)
+    page = show(write_page(take, tmp_path, "take", WORDS))
+    all_there(page)
+    page.keyboard.press("End")
+    assert page.evaluate(ON_FRUSTA) == {"frame": FRAMES - 1, "found": [[view, FRAMES - 1] for view in range(count)]}
+    page.locator(".stage .label").first.wait_for(state="visible")
+    for view in [*range(count), 0]:  # and round to the first one
+        page.keyboard.press(".")
+        page.evaluate("syncamTake.space.labels.forEach((label) => (label.style.opacity = 0))")  # they may be on a block
+        pixels = np.array(Image.fromarray(gate(page)).resize((width, height), Image.Resampling.BOX))  # so may outlines
+        assert view_and_frame(pixels) == (view, FRAMES - 1), "a neighbour's picture is on it"
+        stage, box = page.locator(".stage").bounding_box(), page.evaluate("syncamTake.space.box")
+        for label in page.locator(".stage .label:visible b").all():
+            place = label.bounding_box()
+            assert -12 <= place["x"] + place["width"] / 2 - stage["x"] - box["x"] <= box["width"] + 12
+        tile = page.locator(".tile").nth(view)
+        assert tile.get_attribute("aria-pressed") == "true"
+        strip, place = page.locator(".tiles").bounding_box(), tile.bounding_box()
+        assert strip["x"] <= place["x"] + 1
+        assert place["x"] + place["width"] <= strip["x"] + strip["width"] + 1
+    page.keyboard.press(",")
+    assert page.evaluate("syncamTake.through") == count - 1
+    page.keyboard.press("Escape")
+    page.evaluate(DRAWN)
+    # a picture in the strip keeps its shape
+    found = page.evaluate(
+        """() => {
+            const canvas = document.querySelector('.tile canvas');
+            const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+            const drawn = (x, y) => data[4 * (y * canvas.width + x) + 3] > 0;
+            const across = [...Array(canvas.width).keys()].filter((x) => drawn(x, canvas.height >> 1)).length;
+            const down = [...Array(canvas.height).keys()].filter((y) => drawn(canvas.width >> 1, y)).length;
+            return across / down;
+        }"""
+    )
+    assert found == pytest.approx(width / height, rel=0.06)
+    assert page.errors == []
+
+
 @pytest.mark.parametrize(("height", "width"), [(480, 832), (832, 480)], ids=["landscape", "portrait"])
 def test_a_marker_is_where_the_cameras_matrices_say(show, tmp_path, height, width):
     rig = random_rig(views=4, frames=5, seed=height)

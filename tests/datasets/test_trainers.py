@@ -14,10 +14,10 @@ import pycolmap
 import pytest
 import torch
 from PIL import Image
-from takes import fitting, noise, rig_for, stored
+from takes import Footage, fitting, noise, rig_for, stored
 
 from syncam_core.cameras import Rig, orbit_rig
-from syncam_core.datasets import Training, open_scene
+from syncam_core.datasets import Training, open_scene, pictures_and_points
 from syncam_core.datasets.seeding import seeded_points
 
 FRAMES = 3
@@ -189,6 +189,56 @@ def test_d_nerf_readers_read_frames_cameras_times_and_points(tmp_path, take):
         seen_alike(positions(read_ply(path / name)), meta["frames"], rig, 0)
 
 
+# -- points of later frames ------------------------------------------------------------------------------------------
+
+PLY = {"nerfstudio_4d": "points3d.ply", "colmap_4d": "sparse/0/points3D.ply", "dnerf": "points3d.ply"}
+
+
+@pytest.mark.parametrize("layout", PLY)
+def test_one_folder_of_all_frames_has_points_of_the_first_or_of_every_one_with_its_time(tmp_path, take, layout):
+    films, rig = take
+    rig = fitting(rig, layout)
+    alone = stored(tmp_path, "colmap", films, rig, training=Training("seeded"))
+    moments = [read_ply(alone / f"frame_{at:05d}/sparse/0/points3D.ply") for at in range(FRAMES)]
+    assert len({moment.tobytes() for moment in moments}) == FRAMES  # each folder's are those of its own frame
+    first = read_ply(stored(tmp_path, layout, films, rig, training=Training("seeded")) / PLY[layout])
+    same_points(first, moments[0], layout)
+    assert "time" not in first.dtype.names  # who reads it would take all points for ones that are there at 0 alone
+    path = stored(tmp_path, layout, films, rig, training=Training("seeded", every_frame=True))
+    every = read_ply(path / PLY[layout])
+    assert len(every) == sum(map(len, moments))
+    for at, moment in enumerate(moments):
+        same_points(every[every["time"] == np.float32(at / (FRAMES - 1))], moment, layout)
+    if layout == "dnerf":
+        assert (path / "fused.ply").read_bytes() == (path / "points3d.ply").read_bytes()
+
+
+def same_points(got: np.ndarray, wanted: np.ndarray, layout: str) -> None:
+    turned = positions(wanted) if layout == "colmap_4d" else z_up(positions(wanted))
+    np.testing.assert_allclose(positions(got), turned, rtol=1e-6, atol=1e-6)
+    colours = ["red", "green", "blue"]
+    assert (got[colours] == wanted[colours]).all()
+
+
+@pytest.mark.parametrize("every_frame", [False, True])
+@pytest.mark.parametrize("layout", ["nerfstudio", *PLY])
+@pytest.mark.parametrize("points", ["seeded", "triangulated"])
+def test_the_work_is_counted_before_it_is_done_and_colmap_is_quiet(tmp_path, capfd, layout, points, every_frame):
+    films, rig, ticks = noise(2, 3, 16, 24), rig_for(2), []
+    training = Training(points, every_frame=every_frame)
+    stored(tmp_path, layout, films, rig, training=training, tick=lambda: ticks.append(1))
+    assert len(ticks) == pictures_and_points(layout, [Footage(film) for film in films], training)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_points_of_every_frame_of_a_long_take_stay_as_many_as_a_trainer_takes(tmp_path):
+    films, rig = noise(2, 40, 4, 6), rig_for(2)
+    path = stored(tmp_path, "dnerf", films, rig, training=Training("seeded", every_frame=True))
+    times, counts = np.unique(read_ply(path / "points3d.ply")["time"], return_counts=True)
+    np.testing.assert_allclose(times, np.arange(40) / 39, rtol=1e-6)
+    assert {*counts} == {2500}
+
+
 # -- masks -----------------------------------------------------------------------------------------------------------
 
 
@@ -279,8 +329,6 @@ def test_what_trainers_cannot_have_is_refused_before_the_work(tmp_path, layout, 
 
 
 def test_a_layout_of_one_lens_refuses_cameras_of_several(tmp_path):
-    from takes import Footage
-
     from syncam_core.datasets import check_take
 
     clips = [Footage(film) for film in noise(2, 1, 8, 8)]

@@ -282,6 +282,14 @@ def test_gltf_nodes_carry_their_cameras_and_steps_hold(tmp_path):
     assert rig.lenses[0].sensor_width_mm / rig.lenses[0].focal_mm / 2 == pytest.approx(half, rel=1e-9)
 
 
+@pytest.mark.parametrize("fps", [23.976, 24, 25, 29.97, 30, 60])
+def test_gltf_steps_at_every_frame_are_each_at_their_frame_whatever_float32_makes_of_their_times(tmp_path, fps):
+    frames = 200
+    times, values = [frame / fps for frame in range(frames)], [[0, frame, 0] for frame in range(frames)]
+    rig = read_rig_file(gltf_file(tmp_path / "a.gltf", "STEP", values, times, "translation"))
+    np.testing.assert_allclose(rig.c2w[0, :, 1, 3], -2.0 * np.arange(frames), atol=1e-6)
+
+
 def test_gltf_splines_are_hermite_s(tmp_path):
     """A straight run with its own slope as tangents stays one, one without tangents eases: 3 s^2 - 2 s^3."""
     slope = [[0, 1, 0], [0, 0, 0], [0, 1, 0], [0, 1, 0], [0, 4, 0], [0, 1, 0]]
@@ -425,6 +433,15 @@ def test_trajectories_are_read_as_their_benchmarks_define_them(tmp_path):
         np.testing.assert_allclose(c2w[1, :3, 3], [1, 2, 3])
 
 
+@pytest.mark.parametrize(("between", "end"), [(",", "\n"), (", ", "\r\n"), ("\t", "\r"), ("  ", " \n\n")])
+def test_tum_rows_are_read_with_the_signs_between_that_its_benchmark_s_tools_take(tmp_path, between, end):
+    rows = [["1305031102.175304", "0.5", "0", "-3", "0", "0", "0", "1"], ["1305031102.2", "1", "2", "3", *"0100"]]
+    text = end.join(["\ufeff# ground truth, file: 'a.bag'", *map(between.join, rows), ""])
+    (tmp_path / "a.txt").write_bytes(text.encode())
+    assert format_of(tmp_path / "a.txt") == "tum"
+    np.testing.assert_array_equal(read_rig_file(tmp_path / "a.txt").c2w[0, :, :3, 3], [[0.5, 0, -3], [1, 2, 3]])
+
+
 def test_twelve_numbers_that_are_no_pose_are_no_kitti_trajectory(tmp_path):
     (tmp_path / "a.txt").write_text("1 2 3 4 5 6 7 8 9 10 11 12\n" * 3)
     assert format_of(tmp_path / "a.txt") is None
@@ -549,6 +566,17 @@ def test_archives_and_scenes_of_other_programs_are_refused_with_the_way_to_go(tm
         for format in ("auto", "usd", "gltf"):
             with pytest.raises(UserError, match=rf"it is {kind}.*{way}"):
                 read_rig_file(tmp_path / name, format=format)
+
+
+def test_a_log_of_open3d_is_refused_with_the_way_to_a_file_that_keeps_the_lens(tmp_path):
+    pose = "1 0 0 0\n0 1 0 0\n0 0 1 -3\n0 0 0 1\n"
+    (tmp_path / "a.log").write_text(f"0 0 1\n{pose}1 1 2\n{pose}")  # as Open3D 0.20 writes two cameras
+    with pytest.raises(
+        UserError, match=r"'a.log': it is a trajectory \(.log\) of Open3D .* write it from Open3D as .json"
+    ):
+        read_rig_file(tmp_path / "a.log")
+    (tmp_path / "b.log").write_text("0 0 0 -3 0 0 0 1\n")  # whatever a trajectory is called, it is read
+    assert read_rig_file(tmp_path / "b.log").views == 1
 
 
 NAN, INF = math.nan, math.inf

@@ -16,7 +16,7 @@ BLOCK = 16  # pixels
 
 def coded_frame(view: int, frame: int, height: int, width: int) -> np.ndarray:
     """The view in the first row of blocks and the frame in the second, lowest bit first."""
-    picture = np.full((height, width, 3), 60 + 20 * view, np.uint8)
+    picture = np.full((height, width, 3), 60 + 20 * (view % 8), np.uint8)
     for row, value in enumerate((view, frame)):
         for bit in range(6):
             color = 255 * (value >> bit & 1)

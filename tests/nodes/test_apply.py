@@ -309,7 +309,7 @@ def test_a_model_that_is_not_wan_is_refused(tiny):
     ("views", "frames", "says"),
     [
         (3, FRAMES, "'latent' is a batch of 2 videos, but 'cameras' of SynCamApply has 3 views"),
-        (1, FRAMES, "'latent' is a batch of 2 videos, but 'cameras' of SynCamApply has 1 views"),
+        (1, FRAMES, "'latent' is a batch of 2 videos, but 'cameras' of SynCamApply has 1 view;"),
         (2, 4, r"'latent' has 2 latent frames \(length 5\), but 'cameras' of SynCamApply has 4 \(length 13\)"),
     ],
 )

@@ -49,6 +49,7 @@ def export(comfy, folders):
             "crf": 12,
             "points": "none",
             "hold_out": "",
+            "points_of": "first frame",
             **widgets,
         }
         inputs = {"views": views, "rig": [rig], **{key: [value] for key, value in widgets.items()}}
@@ -294,8 +295,10 @@ def test_points_held_out_cameras_and_masks_reach_the_files(comfy, export, folder
     place = export(images(films), rig, layout="colmap_4d", points="seeded", hold_out="middle", masks=masks)
     model = folders / "output" / place / "sparse" / "0"
     assert (model / "test.txt").read_text() == "cam02_00000.png\ncam02_00001.png\n"
-    assert len((model / "points3D.txt").read_text().splitlines()) > 1000
+    assert len((model / "points3D.txt").read_text().splitlines()) == 1 + 10_000
     assert len(list((folders / "output" / place / "masks").iterdir())) == 6
+    place = export(images(films), rig, layout="colmap_4d", points="seeded", points_of="every frame")
+    assert len((folders / "output" / place / "sparse/0/points3D.txt").read_text().splitlines()) == 1 + 20_000
     with pytest.raises(ValueError, match="'hold_out' asks for 'above', but the cameras are left, middle, right"):
         export(images(films), rig, hold_out="above")
 

@@ -96,6 +96,16 @@ def test_every_prompt_gives_each_input_that_clients_are_told_is_required(comfy):
             assert not missing, (path.name, number, node["class_type"])
 
 
+def test_notes_name_things_in_italics():
+    """Code within a line is blue on blue in Nodes 2.0: the host's style."""
+    for path in WORKFLOWS.glob("[0-9]*.json"):
+        workflow = json.loads(path.read_text(encoding="utf-8"))
+        graphs = [workflow, *(workflow.get("definitions") or {}).get("subgraphs", [])]
+        notes = [node for graph in graphs for node in graph["nodes"] if node["type"] in ("MarkdownNote", "Note")]
+        assert notes, path.name
+        assert not [note["widgets_values"][0] for note in notes if "`" in note["widgets_values"][0]], path.name
+
+
 def test_a_name_that_a_template_had_before_its_title_opens_it():
     former = {path.stem: path for path in WORKFLOWS.glob("[!0-9]*.json")}
     assert len(former) == 28

@@ -168,6 +168,30 @@ def test_without_sheet_and_rig_their_names_are_none(comfy, outputs):
     assert saved.grid == "views_00001_grid.mp4"
 
 
+def test_takes_in_folders_of_their_own_are_counted_with_those_beside_one_another(comfy, outputs):
+    rig = named_rig("a", "b", apart_deg=20.0)
+    takes = [save(comfy, views=views_of(2), rig=[rig], folder_per_take=[own])[0][0][0] for own in (True, False, True)]
+    for number, (take, place) in enumerate(
+        zip(takes, ("take/views_00001", "take", "take/views_00003"), strict=True), 1
+    ):
+        assert (take.folder, take.subfolder) == (outputs / place, place)
+        assert take.files == tuple(f"views_{number:05}_{name}.mp4" for name in "ab")
+        assert all((take.folder / file).is_file() for file in (*take.films, take.sheet, take.rig))
+    names = {"a.mp4", "b.mp4", "grid.mp4", "rig.json", "sheet.png"}
+    assert {file.name for file in takes[2].folder.iterdir()} == {f"views_00003_{name}" for name in names}
+    beside = {f"views_00002_{name}" for name in names}
+    assert {file.name for file in (outputs / "take").iterdir()} == {"views_00001", "views_00003", *beside}
+
+
+def test_an_edit_of_a_take_in_a_folder_of_its_own_is_saved_there(comfy, outputs):
+    views = views_of(2)
+    ((files,),), shown = save(comfy, views=views, filename_prefix=["views"], folder_per_take=[True])
+    assert {video["subfolder"] for video in shown["images"]} == {"views_00001"}
+    edit = comfy.run("SynCamEdit", views=views, cuts=["0 A; 2 B"], fps=[15.0], timecode=[False])[2]
+    (paths,) = comfy.run("SynCamSaveEdit", edit=edit, files=files, formats="otio")
+    assert paths == str(outputs / "views_00001" / "views_00001_edit.otio")
+
+
 def test_a_refused_layout_writes_nothing(comfy, outputs):
     chosen = layout(comfy, "hero + strip", main="z", strip="right")
     with pytest.raises(ValueError, match=r"^SynCamSaveViews: 'main' asks for 'z'"):

@@ -416,7 +416,7 @@ def test_from_moves_and_frames_to_a_sampled_latent(comfy, tiny):
         ({"videos": {}}, "'videos' is not connected"),
         ({"videos": {"video0": torch.full((13, 8, 8, 3), float("nan"))}}, "not finite"),
         ({"videos": {"video0": {"samples": torch.zeros(1, 16, 4, 4, 4)}}}, "is a latent of 1 x 16 x 4 x 4 x 4"),
-        ({"videos": {"video0": {"samples": torch.zeros(1, 16, 1, 6, 8)}}}, "has 1 frames, but 'length' is 5"),
+        ({"videos": {"video0": {"samples": torch.zeros(1, 16, 1, 6, 8)}}}, "has 1 frame, but 'length' is 5"),
         (
             {"videos": {"video0": {"samples": torch.zeros(1, 16, 3, 6, 8)}}, "start_frame": 4},
             "only be used from its first",

@@ -412,6 +412,19 @@ def test_a_name_that_appears_while_rendering_keeps_its_file(comfy, render, outpu
     assert (outputs / "syncam" / "film_00001_grid.mp4").read_bytes() == b"theirs"
 
 
+def test_a_take_in_a_folder_of_its_own_is_whole_or_not_there(comfy, render, outputs, monkeypatch):
+    run = render(latent(1), folder_per_take=True)
+    assert run.files.folder == outputs / "syncam" / "film_00001"
+    written = ["grid.mp4", "sheet.png", "view-1.mp4"]
+    assert files_in(outputs) == [f"syncam/film_00001/film_00001_{name}" for name in written]
+
+    module = sys.modules[f"{comfy.pack.__name__}.syncam_core.video.view_files"]
+    monkeypatch.setattr(module, "write_sheet", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(ValueError, match="No space left on device"):
+        render(latent(1, seed=1), folder_per_take=True)
+    assert [path.name for path in (outputs / "syncam").iterdir()] == ["film_00001"]
+
+
 @pytest.mark.parametrize("frames_done", [1, 9, 20, 36])
 def test_an_interrupt_between_any_two_frames_leaves_no_file(comfy, render, outputs, monkeypatch, frames_done):
     import comfy.model_management as management

@@ -61,9 +61,10 @@ def test_every_node_of_the_pack_is_offered_with_the_contracted_inputs_and_output
         ),
         "SynCamDecodeViews": ("latent vae devices", "views"),
         "SynCamViewGrid": ("views columns labels rig layout fps", "images video"),
-        "SynCamSaveViews": ("views filename_prefix fps rig contact_sheet layout scores audio", "files"),
+        "SynCamSaveViews": ("views filename_prefix fps rig contact_sheet layout scores audio folder_per_take", "files"),
         "SynCamRenderViews": (
-            "latent vae filename_prefix fps codec films contact_sheet tiled rig layout interpolation multiplier audio",
+            "latent vae filename_prefix fps codec films contact_sheet tiled rig layout interpolation multiplier audio "
+            "folder_per_take",
             "files videos grid",
         ),
         "SynCamPlayer": ("fps cuts views files rig", "cuts"),
@@ -82,7 +83,7 @@ def test_every_node_of_the_pack_is_offered_with_the_contracted_inputs_and_output
         "SynCamSavePage": ("rig caption video_files filename_prefix files fps width height", "path"),
         "SynCamSaveRerun": ("rig caption pictures filename_prefix files fps width height", "path"),
         "SynCamExportDataset": (
-            "views rig caption dataset layout fps split scene name_in_use crf points hold_out masks",
+            "views rig caption dataset layout fps split scene name_in_use crf points hold_out masks points_of",
             "scene",
         ),
         "SynCamLoadDataset": (

@@ -117,6 +117,14 @@ def test_the_subjects_track_is_a_point_for_each_frame(tmp_path):
     assert points == pytest.approx(subject_track(rig), abs=1e-6)
 
 
+@pytest.mark.parametrize("version", ["0.27.3", "unknown"])
+def test_a_library_that_is_too_old_is_told_with_the_way_to_a_newer_one(tmp_path, monkeypatch, version):
+    monkeypatch.setattr(rerun, "__version__", version)
+    why = f"needs rerun-sdk 0.28 or newer, but {version} is installed: pip install -U rerun-sdk"
+    with pytest.raises(UserError, match=why):
+        rerun_file.check_rerun(coded_take(tmp_path, orbit_rig([0, 30]), 3), "videos")
+
+
 def test_what_cannot_be_written_is_refused(tmp_path, monkeypatch):
     take = coded_take(tmp_path, orbit_rig([0, 30]), 3)
     with pytest.raises(UserError, match="'pictures' is 'png'; possible are videos, jpeg"):

@@ -5,7 +5,7 @@ import json
 import torch
 from safetensors.torch import load_file
 
-from syncam_core.training.train_vae import VaeConfig, VaeRun, WorldClips, train_vae
+from syncam_core.training.train_vae import VaeConfig, VaeRun, WorldClips, sharpness_loss, train_vae
 
 
 def tiny(folder, **changes):
@@ -60,3 +60,40 @@ def test_clips_show_the_version_of_the_world_that_is_asked_for(tmp_path):
     one, two = (WorldClips(tiny(tmp_path, world=world), 0, 8)[3] for world in (1, 2))
     assert one.shape == two.shape
     assert (one - two).abs().mean() > 0.01
+
+
+def edge_at(
+    column, softness=0.0, side=32
+):  # (1, 3, 1, side, side) in -1..1: dark left of the column, bright right of it
+    distance = torch.arange(side) - column + 0.5
+    ramp = distance.sign() if softness == 0 else torch.tanh(distance / softness)
+    return ramp.expand(1, 3, 1, side, side).clone()
+
+
+def test_a_sharp_edge_beside_its_place_is_nearer_in_sharpness_than_a_blurred_one_in_it():
+    truth = edge_at(16)
+    beside, blurred = edge_at(17), edge_at(16, softness=3.0)
+    assert sharpness_loss(truth, truth) == 0
+    assert sharpness_loss(beside, truth) < 0.5 * sharpness_loss(blurred, truth)
+    # and noise in the place of an edge is no help
+    noisy = blurred + 0.5 * torch.randn(blurred.shape, generator=torch.Generator().manual_seed(0))
+    assert sharpness_loss(noisy, truth) > sharpness_loss(blurred, truth)
+
+
+def test_sharpness_can_be_learned_where_nothing_has_an_edge():
+    flat = torch.zeros(1, 3, 1, 32, 32, requires_grad=True)
+    sharpness_loss(flat + 0.01 * edge_at(16), edge_at(16)).backward()
+    assert torch.isfinite(flat.grad).all()
+    assert flat.grad.abs().max() > 0
+
+
+def test_a_decoder_that_is_sharpened_leaves_the_latents_as_they_were(tmp_path):
+    first = train_vae(tiny(tmp_path / "first"))
+    only_decoder = {"steps": 0, "image_steps": 0, "decoder_steps": 2, "begin": str(first)}
+    plain = load_file(train_vae(tiny(tmp_path / "plain", **only_decoder)))
+    sharp = load_file(train_vae(tiny(tmp_path / "sharp", **only_decoder, sharpness=2.5)))
+    given = load_file(first)
+    for key in given:
+        if not key.startswith(("decoder", "conv2")):
+            assert torch.equal(sharp[key], given[key])
+    assert any(not torch.equal(sharp[key], plain[key]) for key in given)

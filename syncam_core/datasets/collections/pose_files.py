@@ -239,6 +239,8 @@ def _scene(
     good = [position for position, frame in enumerate(clip) if frame.why is None]
     for position in spread(good, pictures, gap):
         frame = clip[position]
+        assert frame.path is not None
+        assert frame.c2w is not None
         mark = fingerprint(frame.path, (size, frame.c2w.numpy().tobytes()))
         footage.append(Footage(frame.name, frame.c2w[None], PictureFile(frame.path, frame.shown, size), mark))
     footage += [broken(frame.name, frame.why) for frame in clip if frame.why is not None]

@@ -75,9 +75,9 @@ def read_syncamvideo(
         footage = scene_cameras(path, name, texts, size=size, length=length, fps=fps)
         if not footage:
             footage.append(broken("videos", f"'{name}/videos' holds no videos."))
-        caption, why = scene_caption(path, name, texts)
-        if why:
-            footage.append(broken("caption", why))
+        caption, problem = scene_caption(path, name, texts)
+        if problem:
+            footage.append(broken("caption", problem))
         scenes.append(Scene(name, Kind.MULTI_VIEW_VIDEO, caption, tuple(footage)))
     return sorted(scenes, key=lambda scene: natural(scene.name))
 
@@ -116,8 +116,8 @@ def scene_cameras(
             why = f"'{name}/videos' holds {len(files[camera])} files of one camera: {', '.join(files[camera])[:80]}."
         if why is None and captions.get(file) == "":
             why = f"'{shown}' has an empty caption in 'metadata.csv'."
-        if why is not None:
-            footage.append(broken(camera, why))
+        if why is not None or c2w is None:
+            footage.append(broken(camera, why or f"'{shown}' has no pose."))
             continue
         read = VideoFile(videos / file, shown, size, length, fps, poses=frames)
         mark = fingerprint(read.path, (size, length, frames, c2w.numpy().tobytes()))
@@ -177,11 +177,11 @@ def _caption_file(path: Path, name: str) -> tuple[str, str | None]:
         if not (path / file).is_file():
             continue
         try:
-            text = read_text(path / file, MAX_CAPTION_BYTES, f"{name}/{file}")
+            content: Json = read_text(path / file, MAX_CAPTION_BYTES, f"{name}/{file}")
             if file.endswith(".json"):
-                content = parse_json(text, MAX_CAPTION_BYTES)
-                text = content.get("caption") if isinstance(content, dict) else content
+                content = parse_json(content, MAX_CAPTION_BYTES)
+                content = content.get("caption") if isinstance(content, dict) else content
         except UserError as problem:
             return "", str(problem)
-        return (text.strip(), None) if isinstance(text, str) else ("", f"'{name}/{file}' holds no text.")
+        return (content.strip(), None) if isinstance(content, str) else ("", f"'{name}/{file}' holds no text.")
     return "", None

@@ -30,6 +30,7 @@ export class Popover {
     this.opener = opener;
     content.classList.add("sc-menu");
     this.root.append(content);
+    content.classList.toggle("sc-columns", content.scrollHeight > content.clientHeight); // rather than a hidden end
     const box = (element) => element.getBoundingClientRect();
     const scale = box(this.root).width / this.root.offsetWidth || 1;
     const left = (box(opener).left - box(this.root).left) / scale;

@@ -1,21 +1,12 @@
 // What the cameras film: a figure on a floor. Everything is in the rig's own axes: x right, y down, z away, metres.
 
+import { COLORS, LIMBS, SCARF, SOLE_Y } from "../../lib/figure.mjs";
 import * as THREE from "../../vendor/three/three.mjs";
 
 export const FLOOR_Y = 0.72; // below the middle of the figure, which is where new cameras look
 export const FILMED = 0; // layer of what cameras see
 export const DRAWN = 1; // layer of what only the editor shows
 
-const COLORS = {
-  skin: "#e2b493",
-  hair: "#3a2c28",
-  shirt: "#d8643f",
-  trousers: "#2f4a6d",
-  shoe: "#23262d",
-  scarf: "#f2c14e",
-};
-
-const SOLE_Y = 0.95; // of the figure as it is modelled, 1.85 m tall
 const SCALE = FLOOR_Y / SOLE_Y; // 1.4 m, so that all of it is in a picture from 3 m through the usual lens
 
 /** @returns {THREE.Group} a person of 1.4 m who looks at azimuth 0 and raises the left arm, beside a box */
@@ -24,28 +15,22 @@ export function figure() {
   const material = Object.fromEntries(
     Object.entries(COLORS).map(([name, color]) => [name, new THREE.MeshLambertMaterial({ color })]),
   );
-  const part = (geometry, name, x, y, z, turn = [0, 0, 0]) => {
+  const part = (geometry, name, place) => {
     const mesh = new THREE.Mesh(geometry, material[name]);
-    mesh.position.set(x, y, z);
-    mesh.rotation.set(...turn);
+    mesh.position.copy(place);
     group.add(mesh);
+    return mesh;
   };
-  const limb = (length, radius) => new THREE.CapsuleGeometry(radius, length, 4, 12);
-  part(limb(0.36, 0.155), "shirt", 0, -0.3, 0);
-  part(limb(0.1, 0.14), "trousers", 0, 0.02, 0);
-  for (const side of [-1, 1]) {
-    part(limb(0.66, 0.078), "trousers", 0.095 * side, 0.43, 0);
-    part(limb(0.13, 0.06), "shoe", 0.1 * side, 0.885, -0.05, [Math.PI / 2, 0, 0]);
+  const up = new THREE.Vector3(0, 1, 0);
+  for (const [name, radius, from, to] of LIMBS) {
+    const [start, end] = [new THREE.Vector3(...from), new THREE.Vector3(...to)];
+    const along = end.clone().sub(start);
+    const length = along.length();
+    const shape = length ? new THREE.CapsuleGeometry(radius, length, 4, 12) : new THREE.SphereGeometry(radius, 20, 14);
+    part(shape, name, start.add(end).divideScalar(2)).quaternion.setFromUnitVectors(up, length ? along.normalize() : up);
   }
-  part(limb(0.5, 0.055), "shirt", -0.27, -0.17, 0, [0, 0, 0.24]); // the figure's right arm: on the left of the picture
-  part(new THREE.SphereGeometry(0.065, 12, 8), "skin", -0.36, 0.13, 0);
-  part(limb(0.5, 0.055), "shirt", 0.36, -0.68, 0, [0, 0, 0.72]); // the left arm waves
-  part(new THREE.SphereGeometry(0.065, 12, 8), "skin", 0.57, -0.92, 0);
-  part(new THREE.SphereGeometry(0.125, 20, 14), "skin", 0, -0.74, 0);
-  part(new THREE.SphereGeometry(0.132, 20, 14), "hair", 0, -0.765, 0.03);
-  part(new THREE.ConeGeometry(0.03, 0.07, 10), "skin", 0, -0.73, -0.145, [-Math.PI / 2, 0, 0]);
-  for (const side of [-1, 1]) part(new THREE.SphereGeometry(0.014, 8, 6), "shoe", 0.045 * side, -0.77, -0.112);
-  part(new THREE.TorusGeometry(0.1, 0.035, 8, 18), "scarf", 0, -0.6, 0, [Math.PI / 2, 0, 0]);
+  const [scarf, ring, thickness, y] = SCARF;
+  part(new THREE.TorusGeometry(ring, thickness, 8, 18), scarf, new THREE.Vector3(0, y, 0)).rotation.x = Math.PI / 2;
   const box = new THREE.Mesh(new THREE.BoxGeometry(0.5, 0.5, 0.5), new THREE.MeshLambertMaterial({ color: "#7b8da3" }));
   box.position.set(-1.1, SOLE_Y - 0.25, 0.9);
   box.rotation.y = 0.4;

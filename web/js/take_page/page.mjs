@@ -1,7 +1,7 @@
 // The page of a take: everything that it shows is in it. One clock: a frame is shown of all views, or not at all.
 
 import { timecode } from "../../lib/cuts.mjs";
-import { gridded } from "../player/layout.mjs";
+import { fitted, gridded } from "../player/layout.mjs";
 import { Reel } from "../player/reel.mjs";
 import { h, icon } from "../shared/dom.mjs";
 import { Space } from "./space.mjs";
@@ -224,7 +224,10 @@ class Page {
       const height = Math.round(canvas.clientHeight * ratio);
       if (width < 2 || height < 2) return;
       if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-      canvas.getContext("2d").drawImage(pictures[index], 0, 0, width, height);
+      // A narrow picture's tile is wider than it, for the number on it.
+      const view = take.views[index];
+      const place = fitted({ x: 0, y: 0, width, height }, view.width / view.height);
+      canvas.getContext("2d").drawImage(pictures[index], place.x, place.y, place.width, place.height);
     });
   }
 
@@ -267,6 +270,13 @@ class Page {
       this.through === null ? t("space") : t("through", { number: view + 1, name: take.views[view].name });
   }
 
+  /** Look through the next camera, or the one before; from the free view through the first or the last one. */
+  #lookOn(by) {
+    const count = take.views.length;
+    const next = this.through === null ? (by > 0 ? 0 : count - 1) : (this.through + by + count) % count;
+    if (next !== this.through || this.isGrid) this.look(next);
+  }
+
   #key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const { key, target } = event;
@@ -279,6 +289,8 @@ class Page {
       Home: () => !isField && this.step(-take.frames),
       End: () => !isField && this.step(take.frames),
       g: () => this.setGrid(!this.isGrid || !this.space),
+      ",": () => this.#lookOn(-1),
+      ".": () => this.#lookOn(1),
       f: () => this.space?.fit(),
       a: () => this.space?.turn(-1, 0),
       d: () => this.space?.turn(1, 0),

@@ -236,7 +236,8 @@ export class Space {
       pane.matrix.set(...c2w);
       body.visible = !own;
       path.visible = view.c2w.length > 1 && !own;
-      pane.visible = !own || hasPictures;
+      // Whoever looks through a camera wants to see its picture, which those of its neighbours would cover.
+      pane.visible = own ? hasPictures : this.through === null || !hasPictures;
       pane.material.depthTest = pane.material.depthWrite = !own;
       pane.renderOrder = own ? -1 : 0;
       setPoints(pane.geometry, corners.flat());
@@ -248,7 +249,7 @@ export class Space {
     this.labels.forEach((label, index) => {
       const c2w = poseAt(this.take.views[index], this.frame);
       const at = this.#seen([c2w[3], c2w[7], c2w[11]]);
-      label.hidden = index === this.through || at.behind;
+      label.hidden = index === this.through || at.behind || (this.through !== null && !isIn(this.box, at));
       if (!label.hidden) label.style.transform = `translate(${at.x.toFixed(1)}px, ${at.y.toFixed(1)}px)`;
     });
   }
@@ -266,6 +267,8 @@ export class Space {
     return [((x - this.box.x) / this.box.width) * width, ((y - this.box.y) / this.box.height) * height];
   }
 }
+
+const isIn = ({ x, y, width, height }, at) => at.x >= x && at.x <= x + width && at.y >= y && at.y <= y + height;
 
 function setPoints(geometry, numbers) {
   geometry.attributes.position.array.set(numbers);
