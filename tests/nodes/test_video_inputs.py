@@ -78,6 +78,7 @@ KINDS = {
     "a file": lambda path, view: from_file(film(path, view)),
     "trimmed": lambda path, view: from_file(film(path, view, 20), start_time=0.4, duration=SHOWN / FPS),
     "cropped": lambda path, view: cropped_file(film(path, view)),
+    "trimmed and cropped": lambda path, view: cropped_file(film(path, view, 20), 2 / FPS, SHOWN / FPS),
     "cropped, no file": lambda path, view: Outside(from_file(film(path, view)), (20, 30, 60, 40)),
     "turned": lambda path, view: turned_file(film(path, view)),
     "an edit list": lambda path, view: from_file(show_only(film(path, view, 20), 6, SHOWN, FPS)),
