@@ -75,7 +75,9 @@ def test_a_sharp_edge_beside_its_place_is_nearer_in_sharpness_than_a_blurred_one
     beside, blurred = edge_at(17), edge_at(16, softness=3.0)
     assert sharpness_loss(truth, truth) == 0
     assert sharpness_loss(beside, truth) < 0.5 * sharpness_loss(blurred, truth)
-    # and noise in the place of an edge is no help
+    # stripes as strong as the edge are no edge, and noise in its place is no help
+    stripes = 0.5 * torch.arange(32).remainder(2).mul(2).sub(1).expand(1, 3, 1, 32, 32)
+    assert sharpness_loss(stripes, truth) > sharpness_loss(blurred, truth)
     noisy = blurred + 0.5 * torch.randn(blurred.shape, generator=torch.Generator().manual_seed(0))
     assert sharpness_loss(noisy, truth) > sharpness_loss(blurred, truth)
 
