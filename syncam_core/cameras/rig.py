@@ -283,10 +283,11 @@ def _checked_c2w(given: object, names: tuple[str, ...]) -> Tensor:
     if c2w.shape[0] != len(names):
         raise UserError(f"the rig has {len(names)} names but matrices of {c2w.shape[0]} cameras; give one for each.")
     c2w = c2w.to(device="cpu", dtype=torch.float64, copy=True).contiguous()
-    for name, camera in zip(names, c2w, strict=True):
-        wrong = camera_problem(camera)
-        if wrong:
-            frame, what = wrong
-            at = f", frame {frame}," if len(camera) > 1 else ""
-            raise UserError(f"camera {name!r}{at} {what}")
+    if camera_problem(c2w.flatten(0, 1)):
+        for name, camera in zip(names, c2w, strict=True):
+            wrong = camera_problem(camera)
+            if wrong:
+                frame, what = wrong
+                at = f", frame {frame}," if len(camera) > 1 else ""
+                raise UserError(f"camera {name!r}{at} {what}")
     return c2w

@@ -74,6 +74,16 @@ def rig_of(
     naming camera and frame, for mixed frame counts and for matrices that are no rigid poses.
     """
     frames = max(map(len, poses))
+    if {*map(len, poses)} - {1, frames} or camera_problem(torch.cat([*poses])):
+        _refuse_poses(names, poses, hint)
+    c2w = torch.stack([camera.expand(frames, 4, 4) for camera in poses])
+    if (c2w == c2w[:, :1]).all():
+        c2w = c2w[:, :1]
+    return Rig(names=tuple(names), c2w=c2w, lenses=tuple(lenses))
+
+
+def _refuse_poses(names: Sequence[str], poses: Sequence[Tensor] | Tensor, hint: str) -> None:
+    frames = max(map(len, poses))
     longest = next(name for name, camera in zip(names, poses, strict=True) if len(camera) == frames)
     for name, camera in zip(names, poses, strict=True):
         if len(camera) not in (1, frames):
@@ -86,10 +96,6 @@ def rig_of(
             frame, what = problem
             at = f", frame {frame}" if len(camera) > 1 else ""
             raise UserError(f"camera {name[:60]!r}{at}: the matrix {what} {hint}".rstrip())
-    c2w = torch.stack([camera.expand(frames, 4, 4) for camera in poses])
-    if (c2w == c2w[:, :1]).all():
-        c2w = c2w[:, :1]
-    return Rig(names=tuple(names), c2w=c2w, lenses=tuple(lenses))
 
 
 def refuse_no_pose(matrix: Tensor, hint: str = "") -> None:
@@ -108,10 +114,18 @@ def refuse_inverted(c2w: Sequence[Tensor], forward: Sequence[float], what: str, 
         )
 
 
-def first_poses(read_pose: Callable[[Entry], Tensor], entries: Iterable[Entry]) -> list[Tensor]:
+def first_poses(
+    read_pose: Callable[[Entry], Tensor],
+    entries: Iterable[Entry],
+    read_poses: Callable[[list[Entry]], Tensor] | None = None,  # of whole ones: quicker
+) -> list[Tensor]:
     """The poses (4, 4) of the first MAX_VIEWS entries of a file, chosen ones or not; broken ones are left out."""
+    entries = [*itertools.islice(entries, MAX_VIEWS)]
+    if read_poses and entries:
+        with contextlib.suppress(UserError):
+            return [*read_poses(entries)]
     found = []
-    for entry in itertools.islice(entries, MAX_VIEWS):
+    for entry in entries:
         with contextlib.suppress(UserError):  # reported when it is one of those to be read
             found.append(read_pose(entry))
     return found

@@ -101,7 +101,11 @@ def read_with_pictures(
     shots = [[images[index] for index in indices] for indices in chosen.shots.values()]
     poses = in_metres(_c2w([image for taken in shots for image in taken]), scale).split([*map(len, shots)])
     refuse_inverted(
-        first_poses(lambda index: in_metres(_c2w([images[index]])[0], scale), chosen.first_of_each),
+        first_poses(
+            lambda image: in_metres(_c2w([image])[0], scale),
+            [images[index] for index in chosen.first_of_each],
+            lambda firsts: in_metres(_c2w(firsts), scale),
+        ),
         OPENCV_FORWARD,
         "like camera-to-world ones",
         "COLMAP's are world-to-camera, so invert each of them first",

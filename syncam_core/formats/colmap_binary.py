@@ -89,7 +89,7 @@ def frames(path: Path) -> list[Frame]:
             place = end
     except struct.error as problem:
         raise UserError(TOO_SHORT) from problem
-    _check_poses(found, "frame")
+    _check_poses(np.array([frame.pose for frame in found]).reshape(-1, 7), found, "frame")
     return found
 
 
@@ -101,9 +101,8 @@ def images(path: Path) -> list[Image]:
     heads, names = _heads_and_names(path)
     records = np.frombuffer(b"".join(heads), IMAGE)
     numbers, poses, cameras = (records[part].tolist() for part in ("number", "pose", "camera"))
-    texts = map(_text_of, names, numbers)
-    found = [*map(Image, numbers, map(tuple, poses), cameras, texts)]
-    _check_poses(found, "image")
+    found = [*map(Image, numbers, map(tuple, poses), cameras, map(_text_of, names, numbers))]
+    _check_poses(records["pose"], found, "image")
     return found
 
 
@@ -136,8 +135,7 @@ def _heads_and_names(path: Path) -> tuple[list[bytes], list[bytes]]:
     return heads, names
 
 
-def _check_poses(found: Sequence[Image | Frame], what: str) -> None:
-    numbers = np.array([one.pose for one in found]).reshape(-1, 7)
+def _check_poses(numbers: np.ndarray, found: Sequence[Image | Frame], what: str) -> None:
     for place in np.flatnonzero(~(np.abs(numbers) < 1e300).all(1))[:1]:  # false for NaN, too
         raise UserError(f"the pose of {what} {found[place].number} {UNUSUAL}")
 

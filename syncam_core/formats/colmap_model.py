@@ -11,7 +11,7 @@ rigs and frames are there, they are the truth, for COLMAP too: the poses in the 
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from ..errors import UserError
 
 Pose = tuple[float, ...]  # qw qx qy qz tx ty tz
 AT_REFERENCE: Pose = (1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+NO_POSE: Pose = (0.0,) * 7
 
 MAX_IMAGES = 100_000
 CAMERA_SENSOR = "CAMERA"
@@ -113,35 +114,56 @@ class Model:
         images = sorted(self.images, key=lambda image: image.number)
         if not self.frames or not images:
             return images
-        places = {image: (frame, camera) for frame in self.frames for camera, image in frame.images}
-        of_rig, of_sensor, problems = zip(*(self._poses_of(image, places) for image in images), strict=True)
-        if all(problems):
+        frames, sensors = self._places_of(images)
+        of_rigs = np.array([*(frame.pose for frame in self.frames), NO_POSE])[frames]
+        of_sensors = np.array([*self._poses_of_sensors().values(), NO_POSE])[sensors]
+        with np.errstate(over="ignore", invalid="ignore"):
+            lengths = np.linalg.norm(of_rigs[:, :4], axis=1) * np.linalg.norm(of_sensors[:, :4], axis=1)
+        unknown = ~((lengths > 1e-9) & (lengths < np.inf))  # true for NaN, too
+        problems = {place: self._problem_of(images[place], frames[place]) for place in np.flatnonzero(unknown).tolist()}
+        if len(problems) == len(images):
             raise UserError(problems[0])
-        own, poses = np.array([image.pose for image in images]), _chained(np.array(of_rig), np.array(of_sensor))
-        for place in np.flatnonzero(_differ(own, poses)):  # its own spares an image the chain's rounding
+        of_rigs[unknown] = of_sensors[unknown] = AT_REFERENCE
+        own, poses = np.array([image.pose for image in images]), _chained(of_rigs, of_sensors)
+        for place in np.flatnonzero(_differ(own, poses)).tolist():  # its own spares an image the chain's rounding
             images[place] = images[place]._replace(pose=tuple(poses[place].tolist()))
-        for index in (index for index, problem in enumerate(problems) if problem):
-            images[index] = images[index]._replace(problem=problems[index])
+        for place, problem in problems.items():
+            images[place] = images[place]._replace(problem=problem)
         return images
 
-    def _poses_of(self, image: Image, places: dict[int, tuple[Frame, int]]) -> tuple[Pose, Pose, str]:
-        """World-to-rig, rig-to-camera, and why there are none."""
-        name, pose, problem = image.name[:60], None, ""
-        if image.number not in places:
+    def _poses_of_sensors(self) -> dict[tuple[int, int], Pose]:
+        """Rig-to-camera by rig and camera, where they are known."""
+        return {
+            (rig, camera): pose
+            for rig, sensors in self.rigs.items()
+            for camera, pose in sensors.items()
+            if pose is not None
+        }
+
+    def _places_of(self, images: Sequence[Image]) -> tuple[list[int], list[int]]:
+        """For each image which of the frames and which of the known sensors it is of; one behind the last for none."""
+        sensor_of = {seat: place for place, seat in enumerate(self._poses_of_sensors())}
+        no_sensor, nowhere = len(sensor_of), (len(self.frames), len(sensor_of))
+        places = {
+            image: (place, sensor_of.get((frame.rig, camera), no_sensor))
+            for place, frame in enumerate(self.frames)
+            for camera, image in frame.images
+        }
+        frames, sensors = zip(*(places.get(image.number, nowhere) for image in images), strict=True)
+        return [*frames], [*sensors]
+
+    def _problem_of(self, image: Image, place: int) -> str:
+        """Why the frame at `place` says no pose of an image."""
+        if place == len(self.frames):
+            return f"image {image.name[:60]!r} is in none of the model's frames; write the model again."
+        frame = self.frames[place]
+        camera = next(camera for camera, number in frame.images if number == image.number)
+        if self.rigs.get(frame.rig, {}).get(camera) is None:
             return (
-                AT_REFERENCE,
-                AT_REFERENCE,
-                f"image {name!r} is in none of the model's frames; write the model again.",
+                f"rig {frame.rig} has no pose for camera {camera}, of which image {image.name[:60]!r} is; calibrate the "
+                "rig first."
             )
-        frame, camera = places[image.number]
-        pose = self.rigs.get(frame.rig, {}).get(camera)
-        if pose is None:
-            problem = (
-                f"rig {frame.rig} has no pose for camera {camera}, of which image {name!r} is; calibrate the rig first."
-            )
-        elif not 1e-9 < math.hypot(*frame.pose[:4]) * math.hypot(*pose[:4]) < math.inf:
-            problem = "a frame or a rig has a quaternion of length 0, but a rotation has one of length 1."
-        return (AT_REFERENCE, AT_REFERENCE, problem) if problem or pose is None else (frame.pose, pose, "")
+        return "a frame or a rig has a quaternion of length 0, but a rotation has one of length 1."
 
     def taken_together(self, images: list[Image]) -> list[tuple[int, int]]:
         """Camera and frame of each image, where all are of one rig of several cameras; else nothing."""

@@ -40,6 +40,7 @@ _TIME = r"(?:frame|time|f|t)?[ _-]?([0-9]{1,15})"
 _CAMERA_NAME = re.compile(_CAMERA, re.IGNORECASE)
 _TIME_NAME = re.compile(_TIME, re.IGNORECASE)
 _ENDING = re.compile(r"(?<=.)\.[A-Za-z][A-Za-z0-9]{0,4}\Z")
+_NO_PART = {"", ".", ".."}
 _DIGITS_BEHIND = re.compile("[0-9]{1,15}$")
 _CAMERA_THEN_TIME = re.compile(rf"({_CAMERA})[ _-]+{_TIME}", re.IGNORECASE)
 _TIME_THEN_CAMERA = re.compile(rf"(?:frame|time|f|t)[ _-]?([0-9]{{1,15}})[ _-]+({_CAMERA})", re.IGNORECASE)
@@ -135,7 +136,7 @@ def _parts_of(paths: Sequence[str]) -> list[list[str]]:
 
 
 def _split(path: str) -> list[str]:
-    parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    parts = [part for part in path.replace("\\", "/").split("/") if part not in _NO_PART]
     if parts:
         parts[-1] = _ENDING.sub("", parts[-1])
     return parts
