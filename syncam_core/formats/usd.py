@@ -74,7 +74,7 @@ def looks_like(path: Path, head: bytes) -> bool:
 
 
 def read(path: Path, cameras: str = "", unit_m: float | None = None) -> Rig:
-    """The rig of a stage; it moves over the stage's time codes, one frame for each.
+    """The rig of a stage; it moves over the stage's time codes, one frame for each, or for as many as last a frame.
 
     Raises UserError for a stage that refers to other files, which are not read, and for cameras without perspective.
     """
@@ -207,9 +207,19 @@ def _time_codes(stage: Usd.Stage, prims: Sequence[Usd.Prim], pxr: _Usd) -> list[
     begin, end = min(samples), max(samples)
     if stage.HasAuthoredTimeCodeRange():
         begin, end = stage.GetStartTimeCode(), stage.GetEndTimeCode()
-    if not 0 <= end - begin < MAX_FRAMES:  # false for NaN, too
+    step = _codes_of_a_frame(stage)
+    if not 0 <= (end - begin) / step < MAX_FRAMES:  # false for NaN, too
         raise UserError(f"it has the frames {begin:g} to {end:g}; 1 to {MAX_FRAMES} of them are possible.")
-    return [begin + frame for frame in range(round(end - begin) + 1)]
+    return [begin + step * frame for frame in range(round((end - begin) / step) + 1)]
+
+
+def _codes_of_a_frame(stage: Usd.Stage) -> int:
+    """1, but where a stage counts finer than its frames, and says both: 25 of 600 time codes at 24 frames per second."""
+    if not (stage.HasAuthoredMetadata("framesPerSecond") and stage.HasAuthoredMetadata("timeCodesPerSecond")):
+        return 1
+    codes, frames = stage.GetTimeCodesPerSecond(), stage.GetFramesPerSecond()
+    whole = frames > 0 and codes < MAX_FRAMES * frames and codes % frames == 0
+    return max(1, int(codes / frames)) if whole else 1
 
 
 def _matrices(prims: Sequence[Usd.Prim], codes: Sequence[float], pxr: _Usd) -> np.ndarray:

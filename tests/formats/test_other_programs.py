@@ -131,6 +131,26 @@ def test_a_usd_camera_that_moves_with_its_parent_moves_over_the_stage_s_time_cod
     assert not rig.c2w[1, :, 0, 3].any()
 
 
+@pytest.mark.parametrize(
+    ("codes", "fps", "frames"),
+    [(600, 24, 5), (24, 24, 101), (600, None, 101), (24, 60, 101), (50, 24, 101)],
+)
+def test_a_stage_that_counts_finer_than_its_frames_is_read_at_its_frames(tmp_path, codes, fps, frames):
+    from pxr import Gf, Usd, UsdGeom
+
+    stage = Usd.Stage.CreateNew(str(tmp_path / "a.usda"))
+    UsdGeom.SetStageMetersPerUnit(stage, 1.0)
+    stage.SetTimeCodesPerSecond(codes)
+    if fps is not None:
+        stage.SetFramesPerSecond(fps)
+    move = UsdGeom.Camera.Define(stage, "/eye").AddTranslateOp()
+    for code in (0, 25, 50, 75, 100):
+        move.Set(Gf.Vec3d(code, 0, 0), code)
+    stage.GetRootLayer().Save()
+    rig = read_rig_file(tmp_path / "a.usda")
+    np.testing.assert_allclose(rig.c2w[0, :, 0, 3], np.linspace(0, 100, frames), atol=1e-9)
+
+
 def test_one_sample_of_a_camera_that_stands_still_makes_no_frames(tmp_path):
     from pxr import Gf, UsdGeom
 
