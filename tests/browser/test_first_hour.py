@@ -468,7 +468,7 @@ SEARCHED = {  # what people look for, and what of ours is among the first that a
 def test_nodes_are_found_by_what_other_programs_call_it(page_again):
     page = page_again(size=(1600, 900))
     page.mouse.dblclick(800, 500)
-    words = page.locator("[role=combobox]").last
+    words = page.locator("input[role=combobox]").last
     for word, node in SEARCHED.items():
         words.fill(word)
         page.wait_for_function(
