@@ -41,7 +41,7 @@ _CAMERA_NAME = re.compile(_CAMERA, re.IGNORECASE)
 _TIME_NAME = re.compile(_TIME, re.IGNORECASE)
 _ENDING = re.compile(r"(?<=.)\.[A-Za-z][A-Za-z0-9]{0,4}\Z")
 _NO_PART = {"", ".", ".."}
-_DIGITS_BEHIND = re.compile("[0-9]{1,15}$")
+_DIGITS, _MOST_DIGITS = "0123456789", 15
 _CAMERA_THEN_TIME = re.compile(rf"({_CAMERA})[ _-]+{_TIME}", re.IGNORECASE)
 _TIME_THEN_CAMERA = re.compile(rf"(?:frame|time|f|t)[ _-]?([0-9]{{1,15}})[ _-]+({_CAMERA})", re.IGNORECASE)
 _EVEN = 0.01  # of a step, by which moments may miss their place
@@ -136,16 +136,18 @@ def _parts_of(paths: Sequence[str]) -> list[list[str]]:
 
 
 def _split(path: str) -> list[str]:
-    parts = [part for part in path.replace("\\", "/").split("/") if part not in _NO_PART]
-    if parts:
-        parts[-1] = _ENDING.sub("", parts[-1])
+    parts = path.replace("\\", "/").split("/")
+    if not _NO_PART.isdisjoint(parts):
+        parts = [part for part in parts if part not in _NO_PART]
+    if parts and (ending := _ENDING.match(name := parts[-1], max(name.rfind("."), 0))):
+        parts[-1] = name[: ending.start()]
     return parts
 
 
 def _number_behind(stem: str) -> tuple[str, float | None]:
     """What stands before the digits at the end of a name, and their number."""
-    digits = _DIGITS_BEHIND.search(stem[-64:])
-    return (stem[: -len(digits[0])], float(digits[0])) if digits else (stem, None)
+    count = min(len(stem) - len(stem.rstrip(_DIGITS)), _MOST_DIGITS)
+    return (stem[:-count], float(stem[-count:])) if count else (stem, None)
 
 
 def _of_words(parts: list[list[str]], listed: Listed) -> Cameras | None:
@@ -295,7 +297,8 @@ def _without_common_folders(folders: Sequence[str]) -> list[str]:
         parts = {folder: one[1:] for folder, one in parts.items()}
     while len(parts) > 1 and min(map(len, parts.values())) > 1 and len({one[-1] for one in parts.values()}) == 1:
         parts = {folder: one[:-1] for folder, one in parts.items()}
-    return ["/".join(parts[folder]) for folder in folders]
+    names = {folder: "/".join(one) for folder, one in parts.items()}
+    return [names[folder] for folder in folders]
 
 
 def _grouped(names: Sequence[str], numbers: Sequence[float] | None, listed: Listed) -> Cameras:
