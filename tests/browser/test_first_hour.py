@@ -137,6 +137,38 @@ def test_nothing_overlaps_after_a_run_that_shows_films_on_its_nodes(page, reques
         picture(page, tmp_path_factory, f"{name}_after_its_run_{renderer(request)}")
 
 
+def test_a_seed_that_is_clicked_on_its_sheet_is_sampled_next_and_nothing_is_scouted_twice(
+    page, request, tmp_path_factory
+):
+    opened(page, template("seeds"))
+    few = "for (const n of app.graph._nodes) for (const w of n.widgets ?? []) if (argument[w.name]) w.value = argument[w.name]"
+    in_app(page, few, {"count": 2, "steps": 2})
+    at_work = """
+        const { api } = window.comfyAPI.api;
+        window.atWork = new Set();
+        api.addEventListener('progress', ({ detail }) => {
+            window.atWork.add(app.graph.getNodeById(detail.node)?.type ?? detail.node);
+        });
+    """
+    in_app(page, at_work)
+    assert in_app(page, RUN) == ["execution_success", ""]
+    assert {"SynCamScoutSeeds", "SynCamSampler"} <= {*page.evaluate("[...window.atWork]")}
+    rows = page.get_by_role("radiogroup").get_by_role("radio")
+    assert [row.get_attribute("title") for row in rows.all()] == ["seed 0", "seed 1"]
+    page.wait_for_function("[...document.querySelectorAll('[role=radio] img')].every(img => img.naturalWidth > 0)")
+    assert [row.get_attribute("aria-checked") for row in rows.all()] == ["true", "false"]
+    rows.nth(1).click()
+    assert [row.get_attribute("aria-checked") for row in rows.all()] == ["false", "true"]
+    page.evaluate("window.atWork.clear()")
+    assert in_app(page, RUN) == ["execution_success", ""]
+    assert "SynCamSampler" in page.evaluate("[...window.atWork]")
+    assert "SynCamScoutSeeds" not in page.evaluate("[...window.atWork]")
+    picture(page, tmp_path_factory, f"seeds_{renderer(request)}")
+    # what was scouted and chosen is kept with the workflow
+    in_app(page, "await app.loadGraphData(app.graph.serialize())")
+    assert [row.get_attribute("aria-checked") for row in rows.all()] == ["false", "true"]
+
+
 def test_the_templates_stand_in_the_order_of_their_numbers(page):
     in_app(page, "await app.extensionManager.command.execute('Comfy.BrowseTemplates')")
     page.get_by_text("ComfyUI-SynCam").first.click()

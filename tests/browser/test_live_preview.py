@@ -80,11 +80,6 @@ def test_all_views_move_on_the_sampler_while_it_works_and_leave_when_it_is_done_
     seed = {"classic": 101, "vue": 201}[kind]  # the server remembers what it has sampled
     queue(page, seed, STEPS)
     page.wait_for_function("window.heard.length > 3", timeout=240_000)
-    seen = drawn(page)
-    picture(page, tmp_path_factory, f"live_preview_{kind}")
-    names = ", ".join(f"cam{number:02}" for number in range(1, VIEWS + 1))
-    assert seen
-    assert all(label.endswith(f"/ {STEPS}: {names}") for label, _ in seen)
     # No second picture, the host's still, beside it.
     shown, stills = page.evaluate(
         """([name]) => [
@@ -96,6 +91,11 @@ def test_all_views_move_on_the_sampler_while_it_works_and_leave_when_it_is_done_
     )
     assert shown
     assert stills == 0
+    seen = drawn(page)
+    picture(page, tmp_path_factory, f"live_preview_{kind}")
+    names = ", ".join(f"cam{number:02}" for number in range(1, VIEWS + 1))
+    assert seen
+    assert all(label.endswith(f"/ {STEPS}: {names}") for label, _ in seen)
 
     page.wait_for_function(f"!{HAS_PREVIEW}", timeout=120_000)
     heard = page.evaluate("window.heard")
