@@ -476,8 +476,9 @@ def test_a_text_from_another_node_leaves_no_hole_and_keeps_its_name(page, reques
     )
     before = in_app(page, LINKED_TEXT)
     linked = in_app(page, LINKED_TEXT, "link")
-    if renderer(request) == "vue":  # which goes on showing the text
-        assert page.locator("textarea:visible").count() == 1
+    if renderer(request) == "vue":  # which goes on showing the text, or gives its name a line
+        line = page.locator("[data-node-id]", has_text="SynCam Edit").get_by_text("cuts", exact=True)
+        assert page.locator("textarea:visible").count() == 1 or line.count() == 2, "an input and an output"
         return
     assert linked[0] == 20
     assert linked[1] == before[1] - (before[0] - 20)
@@ -502,8 +503,14 @@ SEARCHED = {  # what people look for, and what of ours is among the first that a
 
 def test_nodes_are_found_by_what_other_programs_call_it(page_again):
     page = page_again(size=(1600, 900))
-    page.mouse.dblclick(800, 500)
     words = page.locator("input[role=combobox]").last
+    for _ in range(5):  # a click on the canvas of a page that is just opened can be lost
+        page.mouse.dblclick(800, 500)
+        try:
+            words.wait_for(state="visible", timeout=4_000)
+            break
+        except TimeoutError:
+            continue
     for word, node in SEARCHED.items():
         words.fill(word)
         page.wait_for_function(

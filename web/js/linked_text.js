@@ -18,7 +18,6 @@ function boundBy(node, widget, bound) {
 
 function drawName(widget, context, y) {
   context.save();
-  context.globalAlpha = Math.min(1, 2 * context.globalAlpha); // the host halves it for what is linked; a name is to be read
   context.font = `${LiteGraph.NODE_SUBTEXT_SIZE}px ${LiteGraph.NODE_FONT}`;
   context.textAlign = "left";
   context.fillStyle = LiteGraph.NODE_TEXT_COLOR;
@@ -44,7 +43,10 @@ app.registerExtension({
     if (!node.comfyClass?.startsWith("SynCam")) return;
     for (const widget of (node.widgets ?? []).filter(({ type }) => type === "customtext")) {
       for (const bound of ["getMinHeight", "getMaxHeight"]) boundBy(node, widget, bound);
-      after(widget, "draw", (context, owner, width, y) => isLinked(node, widget) && drawName(widget, context, y));
+      // by the node: newer frontends do not draw a widget whose box they hide
+      after(node, "onDrawForeground", (context) => {
+        if (!node.flags?.collapsed && isLinked(node, widget)) drawName(widget, context, widget.y);
+      });
       keepHeight(node, widget);
     }
   },
