@@ -20,6 +20,17 @@ COUNT = struct.Struct("<Q")
 IMAGE = np.dtype([("number", "<u4"), ("pose", "<f8", 7), ("camera", "<u4")])  # the name and the points follow
 WINDOW = 64 * 1024  # bytes read at once of the list of images
 FRAME = struct.Struct("<II7dI")  # number, rig, pose, how many images
+FRAME_OF_ONE = np.dtype(  # and the record of its image behind it
+    [
+        ("number", "<u4"),
+        ("rig", "<u4"),
+        ("pose", "<f8", 7),
+        ("count", "<u4"),
+        ("kind", "<i4"),
+        ("camera", "<u4"),
+        ("image", "<u8"),
+    ]
+)
 FRAME_IMAGE = struct.Struct("<iIQ")  # kind of sensor, camera, image
 TOO_SHORT = "it ends too early; copy it again."
 UNUSUAL = "holds NaN or a far too large number."
@@ -72,7 +83,9 @@ def rigs(path: Path) -> dict[int, dict[int, Pose | None]]:
 
 def frames(path: Path) -> list[Frame]:
     content = file_bytes(path, MAX_FRAMES_BYTES)
-    records, found = _Records(content, FRAME.size), []
+    records, found = _Records(content, FRAME.size), _frames_of_one_image(content)
+    if found:
+        return found
     place = records.place
     try:
         for _ in range(records.count):
@@ -90,6 +103,23 @@ def frames(path: Path) -> list[Frame]:
     except struct.error as problem:
         raise UserError(TOO_SHORT) from problem
     _check_poses(np.array([frame.pose for frame in found]).reshape(-1, 7), found, "frame")
+    return found
+
+
+def _frames_of_one_image(content: bytes) -> list[Frame]:
+    """The frames of a single camera all at once, nothing where there are others."""
+    (count,) = COUNT.unpack_from(content)
+    if not count or len(content) != COUNT.size + count * FRAME_OF_ONE.itemsize:
+        return []
+    records = np.frombuffer(content, FRAME_OF_ONE, offset=COUNT.size)
+    if (records["count"] != 1).any() or any(SENSORS.get(kind) != CAMERA_SENSOR for kind in {*records["kind"].tolist()}):
+        return []
+    numbers, rigs, poses, cameras, images = (
+        records[part].tolist() for part in ("number", "rig", "pose", "camera", "image")
+    )
+    shown = (((camera, image),) for camera, image in zip(cameras, images, strict=True))
+    found = [*map(Frame, numbers, rigs, map(tuple, poses), shown)]
+    _check_poses(records["pose"], found, "frame")
     return found
 
 
