@@ -114,9 +114,10 @@ class Model:
         images = sorted(self.images, key=lambda image: image.number)
         if not self.frames or not images:
             return images
-        frames, sensors = self._places_of(images)
+        known = self._poses_of_sensors()
+        frames, sensors = self._places_of(images, {seat: place for place, seat in enumerate(known)})
         of_rigs = np.array([*(frame.pose for frame in self.frames), NO_POSE])[frames]
-        of_sensors = np.array([*self._poses_of_sensors().values(), NO_POSE])[sensors]
+        of_sensors = np.array([*known.values(), NO_POSE])[sensors]
         with np.errstate(over="ignore", invalid="ignore"):
             lengths = np.linalg.norm(of_rigs[:, :4], axis=1) * np.linalg.norm(of_sensors[:, :4], axis=1)
         unknown = ~((lengths > 1e-9) & (lengths < np.inf))  # true for NaN, too
@@ -140,9 +141,8 @@ class Model:
             if pose is not None
         }
 
-    def _places_of(self, images: Sequence[Image]) -> tuple[list[int], list[int]]:
+    def _places_of(self, images: Sequence[Image], sensor_of: dict[tuple[int, int], int]) -> tuple[list[int], list[int]]:
         """For each image which of the frames and which of the known sensors it is of; one behind the last for none."""
-        sensor_of = {seat: place for place, seat in enumerate(self._poses_of_sensors())}
         no_sensor, nowhere = len(sensor_of), (len(self.frames), len(sensor_of))
         places = {
             image: (place, sensor_of.get((frame.rig, camera), no_sensor))

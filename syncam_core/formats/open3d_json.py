@@ -81,8 +81,9 @@ def read(path: Path, cameras: str = "", unit_m: float | None = None, pictures: s
     refuse_inverted(
         [pose for pose, _ in found], OPENCV_FORWARD, "inverted", "Open3D's 'extrinsic' maps world to camera"
     )
-    chosen = [names[index] for index in chosen_of(cameras, names)]
-    say_lost({names[index]: _lost(items[index][0]) for index in chosen_of(cameras, names)})
+    indices = chosen_of(cameras, names)
+    chosen = [names[index] for index in indices]
+    say_lost({names[index]: _lost(items[index][0]) for index in indices})
     return rig_of(chosen, [pose[None] for pose, _ in found], [lens for _, lens in found], _HINT)
 
 

@@ -160,9 +160,11 @@ def device_of(name: str) -> torch.device:
     try:
         device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
         torch.zeros(1, device=device).add(1).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as problem:
+    except (RuntimeError, AssertionError) as problem:  # what PyTorch says of a device that is not here
         reason = str(problem).splitlines()[0][:100]
-        raise UserError(f"'--device' is '{name}', with which PyTorch cannot work here ({reason}).") from problem
+        raise UserError(
+            f"'--device' is '{name}', with which PyTorch cannot work here ({reason}); leave it out, or give cpu."
+        ) from problem
     return device
 
 

@@ -16,6 +16,13 @@ def edge_energy(
     Blur lowers it, and so do surfaces without their texture; noise raises it, and so do ghosts. Compare pictures of
     one size only.
     """
-    luma = video.float() @ torch.tensor(LUMA, device=video.device)
-    right, down = luma.diff(dim=-1)[..., :-1, :], luma.diff(dim=-2)[..., :-1]
+    right, down = luma_gradients(video.float())
     return float((right.square() + down.square()).mean())
+
+
+def luma_gradients(
+    video: Tensor,  # (..., height, width, 3)
+) -> tuple[Tensor, Tensor]:  # (..., height - 1, width - 1) each, in the unit of the video per pixel
+    """The differences of the luma to the pixel on the right and to the one below."""
+    luma = video @ torch.tensor(LUMA, dtype=video.dtype, device=video.device)
+    return luma.diff(dim=-1)[..., :-1, :], luma.diff(dim=-2)[..., :-1]

@@ -7,7 +7,6 @@ around the latents, which changes no picture.
 
 from __future__ import annotations
 
-import functools
 import json
 import math
 import random
@@ -24,7 +23,7 @@ from tqdm import tqdm
 
 from ..cameras import orbit_rig
 from ..errors import UserError
-from ..metrics.edges import LUMA
+from ..metrics.edges import luma_gradients
 from ..synthetic import PLACE_RADIUS_M, Scene, frame_times, render
 from ..wan.vae import CHANNELS, LATENT_MEAN, LATENT_STD, ResidualBlock, WanVAE, normalize_latents
 from .logs import append_lines, keep_lines_before
@@ -110,19 +109,18 @@ def sharpness_loss(picture: Tensor, target: Tensor, window: int = 7) -> Tensor:
     edge a pixel off has right and a blurred one in the right place has not; and the mean absolute one, which stripes all
     over have far too large where one edge has it right.
     """
-    made, true = edge_strength(picture, window), edge_strength(target, window)
-    return sum(
-        ((ours - theirs).abs().mean() for ours, theirs in zip(made, true, strict=True)), start=picture.new_zeros(())
-    )
+    made, true = _edge_strength(picture, window), _edge_strength(target, window)
+    return (made - true).abs().mean((1, 2, 3, 4)).sum()
 
 
-def edge_strength(video: Tensor, window: int) -> tuple[Tensor, Tensor]:
-    """The root mean square and the mean absolute gradient around each pixel."""
-    luma = torch.einsum("bcthw,c->bthw", video, torch.tensor(LUMA, dtype=video.dtype, device=video.device))
-    right, down = luma.diff(dim=-1)[..., :-1, :], luma.diff(dim=-2)[..., :-1]
+def _edge_strength(
+    video: Tensor,  # (batch, 3, frames, height, width)
+    window: int,
+) -> Tensor:  # (2, batch, frames, height - window, width - window): root mean square, and mean absolute gradient
+    right, down = luma_gradients(video.movedim(1, -1))
     square, absolute = right.square() + down.square(), right.abs() + down.abs()
-    around = functools.partial(functional.avg_pool2d, kernel_size=window, stride=1)
-    return (around(square) + 1e-4).sqrt(), around(absolute)
+    mean_square, mean_absolute = (functional.avg_pool2d(of, window, stride=1) for of in (square, absolute))
+    return torch.stack([(mean_square + 1e-4).sqrt(), mean_absolute])
 
 
 @torch.no_grad()

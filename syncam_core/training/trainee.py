@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -191,6 +190,7 @@ def load_base(path: str, dtype: torch.dtype = torch.float32) -> Wan:
     try:
         told = json.loads(metadata.get("config", "{}")).get("transformer", {})
         dim = state["head.modulation"].shape[-1]
+        _, _, frames, height, width = state["patch_embedding.weight"].shape
         config = WanConfig(
             dim=dim,
             ffn_dim=state["blocks.0.ffn.0.weight"].shape[0],
@@ -198,7 +198,7 @@ def load_base(path: str, dtype: torch.dtype = torch.float32) -> Wan:
             num_layers=1 + max(int(k.split(".")[1]) for k in state if k.startswith("blocks.")),
             text_dim=state["text_embedding.0.weight"].shape[1],
             channels=state["patch_embedding.weight"].shape[1],
-            patch=_three(state["patch_embedding.weight"].shape[2:]),
+            patch=(frames, height, width),
         )
         with torch.device("meta"):  # no memory but the file's own tensors
             base = Wan(config)
@@ -215,11 +215,6 @@ def load_base(path: str, dtype: torch.dtype = torch.float32) -> Wan:
         what = " ".join(str(problem).split())[:200]
         raise UserError(f"'{path}' is no Wan2.1 text-to-video model ({what}).") from problem
     return base
-
-
-def _three(sides: Sequence[int]) -> tuple[int, int, int]:
-    frames, height, width = sides
-    return frames, height, width
 
 
 def matrices_of(trainee: nn.Module) -> list[str]:

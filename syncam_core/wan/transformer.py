@@ -107,14 +107,16 @@ class WanBlock(nn.Module):
     ) -> Tensor:
         shift, scale, gate, ffn_shift, ffn_scale, ffn_gate = (self.modulation + time).unbind(2)
         y = torch.addcmul(shift, self.norm1(x), 1 + scale)
-        if recapture_block is not None and trajectories is not None:
+        if recapture_block is not None:
+            assert trajectories is not None
             cameras = recapture_block.camera(trajectories, y)
             y = (y.unflatten(1, (cameras.shape[1], -1)) + cameras.unsqueeze(2)).flatten(1, 2)
         y = self.self_attn(y, rope, heads, attention)
         if recapture_block is not None:
             y = recapture_block.projector(y)
         x = torch.addcmul(x, y, gate)
-        if views is not None and view_block is not None:
+        if views is not None:
+            assert view_block is not None
             x = x + view_block(x, time, views.poses, views.grid, views.rope, heads, views.attention)
         x = x + self.cross_attn(self.norm3(x), context, heads, attention)
         y = self.ffn(torch.addcmul(ffn_shift, self.norm2(x), 1 + ffn_scale))

@@ -116,9 +116,10 @@ def scene_cameras(
             why = f"'{name}/videos' holds {len(files[camera])} files of one camera: {', '.join(files[camera])[:80]}."
         if why is None and captions.get(file) == "":
             why = f"'{shown}' has an empty caption in 'metadata.csv'."
-        if why is not None or c2w is None:
-            footage.append(broken(camera, why or f"'{shown}' has no pose."))
+        if why is not None:
+            footage.append(broken(camera, why))
             continue
+        assert c2w is not None  # a camera has its poses, or a reason why not
         read = VideoFile(videos / file, shown, size, length, fps, poses=frames)
         mark = fingerprint(read.path, (size, length, frames, c2w.numpy().tobytes()))
         footage.append(Footage(name=camera, c2w=c2w, read=read, fingerprint=mark))
