@@ -21,7 +21,7 @@ from scipy.spatial.transform import Rotation
 
 from syncam_core.cameras import Rig, orbit_rig
 from syncam_core.errors import UserError
-from syncam_core.formats import read_rig_file, write_rig_file
+from syncam_core.formats import colmap, read_rig_file, write_rig_file
 from syncam_core.formats.colmap import looks_like
 
 SOMEWHERE = np.pad([[2.0], [-1], [7]], ((0, 1), (3, 0)))  # the subject's place, for an orbit around the origin
@@ -403,6 +403,33 @@ def test_rigs_and_frames_cut_anywhere_are_refused(tmp_path, file):
             read_rig_file(tmp_path / "model", unit_m=1.0)
 
 
+def prepend_frame(folder, *images: tuple[int, int, int]) -> None:
+    """A further frame, at another place, in front of the others: kind, sensor and number of each of its images."""
+    content = (folder / "frames.bin").read_bytes()
+    (count,) = struct.unpack_from("<Q", content)
+    frame = struct.pack("<II7dI", 99, 1, 1, 0, 0, 0, 5, 5, 5, len(images))
+    data = b"".join(struct.pack("<iIQ", *image) for image in images)
+    (folder / "frames.bin").write_bytes(struct.pack("<Q", count + 1) + frame + data + content[8:])
+
+
+def test_frames_of_none_and_of_two_images_are_not_taken_for_two_of_one(tmp_path):
+    rig = rig_carried(2, 1)
+    write_rig_file(rig, tmp_path / "model", "colmap", binary=True)
+    prepend_frame(tmp_path / "model")  # now as long as two frames of an image each
+    np.testing.assert_allclose(read_rig_file(tmp_path / "model", unit_m=1.0).c2w, rig.c2w, atol=1e-9)
+
+
+def test_what_another_sensor_measured_is_no_image_even_where_its_number_is_one(tmp_path):
+    rig = rig_carried(1, 3)
+    write_rig_file(rig, tmp_path / "model", "colmap", binary=True)
+    content = (tmp_path / "model" / "frames.bin").read_bytes()
+    prepend_frame(tmp_path / "model", (1, 1, 1))  # an IMU's
+    both = (tmp_path / "model" / "frames.bin").read_bytes()
+    frame = both[8 : 8 + (len(both) - len(content))]
+    (tmp_path / "model" / "frames.bin").write_bytes(both[:8] + content[8:] + frame)  # the last one counts
+    np.testing.assert_allclose(read_rig_file(tmp_path / "model", unit_m=1.0).c2w, rig.c2w, atol=1e-9)
+
+
 def test_more_images_of_a_frame_than_cameras_can_be_are_refused_unread(tmp_path):
     write_rig_file(rig_carried(2, 2), tmp_path / "model", "colmap", binary=True)
     content = bytearray((tmp_path / "model" / "frames.bin").read_bytes())
@@ -610,6 +637,18 @@ def test_poses_written_the_wrong_way_round_are_told(tmp_path, place):
             read_rig_file(tmp_path / "wrong", cameras, unit_m=1.0)
 
 
+def test_poses_the_wrong_way_round_are_told_beside_a_broken_one_that_nobody_chose(tmp_path):
+    c2w = orbit_rig([0, 15, -15, 30], [0, 5, 10, -5], [3, 3.5, 4, 5]).c2w[:, 0].numpy() + SOMEWHERE
+    lines = [
+        f"{number} {w!r} {x!r} {y!r} {z!r} {' '.join(map(repr, pose[:3, 3].tolist()))} 1 {number}.png\n\n"
+        for number, pose in enumerate(c2w, start=1)
+        for x, y, z, w in [Rotation.from_matrix(pose[:3, :3]).as_quat().tolist()]
+    ]
+    text_model(tmp_path, images="".join([*lines, "9 0 0 0 0 0 0 0 1 broken.png\n\n"]))
+    with pytest.raises(UserError, match="look like camera-to-world ones"):
+        read_rig_file(tmp_path, "1, 2, 3", unit_m=1.0)
+
+
 def test_a_name_that_leads_elsewhere_is_only_a_name(tmp_path):
     text_model(tmp_path / "model", images="1 1 0 0 0 0 0 3 1 ../../../etc/passwd.png\n")
     assert read_rig_file(tmp_path / "model", unit_m=1.0).names == ("passwd",)
@@ -713,6 +752,16 @@ def test_points_of_a_large_real_model_are_passed_over(tmp_path):
     write_with_colmap(tmp_path / "b", {"a.png": np.eye(4), "b.png": np.eye(4)}, points=50_000)
     for place in "tb":
         assert read_rig_file(tmp_path / place, unit_m=1.0).names == ("a", "b")
+
+
+@pytest.mark.parametrize("points", [0, 200, 900], ids=["none", "some in a window", "passed over"])
+def test_images_of_any_length_are_found_behind_each_other(tmp_path, points):
+    c2w = c2w_matrices(np.random.default_rng(8), 40, 1)[:, 0]
+    images = {f"{'folder/' * number}still{number:02d}.png": pose for number, pose in enumerate(c2w)}
+    write_with_colmap(tmp_path, images, points=points)
+    read = colmap.read(tmp_path, unit_m=1.0, pictures="stills")
+    assert read.names == tuple(f"still{number:02d}" for number in range(40))
+    np.testing.assert_allclose(read.c2w[:, 0], c2w, atol=1e-9)
 
 
 def test_a_file_of_the_model_is_told_apart_from_the_model_itself(binary_model):

@@ -82,6 +82,15 @@ def test_a_sharp_edge_beside_its_place_is_nearer_in_sharpness_than_a_blurred_one
     assert sharpness_loss(noisy, truth) > sharpness_loss(blurred, truth)
 
 
+def test_stripes_all_over_are_not_the_edges_that_have_the_same_strength_together():
+    columns = torch.arange(35)
+    edges = (columns // 7 % 2 * 2.0 - 1).expand(
+        1, 3, 1, 35, 35
+    )  # one in every window: 2 high in a seventh of its columns
+    stripes = 7**-0.5 * (columns % 2 * 2.0 - 1).expand(1, 3, 1, 35, 35)  # the same root mean square
+    assert sharpness_loss(stripes, edges) > 0.4
+
+
 def test_sharpness_can_be_learned_where_nothing_has_an_edge():
     flat = torch.zeros(1, 3, 1, 32, 32, requires_grad=True)
     sharpness_loss(flat + 0.01 * edge_at(16), edge_at(16)).backward()
