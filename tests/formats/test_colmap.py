@@ -403,30 +403,26 @@ def test_rigs_and_frames_cut_anywhere_are_refused(tmp_path, file):
             read_rig_file(tmp_path / "model", unit_m=1.0)
 
 
-def prepend_frame(folder, *images: tuple[int, int, int]) -> None:
-    """A further frame, at another place, in front of the others: kind, sensor and number of each of its images."""
+def append_frame(folder, *images: tuple[int, int, int]) -> None:
+    """A further frame, at another place, behind the others: kind, sensor and number of each of its images."""
     content = (folder / "frames.bin").read_bytes()
     (count,) = struct.unpack_from("<Q", content)
-    frame = struct.pack("<II7dI", 99, 1, 1, 0, 0, 0, 5, 5, 5, len(images))
+    frame = struct.pack("<II7dI", 99, 1, 1, 0, 0, 0, 5, 0, 0, len(images))
     data = b"".join(struct.pack("<iIQ", *image) for image in images)
-    (folder / "frames.bin").write_bytes(struct.pack("<Q", count + 1) + frame + data + content[8:])
+    (folder / "frames.bin").write_bytes(struct.pack("<Q", count + 1) + content[8:] + frame + data)
 
 
-def test_frames_of_none_and_of_two_images_are_not_taken_for_two_of_one(tmp_path):
+def test_frames_of_two_images_and_of_none_are_not_taken_for_two_of_one(tmp_path):
     rig = rig_carried(2, 1)
     write_rig_file(rig, tmp_path / "model", "colmap", binary=True)
-    prepend_frame(tmp_path / "model")  # now as long as two frames of an image each
+    append_frame(tmp_path / "model")  # now as long as two frames of an image each
     np.testing.assert_allclose(read_rig_file(tmp_path / "model", unit_m=1.0).c2w, rig.c2w, atol=1e-9)
 
 
 def test_what_another_sensor_measured_is_no_image_even_where_its_number_is_one(tmp_path):
     rig = rig_carried(1, 3)
     write_rig_file(rig, tmp_path / "model", "colmap", binary=True)
-    content = (tmp_path / "model" / "frames.bin").read_bytes()
-    prepend_frame(tmp_path / "model", (1, 1, 1))  # an IMU's
-    both = (tmp_path / "model" / "frames.bin").read_bytes()
-    frame = both[8 : 8 + (len(both) - len(content))]
-    (tmp_path / "model" / "frames.bin").write_bytes(both[:8] + content[8:] + frame)  # the last one counts
+    append_frame(tmp_path / "model", (1, 1, 1))  # an IMU's
     np.testing.assert_allclose(read_rig_file(tmp_path / "model", unit_m=1.0).c2w, rig.c2w, atol=1e-9)
 
 
