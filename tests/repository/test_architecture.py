@@ -77,3 +77,57 @@ def test_the_core_imports_nothing_of_the_host_nor_of_the_nodes():
             "nodes",
             "server",
         }, path
+
+
+def product_files() -> list[Path]:
+    python = [ROOT / "__init__.py", *(ROOT / "nodes").rglob("*.py"), *(ROOT / "syncam_core").rglob("*.py")]
+    return [
+        *python,
+        *(ROOT / "web/js").rglob("*.mjs"),
+        *(ROOT / "web/js").rglob("*.js"),
+        *(ROOT / "web/lib").glob("*.mjs"),
+    ]
+
+
+def lines_of(path: Path) -> int:
+    return path.read_text(encoding="utf-8").count("\n")
+
+
+def test_no_file_of_the_product_is_longer_than_450_lines():
+    files = product_files()
+    assert len(files) > 300
+    assert [f"{path.relative_to(ROOT)}: {lines_of(path)}" for path in files if lines_of(path) > 450] == []
+
+
+def test_no_function_is_longer_than_a_screen_of_60_lines_but_the_schemas_of_nodes():
+    long = []
+    for path in product_files():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if path.suffix == ".py" else ():
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name != "define_schema":
+                lines = (node.end_lineno or 0) - node.lineno + 1
+                long += [f"{path.relative_to(ROOT)} {node.name}: {lines}"] if lines > 60 else []
+    assert long == []
+
+
+def test_any_is_said_at_most_30_times():
+    words = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in product_files()
+        if path.suffix == ".py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Name) and node.id == "Any"
+    ]
+    assert len(words) <= 30, words
+
+
+def test_every_execute_of_a_node_says_the_types_of_what_it_takes_and_gives():
+    untyped, seen = [], 0
+    for path in (ROOT / "nodes").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == "execute":
+                seen += 1
+                taken = [*node.args.posonlyargs, *node.args.args[1:], *node.args.kwonlyargs]
+                if node.returns is None or any(one.annotation is None for one in taken):
+                    untyped.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert seen >= 58
+    assert untyped == []
