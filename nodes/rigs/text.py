@@ -9,6 +9,7 @@ from ...syncam_core.errors import UserError
 from ..shared.node import SynCamNode
 from .inputs import rig_output
 
+EXAMPLES = {"azimuths": "0, 30", "elevations": "0, 10", "distances": "3, 4.5"}
 TWO_CAMERAS = """{
   "format": "syncam-rig",
   "version": 1,
@@ -67,7 +68,7 @@ class SynCamRigOrbit(SynCamNode):
 
 def typed_orbit(azimuths: str, elevations: str, distances: str) -> Rig:
     given = {"azimuths": azimuths, "elevations": elevations, "distances": distances}
-    return orbit_rig(*(parse_numbers(text, name) for name, text in given.items()))
+    return orbit_rig(*(parse_numbers(text, name, EXAMPLES[name]) for name, text in given.items()))
 
 
 class SynCamRigJSON(SynCamNode):
