@@ -271,6 +271,25 @@ def test_files_without_cameras_are_told_and_the_choice_stays(fresh_page, request
     assert in_app(page, FILE) == before
 
 
+@pytest.mark.parametrize(
+    ("silenced", "mode", "told_on", "words"),
+    [
+        ("SynCamEncodeCameras", 4, "SynCamApply", "'cameras' comes from 'SynCam Encode Cameras', which is bypassed"),
+        ("SynCamSampler", 2, "SynCamDecodeViews", "'latent' comes from 'SynCam Sampler', which is muted: unmute it"),
+        ("SynCamDecodeViews", 4, "SynCamDecodeViews", "This node is bypassed, but 'Four times as large' needs 'image'"),
+    ],
+)
+def test_a_wire_from_a_silenced_node_is_not_called_missing_but_by_its_cause(page, silenced, mode, told_on, words):
+    opened(page, template("syncam_demo"))
+    in_app(
+        page,
+        "app.graph._nodes.find(n => n.type == argument[0]).mode = argument[1]; await app.queuePrompt(0, 1)",
+        [silenced, mode],
+    )
+    assert words in words_on(page, told_on, "problem")
+    assert words_on(page, "ImageScaleBy", "problem") is None
+
+
 def test_what_is_refused_when_queued_stands_on_the_node_and_goes_with_the_next_run(page, request, tmp_path_factory):
     in_app(
         page,
