@@ -57,7 +57,7 @@ def _not_json(text: str, problem: json.JSONDecodeError) -> str:
     if before.endswith(",") and rest[:1] in ("}", "]"):
         place, why = len(before) - 1, "there is a comma too many"
     elif rest.startswith(("//", "/*", "#")):
-        why = "JSON has no comments; take it out"
+        why = "JSON has no comments, but one begins"
     elif rest.startswith("'"):
         why = "keys and texts stand in double quotes"
     elif found := _PYTHON.match(rest):

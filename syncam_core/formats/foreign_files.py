@@ -41,7 +41,7 @@ _OTHERS = {  # what it is: endings, first bytes, the way to go
     "a picture": (
         (".png", ".jpg", ".jpeg", ".webp", ".exr", ".tif", ".tiff"),
         (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*"),
-        f"run COLMAP on all pictures of the scene, then {_EXPORT}",
+        "find the cameras of all pictures of the scene with COLMAP, Metashape or RealityScan, and give the model's folder.",
     ),
     "geometry": (
         (".ply", ".obj", ".stl", ".splat", ".spz"),

@@ -72,7 +72,15 @@ def test_a_key_at_frame_0_then_a_drag_at_frame_40_is_a_move(page):
 
 
 @pytest.mark.parametrize(
-    ("typed", "number"), [("30+15", 45), ("90/4", 22.5), ("-(10 - 2,5)*2", -15), ("1e1", 10), (".5 + .25", 0.75)]
+    ("typed", "number"),
+    [
+        ("30+15", 45),
+        ("90/4", 22.5),
+        ("-(10 - 2,5)*2", -15),
+        ("1e1", 10),
+        (".5 + .25", 0.75),
+        ("\uff0d\uff11\uff15\uff0e\uff15 °", -15.5),
+    ],
 )
 def test_sums_are_typed_into_number_fields(page, typed, number):
     type_into(page, "azimuth", typed)

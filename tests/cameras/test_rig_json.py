@@ -94,7 +94,7 @@ def test_a_byte_order_mark_and_metadata_do_no_harm():
         ('{"cameras": [] ', "comma or a closing bracket"),
         ('{"cameras": [1,\n ]}', r"a comma too many at line 1, column 15, near ','"),
         ('{"cameras": [], }', r"a comma too many at line 1, column 15, near ', }'"),
-        ('{ // mine\n"cameras": []}', "JSON has no comments; take it out at line 1, column 3"),
+        ('{ // mine\n"cameras": []}', "JSON has no comments, but one begins at line 1, column 3"),
         ("{'cameras': []}", "keys and texts stand in double quotes at line 1, column 2"),
         ('{"cameras": None}', "JSON writes null for None at line 1, column 13"),
         ('{"cameras": []} x', "after the end.*column 17"),
