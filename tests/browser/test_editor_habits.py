@@ -103,6 +103,16 @@ def test_what_cannot_be_typed_is_said_and_what_was_there_comes_back(page, name, 
     assert state(page) == before
 
 
+def test_a_camera_without_a_name_and_a_rig_without_cameras_are_refused_in_a_sentence(page):
+    type_into(page, "name", " ")
+    assert "A camera needs a name" in said(page)
+    page.locator(".sc-stage").focus()
+    for _ in range(3):
+        page.keyboard.press("Delete")
+    assert "A rig has one camera at least" in said(page)
+    assert [camera["name"] for camera in state(page)["cameras"]] == ["right"]
+
+
 def test_one_more_camera_comes_last_and_its_name_has_its_number(page):
     page.locator(".sc-stage").focus()
     for _ in range(3):
