@@ -223,7 +223,7 @@ def test_a_correct_chain_is_accepted(queue, inputs):
         (("SynCamRigJSON", {"rig_json": ""}), "SynCamRigJSON: in 'rig_json', the text is empty"),
         (
             ("SynCamRigJSON", {"rig_json": "C:\\rigs\\a b.json"}),
-            r"the file name .*a b.json', but the text of a rig is needed",
+            "a b.json', but the text of a rig is needed; paste what is in the file, or use SynCam Load Rig",
         ),
         (("SynCamRigJSON", {"rig_json": "{'a': 1}"}), "SynCamRigJSON: in 'rig_json', the text is not JSON"),
         (("SynCamRigJSON", {"rig_json": '{"cameras": []}'}), "cameras is an empty list"),
