@@ -26,7 +26,7 @@ from ...syncam_core.video.codecs import CODECS, Codec, Encoding, check_choice, e
 from ...syncam_core.video.layout import Layout
 from ...syncam_core.video.spool import Spool, frame_bytes
 from ...syncam_core.video.view_files import SavedViews, ViewFiles
-from ..host.latents import decode_view, view_latents
+from ..host.latents import decode_view, remarks_on_samples, view_latents
 from ..host.output_files import normal_prefix, own_place, temp_folder, ticking, view_files_shown, workflow_tags
 from ..host.sound import given_sound
 from ..shared.checks import counted_noun, names_and_colors
@@ -180,7 +180,7 @@ class SynCamRenderViews(SynCamNode):
             files if videos else not_written("files"),
             videos or [not_written("videos")],
             grid,
-            ui=view_files_shown(files, preview),
+            ui={**view_files_shown(files, preview), "remarks": remarks_on_samples(samples)},
         )
 
 

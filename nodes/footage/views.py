@@ -19,7 +19,7 @@ from ...syncam_core.video.clip import BITS_8, in_order
 from ...syncam_core.video.layout import MAX_COLUMNS, Layout, grid_shape
 from ...syncam_core.video.layout_film import laid_out
 from ...syncam_core.video.view_files import ViewFiles, captions
-from ..host.latents import view_latents
+from ..host.latents import remarks_on_samples, view_latents
 from ..host.output_files import normal_prefix, own_place, ticking, view_files_shown, workflow_tags
 from ..host.parallel_decode import decode_views
 from ..host.sound import heard
@@ -83,7 +83,8 @@ class SynCamDecodeViews(SynCamNode):
     def execute(cls, latent: Input.Latent, vae: VAE, devices: int = 1) -> io.NodeOutput:
         samples = view_latents(latent)
         progress = comfy.utils.ProgressBar(len(samples))
-        return io.NodeOutput(decode_views(vae, samples, devices, lambda: progress.update(1)))
+        decoded = decode_views(vae, samples, devices, lambda: progress.update(1))
+        return io.NodeOutput(decoded, ui={"remarks": remarks_on_samples(samples)})
 
 
 class SynCamViewGrid(SynCamNode):

@@ -61,6 +61,15 @@ def view_latents(latent: object) -> Tensor:
     return samples
 
 
+def remarks_on_samples(samples: Tensor) -> list[str]:
+    """A sentence for a latent that is still empty: a sampler that is bypassed hands on the one it is given."""
+    if bool(samples.any()):
+        return []
+    return [
+        "'latent' is empty, nothing has been sampled: the pictures are grey; take the bypass off the sampler, or connect one."
+    ]
+
+
 def decode_view(
     vae: VAE,
     sample: Tensor,  # (1, channels, frames, height, width), or (1, channels, height, width) for a single frame

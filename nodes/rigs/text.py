@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from comfy_api.latest import io
 
 from ...syncam_core.cameras import Rig, orbit_rig, parse_numbers, rig_from_json
@@ -9,6 +11,8 @@ from ...syncam_core.errors import UserError
 from ..shared.node import SynCamNode
 from .inputs import rig_output
 
+EXAMPLES = {"azimuths": "0, 30", "elevations": "0, 10", "distances": "3, 4.5"}
+FILE_NAME = re.compile(r"[^{}\[\]\r\n]+\.\w{2,5}")
 TWO_CAMERAS = """{
   "format": "syncam-rig",
   "version": 1,
@@ -67,7 +71,7 @@ class SynCamRigOrbit(SynCamNode):
 
 def typed_orbit(azimuths: str, elevations: str, distances: str) -> Rig:
     given = {"azimuths": azimuths, "elevations": elevations, "distances": distances}
-    return orbit_rig(*(parse_numbers(text, name) for name, text in given.items()))
+    return orbit_rig(*(parse_numbers(text, name, EXAMPLES[name]) for name, text in given.items()))
 
 
 class SynCamRigJSON(SynCamNode):
@@ -104,6 +108,12 @@ class SynCamRigJSON(SynCamNode):
 
 
 def typed_rig(rig_json: str) -> Rig:
+    if FILE_NAME.fullmatch(rig_json.strip()):
+        raise UserError(
+            f"'rig_json' is the file name {rig_json.strip()[-60:]!r}, but the text of a rig is needed; paste what is in the "
+            "file, or use SynCam Load Rig.",
+            field="rig_json",
+        )
     try:
         return rig_from_json(rig_json)
     except UserError as problem:

@@ -146,7 +146,7 @@ class SynCamRigTransform(SynCamNode):
 
 def turn_of(turn: str) -> tuple[float, float, float]:
     """Azimuth, elevation and roll in degrees, as a person types them. Raises UserError."""
-    angles = parse_numbers(turn, "turn") if turn.strip() else [0.0]
+    angles = parse_numbers(turn, "turn", "90, 0, 0") if turn.strip() else [0.0]
     if len(angles) not in (1, 3):
         raise UserError(
             f"'turn' holds {len(angles)} numbers, but one (azimuth) or three (azimuth, elevation, roll) in "

@@ -93,6 +93,18 @@ def without_apply() -> dict:
     return prompt
 
 
+def without_sampler() -> dict:
+    """The host's bypass hands the latent on that the sampler is given."""
+    prompt = small()
+    node_of(prompt, "SynCamDecodeViews")["latent"] = [id_of(prompt, "SynCamEmptyLatent"), 0]
+    del prompt[id_of(prompt, "SynCamSampler")]
+    return prompt
+
+
+def in_centimetres() -> dict:
+    return nodes(rig=orbit(distances="300"), last=("SynCamEncodeCameras", {"rig": ["rig", 0], "length": 81}))()
+
+
 def with_the_latent_of_an_image() -> dict:
     prompt = small()
     prompt["plain"] = {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 48, "batch_size": 2}}
@@ -179,14 +191,24 @@ MISTAKES = [
         "two elevations for four cameras", changed(RigOrbit={"azimuths": "0, 90, 180, 270", "elevations": "0, 20"})
     ),
     Mistake("a camera inside of the subject", changed(RigOrbit={"distances": "0"})),
+    Mistake("a unit behind a distance", changed(RigOrbit={"distances": "3m"})),
+    Mistake("distances in centimetres", in_centimetres),
     Mistake("one camera alone", changed(RigOrbit={"azimuths": "0"})),
     Mistake("two cameras in one place", changed(RigOrbit={"azimuths": "10, 10"})),
     Mistake("a camera by a number that there is not", of_rig("SynCamRigReorder", cameras="3, 1", others="follow")),
+    Mistake("cameras counted from 0", of_rig("SynCamRigReorder", cameras="0, 1", others="follow")),
     Mistake("a camera by a name that there is not", of_rig("SynCamRigReorder", cameras="left", others="follow")),
     Mistake("a move that ends before it begins", of_rig("SynCamRigMove", **MOVE, start_frame=40, end_frame=10)),
     Mistake("a move longer than the video", moved(81, 17)),
     Mistake("a point as one number", of_rig("SynCamRigTransform", **TRANSFORM, move="1")),
+    Mistake("a move that goes on behind the last frame", of_rig("SynCamRigMove", **MOVE, start_frame=0, end_frame=81)),
+    Mistake(
+        "a target in words", of_rig("SynCamRigMove", **{**MOVE, "target": "the actor"}, start_frame=0, end_frame=-1)
+    ),
     # rigs as text and as files
+    Mistake("a comment in a rig's JSON", of_json('{"cameras": [ // left to right\n]}')),
+    Mistake("Python's words in a rig's JSON", of_json('{"cameras": [{"name": "a", "lens": None}]}')),
+    Mistake("a file's name in place of a rig's JSON", of_json("C:\\rigs\\interview.json")),
     Mistake("a comma too many in a rig's JSON", of_json('{"format": "syncam-rig", "version": 1, "cameras": [],}')),
     Mistake("a misspelt key in a rig's JSON", of_json(rig_json(ONE, {**TWO, "azimut": 20}))),
     Mistake("two cameras of one name", of_json(rig_json(ONE, {**TWO, "name": "a"}))),
@@ -195,6 +217,12 @@ MISTAKES = [
     Mistake("a camera that the file has not", *of_file("walk.json", NERF, unit_m=1.0, cameras="1, 7")),
     Mistake("an FBX file", *of_file("shot.fbx", b"Kaydara FBX Binary  \0\x1a\0" + bytes(64))),
     Mistake("a file that is not there", nodes(rig=("SynCamLoadRig", {"file": "my_rig.json"}))),
+    Mistake("one file of a COLMAP model alone", *of_file("images.txt", b"# Image list\n1 1 0 0 0 0 0 3 1 a.jpg\n\n")),
+    Mistake("COLMAP's database", *of_file("database.db", b"SQLite format 3\0" + bytes(64))),
+    Mistake("a picture as a file of cameras", *of_file("still.png", b"\x89PNG\r\n\x1a\n" + bytes(64))),
+    Mistake("a point cloud as a file of cameras", *of_file("cloud.ply", b"ply\nformat ascii 1.0\n")),
+    Mistake("a workflow as a file of cameras", *of_file("flow.json", b'{"nodes": [], "links": [], "version": 0.4}')),
+    Mistake("a transforms.json of no frames", *of_file("transforms.json", b'{"camera_angle_x": 0.7, "frames": []}')),
     # model and weights
     Mistake("SynCam Apply forgotten or bypassed", without_apply),
     Mistake("no weights in the folder", nodes(weights=("SynCamLoadWeights", {"weights_name": "step20000.ckpt"}))),
@@ -212,9 +240,12 @@ MISTAKES = [
     Mistake("an order of noise that is none", changed(Sampler={"noise": "mixed", "noise_order": "first, second"})),
     Mistake("the camera's move in the prompt", with_prompt("a red ball, camera pans left, handheld")),
     Mistake("an empty prompt", with_prompt("")),
+    Mistake("the sampler bypassed", without_sampler),
     # views and films
     Mistake("the core's VAE Decode for several views", decoded_by_the_core),
     Mistake("a list of cuts that is none", of_views("SynCamEdit", cuts="first the wide shot", **EDIT)),
+    Mistake("commas between cuts", of_views("SynCamEdit", cuts="0 A, 5 B", **EDIT)),
+    Mistake("the camera before the time", of_views("SynCamEdit", cuts="A 0; B 5", **EDIT)),
     Mistake("a cut to a view that there is not", of_views("SynCamEdit", cuts="0 1; 5 4", **EDIT)),
     Mistake("cuts in the wrong order", of_views("SynCamEdit", cuts="0 1; 8 2; 4 1", **EDIT)),
     Mistake("a frozen moment after the end", of_views("SynCamBulletTime", **BULLET, freeze_frame=30)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from typing import Any, TypeAlias
 
@@ -23,6 +24,8 @@ _EXPLAINED = {
     "Unterminated string starting at": "a closing double quote is missing",
     "Invalid control character at": "a line break or control character stands inside a text",
 }
+_OTHERWISE = {"True": "true", "False": "false", "None": "null"}
+_PYTHON = re.compile(r"(True|False|None)\b")
 
 
 def parse_json(text: str, max_characters: int) -> Json:
@@ -41,14 +44,29 @@ def parse_json(text: str, max_characters: int) -> Json:
     try:
         return json.loads(text, object_pairs_hook=_object, parse_int=_integer)
     except json.JSONDecodeError as problem:
-        why = _EXPLAINED.get(problem.msg, "it cannot be read")
-        near = text[problem.pos : problem.pos + 20].split("\n")[0]
-        raise UserError(
-            f"the text is not JSON: {why} at line {problem.lineno}, column {problem.colno}"
-            + (f", near {near!r}." if near.strip() else ".")
-        ) from problem
+        raise UserError(_not_json(text, problem)) from problem
     except RecursionError as problem:
         raise UserError("the text is nested too deeply to be read.") from problem
+
+
+def _not_json(text: str, problem: json.JSONDecodeError) -> str:
+    """What is wrong, where; alike in all versions of Python, of which some stop at a comma and some behind it."""
+    place, before = problem.pos, text[: problem.pos].rstrip()
+    rest = text[place:].lstrip()
+    why = _EXPLAINED.get(problem.msg, "it cannot be read")
+    if before.endswith(",") and rest[:1] in ("}", "]"):
+        place, why = len(before) - 1, "there is a comma too many"
+    elif rest.startswith(("//", "/*", "#")):
+        why = "JSON has no comments, but one begins"
+    elif rest.startswith("'"):
+        why = "keys and texts stand in double quotes"
+    elif found := _PYTHON.match(rest):
+        why = f"JSON writes {_OTHERWISE[found[0]]} for {found[0]}"
+    near = text[place : place + 20].split("\n")[0]
+    line, column = text.count("\n", 0, place) + 1, place - text.rfind("\n", 0, place)
+    return f"the text is not JSON: {why} at line {line}, column {column}" + (
+        f", near {near!r}." if near.strip() else "."
+    )
 
 
 def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

@@ -142,7 +142,7 @@ def _progress(move: Move, length: int, frames: int) -> ndarray:  # (frames,) 0..
     if end_frame > length - 1 or move.start_frame >= end_frame:
         raise UserError(
             f"the move runs from frame {move.start_frame} to frame {end_frame}, but a video of {length} frames ends with "
-            f"frame {length - 1}."
+            f"frame {length - 1}; use numbers from 0 to {length - 1}, the start before the end (-1 is the last frame)."
         )
     progress = (np.arange(frames) - move.start_frame) / (end_frame - move.start_frame)
     return eased(np.clip(progress, 0.0, 1.0), move.ease)

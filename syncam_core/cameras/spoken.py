@@ -2,8 +2,8 @@
 
 A view is named by its camera's name, by a letter (A is the first one, after Z come AA, AB) or by a number; where several
 of these fit, the name wins over the letter over the number. Upper and lower case are one where only one camera fits. In
-quotes it is always a name, and '""' stands for a quotation mark in it. Entries are separated by commas, semicolons (also
-as Chinese and Japanese input methods type them), line ends or blanks; a part between two commas that is a camera's name
+quotes it is always a name, and '""' stands for a quotation mark in it. Entries are separated by commas, semicolons, line
+ends or blanks; commas, digits and letters may be as wide as Chinese and Japanese input methods type them; a part between two commas that is a camera's name
 is that camera, whatever it holds. Cameras and views are counted from 1, except where a docstring says otherwise.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 
 from ..errors import UserError
@@ -50,7 +51,9 @@ def choose_cameras(text: str, names: Sequence[str], field: str = "cameras") -> l
         view = _camera(entry, names, field)
         if view is None:
             raise UserError(
-                f"'{field}' asks for {entry[:80]!r}, but the cameras are {_listed(names)}; use these.", field=field
+                f"'{field}' asks for {entry[:80]!r}, but the cameras are {_listed(names)}; use these"
+                + ("; the first has the number 1." if entry == "0" else "."),
+                field=field,
             )
         if view in chosen:
             raise UserError(f"'{field}' asks for {names[view]!r} twice; name every camera once.", field=field)
@@ -107,6 +110,7 @@ def view_of(camera: str, names: Sequence[str], where: str) -> int:
 
     Raises UserError with a sentence that begins with `where` for one that does not exist or that two names fit.
     """
+    camera = _typed(camera, names)
     view = _named(camera, names, where)
     if view is None:
         view = _place(camera, first=1)
@@ -137,23 +141,25 @@ def letter_of(view: int) -> str:
 # ---- numbers
 
 
-def parse_numbers(text: str, field: str) -> list[float]:
+def parse_numbers(text: str, field: str, example: str = "0, 30") -> list[float]:
     """Numbers as a person types them: "0, 30", "0 30", "0;30".
 
-    `field` is what a refusal calls the text. Raises UserError for an empty text, an empty entry, a word, NaN, infinity,
+    `field` is what a refusal calls the text, `example` what it shows as possible there. Raises UserError for an empty text, an empty entry, a word, NaN, infinity,
     and more than MAX_VIEWS numbers.
     """
-    check_length(text, field, f'give at most {MAX_VIEWS} numbers, like "0, 30"')
-    trimmed = text.replace("\u2212", "-").strip().rstrip(_SEPARATORS).strip()
+    check_length(text, field, f'give at most {MAX_VIEWS} numbers, like "{example}"')
+    trimmed = narrow(text).replace("\u2212", "-").strip().rstrip(_SEPARATORS).strip()
     if not trimmed:
-        raise UserError(f"'{field}' is empty; give one number, or one for each camera, like \"0, 30\".", field=field)
+        raise UserError(
+            f"'{field}' is empty; give one number, or one for each camera, like \"{example}\".", field=field
+        )
     numbers = []
     for entry in re.split(rf"\s*[{_SEPARATORS}]\s*|\s+", trimmed):
         value = float(entry) if _NUMBER.fullmatch(entry) else math.nan
         if not math.isfinite(value):
             shown = repr(entry[:LONGEST_SHOWN]) if entry else "an empty entry"
             raise UserError(
-                f"'{field}' holds {shown}, but only finite numbers can stand there, like \"0, 30\".", field=field
+                f"'{field}' holds {shown}, but only finite numbers can stand there, like \"{example}\".", field=field
             )
         numbers.append(value)
     if len(numbers) > MAX_VIEWS:
@@ -163,7 +169,7 @@ def parse_numbers(text: str, field: str) -> list[float]:
 
 def parse_point(text: str, field: str) -> tuple[float, float, float]:
     """A point or vector as a person types it: "0, -1.5, 0". Raises UserError for anything but three numbers."""
-    numbers = parse_numbers(text, field) if text.strip() else []
+    numbers = parse_numbers(text, field, "0, -1.5, 0") if text.strip() else []
     if len(numbers) != 3:
         raise UserError(
             f"'{field}' holds {len(numbers)} number{'s' * (len(numbers) != 1)}, but three are needed: metres to the right, down and away, "
@@ -192,6 +198,11 @@ def whole_numbers(text: str, field: str) -> list[int]:
     return numbers
 
 
+def narrow(text: str) -> str:
+    """A text with its full-width letters, digits and signs, as East Asian input methods type them, as plain ones."""
+    return "".join(unicodedata.normalize("NFKC", c) if "\uff01" <= c <= "\uff5e" or c == "\u3000" else c for c in text)
+
+
 def check_length(text: str, field: str, what_to_do: str) -> None:
     """Raise UserError for a list that no person has typed."""
     if len(text) > LONGEST_LIST:
@@ -213,9 +224,16 @@ def _entries(text: str, names: Collection[str], field: str) -> Iterator[str]:
     for part in [whole] if whole in names else _PART.findall(text):  # a name may hold commas
         part = part.strip()
         # A name may hold blanks ("close up"), so the part between two commas is tried as it stands first.
-        for entry in [part] if part in names else _ENTRY.findall(part):
+        for written in [part] if part in names else _ENTRY.findall(part):
+            entry = _typed(written, names)
             ends = None if entry in names else _RANGE.fullmatch(entry)
             yield from _between(ends[1], ends[2], field) if ends else [entry]
+
+
+def _typed(entry: str, names: Collection[str]) -> str:
+    """An entry that is no camera's name, in plain letters and digits."""
+    is_name = '"' in entry or entry.casefold() in {name.casefold() for name in names}
+    return entry if is_name else narrow(entry)
 
 
 def _between(first: str, last: str, field: str) -> list[str]:

@@ -32,7 +32,7 @@ from ..disk.bounded import MAX_BYTES, file_text, head_of
 from ..errors import UserError
 from . import video_tag
 from .files import printable
-from .foreign_files import refuse_foreign_files, refuse_foreign_text
+from .foreign_files import refuse_foreign_document, refuse_foreign_files, refuse_foreign_text, refuse_lone_part
 from .shots import PICTURES
 
 __all__ = [
@@ -197,6 +197,7 @@ def _read(path: Path, cameras: str, unit_m: float | None, format: str, pictures:
         raise UserError(
             f"it is a part of a {kind} model; give the folder that holds it, or choose the 'format' {whole}."
         )
+    refuse_lone_part(path, head_of(path))
     named = [module for module in FORMATS.values() if path.suffix.lower() in module.SUFFIXES]
     is_json = head_of(path).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
     if len(named) == 1 and path.suffix.lower() != ANY_TEXT and not is_json:
@@ -224,6 +225,7 @@ def _read_json(path: Path, cameras: str, unit_m: float | None) -> Rig:
         return rig_from_syncamvideo(document, cameras, unit_m)
     if isinstance(document, dict) and ("cameras" in document or "format" in document):
         return rig_of_document(document, cameras, unit_m)
+    refuse_foreign_document(document)
     raise UserError(
         f"it holds {_described(document)}; {_words_of('.json')}. Give a camera file, or choose its 'format'."
     )

@@ -56,7 +56,8 @@ def first_line(problem: Exception) -> str:
     lines = [line.strip() for line in (found[1] if found else text).splitlines() if line.strip()]
     if not lines:
         return "its text is damaged"
-    return re.sub(r"^\S*stage\.usd[ac]:(?=\d)", "line ", lines[0])[:120]
+    text = re.sub(r"^\S*stage\.usd[ac]:(?=\d)", "line ", lines[0])
+    return re.sub(r"@[^@]*stage\.usd[ac]@", "the file", text)[:120]
 
 
 class _Prims:

@@ -20,16 +20,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ..cameras.spoken import LONGEST_SHOWN, QUOTED, in_quotes, letter_of, view_of
+from ..cameras.spoken import LONGEST_SHOWN, QUOTED, in_quotes, letter_of, narrow, view_of
 from ..errors import UserError
 from .timecode import frame_of_timecode
 
 LONGEST_TEXT = 1_000_000
 MOST_ENTRIES = 20_000
 TIMES = "write a frame number (24), seconds (1.5s) or timecode (00:00:01:09)"
+BETWEEN = ";\uff1b\r\n"  # entries; the semicolon also as East Asian input methods type it
 
 TOKEN = re.compile(r'"(?:[^"\r\n]|"")*"|#[^\r\n]*|[^"#]+|"')
 FRAME = re.compile(r"\d{1,18}", re.ASCII)
+SEVERAL = re.compile(r"[,\uff0c\u3001/|>\u2192]\s*\d")  # in the place of a camera: the next entry begins there
 SECONDS = re.compile(r"(\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})s", re.ASCII)
 # Where drop-frame timecode has its ";" this grammar would see the end of an entry, so it is looked for first.
 DROP_FRAME = re.compile(r"(?<![\w:.])\d{1,2}([:;])\d{1,2}\1\d{1,2}[;,]\d{1,3}(?![\d:])", re.ASCII)
@@ -77,7 +79,7 @@ def entries_of(text: str) -> list[Entry]:
     dropped = DROP_FRAME.search(TOKEN.sub(lambda token: " " if token[0][0] in '"#' else token[0], text))
     if dropped is not None:
         frame_of_timecode(dropped[0], Fraction(30))  # says why not
-    pieces = pieces_of(text, ";\r\n")
+    pieces = pieces_of(text, BETWEEN)
     if len(pieces) > MOST_ENTRIES:
         raise UserError(f"the cut list has {len(pieces)} entries; at most {MOST_ENTRIES} are possible.")
     return [_entry(piece) for piece in pieces]
@@ -116,10 +118,7 @@ def cuts_of(text: str, frames: int, fps: Fraction, names: Sequence[str]) -> tupl
         raise UserError(
             f"the cut list has {len(entries)} entries, but the views have {frames_in_words(frames)}; remove some."
         )
-    cuts = [
-        Cut(_frame_of(entry, fps), view_of(entry.camera, names, f"the entry {_shown(entry.text)}"), entry.fade)
-        for entry in entries
-    ]
+    cuts = [Cut(_frame_of(entry, fps), _view_of(entry, names), entry.fade) for entry in entries]
     check_cuts(cuts, frames, len(names), [_shown(entry.text) for entry in entries])
     return tuple(cuts)
 
@@ -179,10 +178,22 @@ def check_cuts(cuts: Sequence[Cut], frames: int, views: int, labels: Sequence[st
 # ---- one entry
 
 
+def _view_of(entry: Entry, names: Sequence[str]) -> int:
+    try:
+        return view_of(entry.camera, names, f"the entry {_shown(entry.text)}")
+    except UserError as problem:
+        if entry.camera.startswith('"') or not SEVERAL.search(entry.camera):
+            raise
+        raise problem.told(
+            f"the entry {_shown(entry.text)} holds several; put ';' or a line end between entries, like '0 A; 24 B'."
+        ) from problem
+
+
 def _entry(text: str) -> Entry:
-    when, _, rest = text.replace("\t", " ").partition(" ")
+    when, _, rest = text.replace("\t", " ").replace("\u3000", " ").partition(" ")
+    when = narrow(when)
     if not (FRAME.fullmatch(when) or SECONDS.fullmatch(when) or when.count(":") == 3):
-        raise UserError(f"the entry {_shown(text)} begins with no time; {TIMES}.")
+        raise UserError(f"the entry {_shown(text)} begins with no time; {TIMES}, then the camera, like '24 A'.")
     quoted = QUOTED.match(rest.lstrip())
     if quoted:
         camera, rest = quoted[0], rest.lstrip()[quoted.end() :].strip()

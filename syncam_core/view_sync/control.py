@@ -94,7 +94,7 @@ def parse_blocks(text: str) -> tuple[int, ...] | None:
 def _numbers(text: str, name: str) -> tuple[float, ...]:
     if not text.strip():
         raise UserError(f"'{name}' is empty; give one number for all views, or one for each.", field=name)
-    numbers = parse_numbers(text, name)
+    numbers = parse_numbers(text, name, "1, 0.5")
     for number in numbers:
         if not 0 <= number <= _LIMITS[name]:
             raise UserError(

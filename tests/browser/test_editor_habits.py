@@ -72,7 +72,15 @@ def test_a_key_at_frame_0_then_a_drag_at_frame_40_is_a_move(page):
 
 
 @pytest.mark.parametrize(
-    ("typed", "number"), [("30+15", 45), ("90/4", 22.5), ("-(10 - 2,5)*2", -15), ("1e1", 10), (".5 + .25", 0.75)]
+    ("typed", "number"),
+    [
+        ("30+15", 45),
+        ("90/4", 22.5),
+        ("-(10 - 2,5)*2", -15),
+        ("1e1", 10),
+        (".5 + .25", 0.75),
+        ("\uff0d\uff11\uff15\uff0e\uff15 °", -15.5),
+    ],
 )
 def test_sums_are_typed_into_number_fields(page, typed, number):
     type_into(page, "azimuth", typed)
@@ -93,6 +101,16 @@ def test_what_cannot_be_typed_is_said_and_what_was_there_comes_back(page, name, 
     type_into(page, name, typed)
     assert words in said(page)
     assert state(page) == before
+
+
+def test_a_camera_without_a_name_and_a_rig_without_cameras_are_refused_in_a_sentence(page):
+    type_into(page, "name", " ")
+    assert "A camera needs a name" in said(page)
+    page.locator(".sc-stage").focus()
+    for _ in range(3):
+        page.keyboard.press("Delete")
+    assert "A rig has one camera at least" in said(page)
+    assert [camera["name"] for camera in state(page)["cameras"]] == ["right"]
 
 
 def test_one_more_camera_comes_last_and_its_name_has_its_number(page):

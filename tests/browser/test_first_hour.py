@@ -175,13 +175,19 @@ def test_a_seed_that_is_clicked_on_its_sheet_is_sampled_next_and_nothing_is_scou
 def test_the_templates_stand_in_the_order_of_their_numbers(page):
     in_app(page, "await app.extensionManager.command.execute('Comfy.BrowseTemplates')")
     page.get_by_text("ComfyUI-SynCam").first.click()
-    page.get_by_text("01 Demo - four cameras, no download", exact=True).wait_for()
+    page.get_by_text("01 SynCam demo - four cameras, no download", exact=True).wait_for()
     page.get_by_role("heading", name=template("rig_editor").stem, exact=True).wait_for()
     titles = page.locator("h3", has_text=re.compile(r"^\d\d ")).all_inner_texts()
     shown = [title[:2] for title in titles]
     assert len(shown) >= 8
     assert shown == sorted(shown)
     assert shown[:2] == ["01", "02"]
+    page.get_by_role("dialog").get_by_role("heading", name="All Templates").or_(
+        page.get_by_text("All Templates")
+    ).first.click()
+    page.get_by_role("dialog").locator("input").first.fill("syncam")
+    for title in ("01 SynCam demo", "02 SynCam film"):  # the host looks in titles only, not in the name of a pack
+        page.locator("h3", has_text=title).wait_for()
 
 
 def test_a_template_brings_the_file_that_it_reads(page, server):
@@ -269,6 +275,25 @@ def test_files_without_cameras_are_told_and_the_choice_stays(fresh_page, request
     )
     page.get_by_text("shopping.txt is in the input folder, but holds no cameras").first.wait_for()
     assert in_app(page, FILE) == before
+
+
+@pytest.mark.parametrize(
+    ("silenced", "mode", "told_on", "words"),
+    [
+        ("SynCamEncodeCameras", 4, "SynCamApply", "'cameras' comes from 'SynCam Encode Cameras', which is bypassed"),
+        ("SynCamSampler", 2, "SynCamDecodeViews", "'latent' comes from 'SynCam Sampler', which is muted: unmute it"),
+        ("SynCamDecodeViews", 4, "SynCamDecodeViews", "This node is bypassed, but 'Four times as large' needs 'image'"),
+    ],
+)
+def test_a_wire_from_a_silenced_node_is_not_called_missing_but_by_its_cause(page, silenced, mode, told_on, words):
+    opened(page, template("syncam_demo"))
+    in_app(
+        page,
+        "app.graph._nodes.find(n => n.type == argument[0]).mode = argument[1]; await app.queuePrompt(0, 1)",
+        [silenced, mode],
+    )
+    assert words in words_on(page, told_on, "problem")
+    assert words_on(page, "ImageScaleBy", "problem") is None
 
 
 def test_what_is_refused_when_queued_stands_on_the_node_and_goes_with_the_next_run(page, request, tmp_path_factory):

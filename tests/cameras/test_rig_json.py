@@ -91,8 +91,12 @@ def test_a_byte_order_mark_and_metadata_do_no_harm():
         ("  \n", "empty"),
         ('{"cameras": [}', "not JSON.*line 1, column 14"),
         ('{\n  "cameras": [],\n}', "not JSON.*line"),
-        ("{'cameras': []}", "key in double quotes"),
         ('{"cameras": [] ', "comma or a closing bracket"),
+        ('{"cameras": [1,\n ]}', r"a comma too many at line 1, column 15, near ','"),
+        ('{"cameras": [], }', r"a comma too many at line 1, column 15, near ', }'"),
+        ('{ // mine\n"cameras": []}', "JSON has no comments, but one begins at line 1, column 3"),
+        ("{'cameras': []}", "keys and texts stand in double quotes at line 1, column 2"),
+        ('{"cameras": None}', "JSON writes null for None at line 1, column 13"),
         ('{"cameras": []} x', "after the end.*column 17"),
         ('{"cameras": ["a', "closing double quote"),
         ('{"cameras": [], "cameras": []}', "'cameras' stands twice"),
@@ -116,7 +120,7 @@ def test_a_byte_order_mark_and_metadata_do_no_harm():
         ('{"version": 1' + "0" * 309 + ', "cameras": []}', "version is"),
         ("[" + " " * 17_000_000 + "]", "17000002 characters"),
     ],
-    ids=range(28),
+    ids=range(32),
 )
 def test_text_that_is_no_rig_is_refused_with_a_sentence(text, said):
     with pytest.raises(UserError, match=said) as refused:

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from syncam_core.cameras.builders import ring_rig
 from syncam_core.cameras.motion import Move, move_cameras
-from syncam_core.cameras.spoken import choose_cameras, choose_views, letter_of, order_of_views, view_of
+from syncam_core.cameras.spoken import (
+    choose_cameras,
+    choose_views,
+    letter_of,
+    order_of_views,
+    parse_numbers,
+    parse_point,
+    view_of,
+)
 from syncam_core.cameras.transforms import retarget_rig, scale_rig, translate_rig, turn_rig
 from syncam_core.errors import UserError
 
@@ -52,6 +60,8 @@ TEN = [f"cam{number:02d}" for number in range(1, 11)]
         ('6" lens, 8" lens', ['8" lens', '6" lens'], [1, 0]),
         ("2\n1", ["front", "side"], [1, 0]),
         ("wide – left", ["wide – left", "wide"], [0]),
+        ("\uff11\uff0d\uff13\u3001\uff22", ["front", "side", "back", "top", "b"], [0, 1, 2, 4]),  # full-width 1-3, B
+        ("\uff21", ["a", "\uff21"], [1]),
     ],
 )
 def test_cameras_are_chosen_by_name_then_by_letter_then_by_number(wanted, names, chosen):
@@ -62,7 +72,7 @@ def test_cameras_are_chosen_by_name_then_by_letter_then_by_number(wanted, names,
     ("wanted", "names", "said"),
     [
         ("11", TEN, "'11'.*cam01, cam02"),
-        ("0", TEN, "'0'"),
+        ("0", TEN, "'0'.*the first has the number 1"),
         ("-1", TEN, "'-1'"),
         ("1.5", TEN, "'1.5'"),
         ("K", TEN, "'K'.*cam01, cam02"),
@@ -156,3 +166,20 @@ def test_every_change_of_a_rig_refuses_a_camera_that_does_not_exist(change, posi
     said = f"camera number {position} does not exist; the rig has cameras 0 to 2."
     with pytest.raises(UserError, match=said):
         CHANGES[change](ring_rig(3), [0, position])
+
+
+@pytest.mark.parametrize(
+    "text", ["0, 30.5, -15", "\uff10\u3001\uff13\uff10\uff0e\uff15\uff0c\uff0d\uff11\uff15", "0\u300030.5 \u221215"]
+)
+def test_numbers_are_read_as_every_keyboard_types_them(text):
+    assert parse_numbers(text, "azimuths") == [0, 30.5, -15]
+
+
+def test_what_a_refusal_shows_as_possible_is_possible_there():
+    for read, field, example in (
+        (lambda text: parse_numbers(text, "distances", "3, 4.5"), "distances", "3, 4.5"),
+        (lambda text: parse_point(text, "target"), "target", "0, -1.5, 0"),
+    ):
+        with pytest.raises(UserError, match=f"'{field}' holds 'near'.*like \"{example}\"") as refused:
+            read("near")
+        assert read(str(refused.value).split('"')[1])

@@ -171,11 +171,14 @@ def test_a_stage_that_refers_to_other_files_is_refused(tmp_path):
         read_rig_file(tmp_path / "a.usda")
 
 
-@pytest.mark.parametrize("content", [b"#usda 1.0\ndef Camera {", b"PXR-USDC" + b"\1" * 100, b"#usda 1.0\n"])
+@pytest.mark.parametrize(
+    "content", [b"#usda 1.0\ndef Camera {", b"PXR-USDC" + b"\1" * 100, b"PXR-USDC" + bytes(100), b"#usda 1.0\n"]
+)
 def test_stages_that_are_broken_or_empty_are_refused_in_a_sentence(tmp_path, content):
     (tmp_path / "a.usd").write_bytes(content)
-    with pytest.raises(UserError, match=r"^file 'a.usd': (OpenUSD cannot read it|it holds no cameras)"):
+    with pytest.raises(UserError, match=r"^file 'a.usd': (OpenUSD cannot read it|it holds no cameras)") as refused:
         read_rig_file(tmp_path / "a.usd")
+    assert "stage.usd" not in str(refused.value)  # the copy that is read is nobody's file
 
 
 @pytest.mark.parametrize(

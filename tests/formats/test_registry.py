@@ -171,12 +171,55 @@ def test_scenes_of_other_programs_are_refused_with_the_way_to_go(tmp_path, name,
         ("Registration.csv", b"#name,x,y,alt\na.jpg,1,2,3\n", "a table of photos", "RealityScan"),
         ("bundle.out", b"# Bundle file v0.3\n2 0\n", "a bundle", "transforms.json"),
         ("poses_bounds.npy", b"\x93NUMPY\1\0", "a NumPy array", "transforms.json"),
+        ("database.db", b"SQLite format 3\0", "a database", "run its mapper"),
+        ("IMG_0001.JPG", b"\xff\xd8\xff\xe0\0", "a picture", "all pictures of the scene with COLMAP"),
+        ("cloud.ply", b"ply\nformat ascii 1.0\n", "geometry", "the cameras that belong to it"),
+        ("calib.yml", b"%YAML:1.0\nK: !!opencv-matrix\n", "a calibration", "K, R and t as JSON"),
+        ("room.fspy", b"fspy\0", "an fSpy project", "script of docs/camera-json-files.md"),
     ],
 )
 def test_what_other_programs_keep_cameras_in_is_called_by_its_name(tmp_path, name, content, kind, way):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=rf"^file '{name}': it is {kind}, of which no cameras are read here; .*{way}"):
         read_rig_file(tmp_path / name, unit_m=1.0)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"nodes": [], "links": [], "version": 0.4}', "it is a workflow of ComfyUI, no camera file; drop it onto the"),
+        (
+            '{"3": {"class_type": "KSampler", "inputs": {}}}',
+            "it is a workflow of ComfyUI, no camera file; drop it onto",
+        ),
+        ('{"camera_angle_x": 0.8, "frames": []}', "its list 'frames' is empty: there are no cameras in it"),
+        ("{}", "it holds an empty object"),
+    ],
+)
+def test_json_that_holds_no_cameras_is_called_by_what_it_is(tmp_path, content, said):
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(UserError, match=f"^file 'a.json': {said}"):
+        read_rig_file(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        (
+            "images.txt",
+            b"# Image list\n1 1 0 0 0 0 0 3 1 a.jpg\n\n",
+            "the poses of a COLMAP model without their lenses",
+        ),
+        ("cameras.bin", b"\1\0\0\0\0\0\0\0", "the lenses of a COLMAP model without their poses"),
+        ("points3D.txt", b"# 3D point list\n", "the points of a COLMAP model"),
+    ],
+)
+def test_a_colmap_file_all_alone_says_what_it_lacks(tmp_path, name, content, said):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(
+        UserError, match=f"^file '{name}': it is {said}; put its .* into the same folder, and give that"
+    ):
+        read_rig_file(tmp_path / name)
 
 
 @pytest.mark.parametrize(

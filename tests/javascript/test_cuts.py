@@ -34,5 +34,12 @@ def test_every_moment_is_read_or_refused_as_the_node_does(javascript, when, rate
     assert javascript.evaluate(READ, [text, float(rate), NAMES]) == read(text, rate)
 
 
+@pytest.mark.parametrize(
+    "text", ["\uff10 \uff21\uff1b\uff12\uff14\u3000\uff22", "0 A\uff1b\uff11\uff0e\uff15s \uff52ight", "0 A, 24 B"]
+)
+def test_what_input_methods_type_is_read_or_refused_as_the_node_does(javascript, text):
+    assert javascript.evaluate(READ, [text, 15, NAMES]) == read(text, Fraction(15))
+
+
 def test_the_last_frame_of_a_second_is_a_moment_and_the_one_after_it_is_none():
     assert [read(f"0 A; 00:00:01:{frame} B", Fraction(15)) for frame in (14, 15)] == [[[0, 0, 0], [29, 1, 0]], None]

@@ -83,6 +83,22 @@ def test_a_lone_camera_and_two_in_one_place_are_remarked(comfy, azimuths, words)
     assert (len(said) == 1 and words in said[0]) if words else said == []
 
 
+@pytest.mark.parametrize(
+    ("azimuths", "distance", "apart_m"),
+    [("0, 20", 300, 104), ("0, 180", 9, None), ("0, 180", 9.1, 18), ("-60, 60", 500, 866)],
+)
+def test_distances_in_centimetres_are_remarked(comfy, azimuths, distance, apart_m):
+    (rig,) = comfy.run("SynCamRigOrbit", azimuths=azimuths, elevations="0", distances=str(distance))
+    said = said_of(comfy, rig, 5)[1]
+    assert [f"'cam02' stands {apart_m} m from 'cam01'" in one for one in said] == [True] * (apart_m is not None)
+
+
+def test_a_latent_that_no_sampler_has_touched_is_remarked_where_it_is_decoded(comfy):
+    remarks = sys.modules[f"{comfy.pack.__name__}.nodes.host.latents"].remarks_on_samples
+    assert remarks(torch.full((2, 16, 2, 8, 8), 1e-6)) == []
+    assert "nothing has been sampled" in remarks(torch.zeros(2, 16, 2, 8, 8))[0]
+
+
 def test_all_cameras_of_a_file_come_in_unless_somebody_chooses(comfy):
     inputs = {one.id: one for one in comfy.nodes["SynCamLoadRig"].GET_SCHEMA().inputs}
     assert inputs["cameras"].default == ""

@@ -221,6 +221,10 @@ def test_a_correct_chain_is_accepted(queue, inputs):
         (("SynCamRigOrbit", {**ORBIT[1], "azimuths": ""}), "SynCamRigOrbit: 'azimuths' is empty"),
         (("SynCamRigOrbit", {**ORBIT[1], "azimuths": "0 " * 100}), "SynCamRigOrbit: 'azimuths' lists 100 cameras"),
         (("SynCamRigJSON", {"rig_json": ""}), "SynCamRigJSON: in 'rig_json', the text is empty"),
+        (
+            ("SynCamRigJSON", {"rig_json": "C:\\rigs\\a b.json"}),
+            "a b.json', but the text of a rig is needed; paste what is in the file, or use SynCam Load Rig",
+        ),
         (("SynCamRigJSON", {"rig_json": "{'a': 1}"}), "SynCamRigJSON: in 'rig_json', the text is not JSON"),
         (("SynCamRigJSON", {"rig_json": '{"cameras": []}'}), "cameras is an empty list"),
         (

@@ -45,6 +45,7 @@ def refused(text, sentence, **views):
         ("00:00:00:00 A; 00:00:01:09 B", [(0, 0, 0), (24, 1, 0)]),
         ("# the film; begins\n0 A # with A; 24 B\n24 C", [(0, 0, 0), (24, 2, 0)]),
         ("\t0\tA ;\t 24   B~2", [(0, 0, 0), (24, 1, 2)]),
+        ("\uff10 \uff21\uff1b\uff12\uff14\u3000\uff22", [(0, 0, 0), (24, 1, 0)]),  # full-width, as input methods type
         ("80 A", None),
         ("", [(0, 0, 0)]),
         (" ;; \n# nothing\n", [(0, 0, 0)]),
@@ -128,6 +129,9 @@ def test_a_name_in_quotes_may_hold_everything_that_means_something():
         ("0 A; 24 A B", "asks for 'A B'"),
         ("0 A; 24", "the entry '24' names no camera; write one behind the time, like '24 A'"),
         ("0 A; 24 ~6", "the entry '24 ~6' names no camera"),
+        ("0 A, 24 B", "the entry '0 A, 24 B' holds several; put ';' or a line end between entries, like '0 A; 24 B'"),
+        ("0 A -> 24 B", "holds several; put ';' or a line end between"),
+        ("A 0; B 24", "the entry 'A 0' begins with no time; .*, then the camera, like '24 A'"),
         ("0 A; B", "the entry 'B' begins with no time; write a frame number"),
         ("0 A; -24 B", "the entry '-24 B' begins with no time"),
         ("0 A; nan B", "begins with no time"),

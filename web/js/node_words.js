@@ -11,6 +11,8 @@ import { showWords, textOn } from "./shared/node_text.mjs";
 const WORDS = {
   SynCamEncodeCameras: { keys: ["warning", "remarks"], label: "Warning" },
   SynCamSampler: { keys: ["remarks"], label: "Remarks" },
+  SynCamDecodeViews: { keys: ["remarks"], label: "Remarks" },
+  SynCamRenderViews: { keys: ["remarks"], label: "Remarks" },
   SynCamEdit: { keys: ["remarks"], label: "Remarks" },
   SynCamSaveViews: { keys: ["remarks"], label: "Remarks" },
   SynCamSaveEdit: { keys: ["saved"], label: "Saved files" },

@@ -3,13 +3,16 @@
 
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
-import { nodeOf, outermostOf } from "./shared/host.mjs";
+import { nodeOf, outermostOf, textsOf } from "./shared/host.mjs";
 import { showWords } from "./shared/node_text.mjs";
 
 const NAME = "problem";
 const OURS = /^SynCam\w*: /;
 
+const SILENCED = { 2: "muted", 4: "bypassed" }; // by the host's modes of nodes
+
 const shown = new Set(); // nodes that show a sentence
+const words = { of: (key) => key };
 
 /** The sentence with the inputs called as they are called on the node, and without the id of the node itself. */
 function asOnTheNode(node, sentence) {
@@ -22,9 +25,9 @@ function asOnTheNode(node, sentence) {
   return text.replace(/'(\w+)'/g, (whole, name) => (labels.has(name) ? `'${labels.get(name)}'` : whole));
 }
 
-function show(id, sentence) {
-  const inner = nodeOf(id);
-  for (const node of new Set([inner, outermostOf(id)])) {
+function show(inner, id, sentence) {
+  const outer = inner?.graph === (app.rootGraph ?? app.graph) ? inner : outermostOf(id);
+  for (const node of new Set([inner, outer])) {
     if (!node) continue;
     showWords(node, NAME, "Problem", asOnTheNode(inner ?? node, sentence), "alert");
     shown.add(node);
@@ -42,16 +45,41 @@ function sentenceOf({ type, message, details = "", extra_info: { input_name: inp
   return details ? `${message}: ${details}.` : message;
 }
 
-function showRefusals(refusals) {
-  for (const [id, { errors = [], class_type: kind = "" }] of Object.entries(refusals ?? {})) {
-    const sentences = [...new Set(errors.map(sentenceOf))];
-    if (kind.startsWith("SynCam") && sentences.length) show(id, sentences.join("\n"));
+/** The muted or bypassed node that the wire of an input comes from: the host says only that the input is missing. */
+function silencedBefore(node, name) {
+  const link = node?.graph?.getLink?.(node.inputs?.find((input) => input.name === name)?.link);
+  const origin = link ? node.graph.getNodeById(link.origin_id) : null;
+  return origin && origin.mode in SILENCED ? origin : null;
+}
+
+/** A refusal as a sentence; what another pack's node lacks of a silenced node of ours is said on ours. */
+function judged(id, kind, error) {
+  const node = nodeOf(id);
+  const input = error.extra_info?.input_name;
+  const origin = error.type === "required_input_missing" ? silencedBefore(node, input) : null;
+  if (kind.startsWith("SynCam")) {
+    const told = origin && words.of(SILENCED[origin.mode], { input, node: origin.getTitle() });
+    return { node, sentence: told ?? sentenceOf(error) };
   }
+  if (!origin?.comfyClass?.startsWith("SynCam")) return null;
+  return { node: origin, sentence: words.of(`${SILENCED[origin.mode]}Here`, { input, node: node.getTitle() }) };
+}
+
+function showRefusals(refusals) {
+  const byNode = new Map();
+  for (const [id, { errors = [], class_type: kind = "" }] of Object.entries(refusals ?? {}))
+    for (const said of errors.map((error) => judged(id, kind, error)).filter(Boolean)) {
+      const of = byNode.get(said.node ?? id) ?? { ...said, id, all: new Set() };
+      byNode.set(said.node ?? id, of);
+      of.all.add(said.sentence);
+    }
+  for (const { node, id, all } of byNode.values()) show(node, id, [...all].join("\n"));
 }
 
 app.registerExtension({
   name: "syncam.Problems",
   setup() {
+    textsOf("syncamProblems").then((t) => (words.of = t));
     const { queuePrompt } = api;
     api.queuePrompt = async function (...given) {
       clear();
@@ -67,7 +95,7 @@ app.registerExtension({
     api.addEventListener("execution_error", ({ detail }) => {
       const { node_id: id, node_type: kind = "", exception_message: message = "" } = detail ?? {};
       const sentence = String(message).trim();
-      if (OURS.test(sentence) || (kind.startsWith("SynCam") && sentence)) show(id, sentence);
+      if (OURS.test(sentence) || (kind.startsWith("SynCam") && sentence)) show(nodeOf(id), id, sentence);
     });
     api.addEventListener("graphCleared", () => shown.clear());
   },

@@ -28,7 +28,7 @@ function piecesOf(text) {
     if (token === '"') return null;
     if (token[0] === '"') pieces[pieces.length - 1] += token;
     else if (token[0] !== "#") {
-      const [first, ...others] = token.split(/[;\r\n]/);
+      const [first, ...others] = token.split(/[;\uff1b\r\n]/);
       pieces[pieces.length - 1] += first;
       pieces.push(...others);
     }
@@ -36,7 +36,11 @@ function piecesOf(text) {
   return pieces.map((piece) => piece.trim()).filter(Boolean);
 }
 
-function frameOf(when, rate) {
+/** Full-width letters, digits and signs, as East Asian input methods type them, as plain ones. */
+const narrow = (text) => text.replace(/[\uff01-\uff5e]/g, (wide) => wide.normalize("NFKC"));
+
+function frameOf(written, rate) {
+  const when = narrow(written);
   if (/^\d{1,18}$/.test(when)) return Number(when);
   const seconds = /^(\d+(?:\.\d*)?|\.\d+)s$/.exec(when);
   // a hair more: 0.1 s at 15 frames per second is 1.5, which is the later frame, in whatever binary
@@ -53,6 +57,8 @@ function viewOf(camera, names) {
   const alike = names.flatMap((name, view) => (name.toLowerCase() === wanted.toLowerCase() ? [view] : []));
   if (alike.length) return alike.length === 1 ? alike[0] : null;
   if (quoted) return null;
+  const plain = narrow(wanted);
+  if (plain !== wanted) return viewOf(plain, names);
   const view = names.findIndex(
     (_, at) => wanted.toUpperCase() === letterOf(at) || (/^\d+$/.test(wanted) && Number(wanted) === at + 1),
   );

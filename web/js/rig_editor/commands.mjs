@@ -75,7 +75,10 @@ export class Commands {
 
   remove() {
     const { doc, selected } = this.store;
-    if (doc.cameras.length < 2) return;
+    if (doc.cameras.length < 2) {
+      this.say(this.t("lastCamera"), 4000);
+      return;
+    }
     this.store.commit({ ...doc, cameras: doc.cameras.filter((_, index) => index !== selected) }, { select: selected });
   }
 
@@ -149,7 +152,10 @@ export class Commands {
     const { doc, selected, camera } = this.store;
     const plain = text.replace(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu, " ").trim();
     const name = [...plain].slice(0, MAX_NAME_LENGTH).join("").trim();
-    if (!name) return false;
+    if (!name) {
+      this.complain(this.t("nameNeeded"));
+      return false;
+    }
     if (doc.cameras.some((other, index) => index !== selected && other.name === name)) {
       this.complain(this.t("nameTaken", { name }));
       return false;

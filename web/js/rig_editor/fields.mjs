@@ -6,13 +6,17 @@ import { h, ownHistory } from "../shared/dom.mjs";
 let made = 0;
 
 /**
- * What a person has typed into a number field: a number, with a comma or a point, or a sum of some.
+ * What a person has typed into a number field: a number, with a comma or a point, or a sum of some, also in the full-width
+ * digits of East Asian input methods, and with the unit of the field behind it.
  *
  * @param {string} text
+ * @param {string} [unit]
  * @returns {number} NaN for anything else
  */
-export function numberOf(text) {
-  const parts = text.replaceAll(",", ".").match(/\d+\.?\d*(?:e[+-]?\d+)?|\.\d+|[-+*/()]|\S/gi) ?? [];
+export function numberOf(text, unit = "") {
+  const plain = text.replace(/[\uff01-\uff5e\u2212]/g, (sign) => (sign === "\u2212" ? "-" : sign.normalize("NFKC"))).trim();
+  const bare = unit && plain.endsWith(unit) ? plain.slice(0, -unit.length) : plain;
+  const parts = bare.replaceAll(",", ".").match(/\d+\.?\d*(?:e[+-]?\d+)?|\.\d+|[-+*/()]|\S/gi) ?? [];
   let at = 0;
   const factor = () => {
     const part = parts[at++];
@@ -46,7 +50,7 @@ export class NumberField {
   /**
    * @param {{label: string, name: string, unit?: string, least?: number, most?: number, step?: number, digits?: number,
    *   onchange: (value: number, how: "typed" | "stepped") => void, begin?: () => void, end?: () => void, title?: string,
-   *   refuse?: (text: string, least: number, most: number) => void}} options `refuse` says what cannot be typed
+   *   refuse?: (text: string, least: number, most: number, value: number) => void}} options `refuse` says what cannot be typed
    */
   constructor({ unit = "", least = -1e6, most = 1e6, step = 1, digits = 3, ...others }) {
     this.#options = { unit, least, most, step, digits, ...others };
@@ -105,12 +109,12 @@ export class NumberField {
   /** Take over what is typed; of what is no possible number nothing is guessed: what was there comes back. */
   #accept() {
     if (!this.#dirty) return;
-    const { least, most, onchange, refuse } = this.#options;
+    const { least, most, unit, onchange, refuse } = this.#options;
     const text = this.input.value.trim();
-    const value = tidy(numberOf(text), 9);
+    const value = tidy(numberOf(text, unit), 9);
     if (!this.#isPossible(value)) {
       this.#write();
-      if (text) refuse?.(text, least, most);
+      if (text) refuse?.(text, least, most, value);
       return;
     }
     this.#dirty = false;
@@ -134,7 +138,7 @@ export class NumberField {
     input.addEventListener("input", () => {
       this.#dirty = true;
       input.dataset.typing = "true";
-      if (this.#isPossible(numberOf(input.value))) input.removeAttribute("aria-invalid");
+      if (this.#isPossible(numberOf(input.value, this.#options.unit))) input.removeAttribute("aria-invalid");
       else input.setAttribute("aria-invalid", "true");
     });
     input.addEventListener("change", () => this.#accept());

@@ -2,7 +2,7 @@
 
 import { SHORTEST_M, poseAt } from "./camera.mjs";
 import { h } from "../shared/dom.mjs";
-import { NumberField, numberOf, textField } from "./fields.mjs";
+import { NumberField, textField } from "./fields.mjs";
 
 const DEGREES = { least: -100000, most: 100000 };
 const METRES = { most: 100000, step: 0.1 };
@@ -15,8 +15,8 @@ export class Inspector {
   constructor(editor) {
     const { store, t } = editor;
     this.#editor = editor;
-    const refuse = (text, least, most) =>
-      editor.say(t(Number.isNaN(numberOf(text)) ? "noNumber" : "outOfReach", { text, least, most }), 6000);
+    const refuse = (text, least, most, value) =>
+      editor.say(t(Number.isNaN(value) ? "noNumber" : "outOfReach", { text, least, most }), 6000);
     this.#gesture = { begin: () => store.begin(), end: () => store.end(), refuse };
     this.fields = {
       azimuth: this.#angle("azimuth", DEGREES),
