@@ -33,7 +33,21 @@ from .axes_and_units import (
     refuse_inverted,
     rig_of,
 )
-from .colmap_model import AT_REFERENCE, DISTORTION_FROM, PARAMETERS, Camera, Frame, Image, Model, Point, Pose
+from .colmap_model import (
+    AT_REFERENCE,
+    DISTORTION_FROM,
+    PARAMETERS,
+    Camera,
+    FrameRow,
+    ImagePoint,
+    ImageRow,
+    Images,
+    Model,
+    Point,
+    Pose,
+    frames_of,
+    images_of,
+)
 from .files import make_folder
 from .lost_of_lenses import pinhole_losses, say_lost, zoom_losses
 from .points import NO_POINTS, Points
@@ -89,31 +103,34 @@ def read_with_pictures(
     scale = metres_per_unit(unit_m, None, "")
     model, kind = _model_of(path)
     images = model.posed_images()
-    if not images:
+    if not images.names:
         raise UserError(f"'images{kind}' holds no images; reconstruct them first.")
+    sensors, frames = model.taken_together(images)
     listed = Listed(
-        [image.name for image in images],
-        lambda index: f"image {images[index].number} ({images[index].name[:60]!r})",
-        lenses=[image.camera for image in images],
-        together=model.taken_together(images),
+        images.names,
+        lambda row: f"image {images.numbers[row]} ({images.names[row][:60]!r})",
+        lenses=images.cameras.tolist(),
+        sensors=sensors,
+        frames=frames,
     )
     chosen = choose_shots(listed, cameras, pictures)
-    shots = [[images[index] for index in indices] for indices in chosen.shots.values()]
-    poses = in_metres(_c2w([image for taken in shots for image in taken]), scale).split([*map(len, shots)])
+    shots = [images.rows(rows) for rows in chosen.shots.values()]
+    every = images.rows([row for rows in chosen.shots.values() for row in rows])
+    poses = in_metres(_c2w(every), scale).split([*map(len, shots)])
     refuse_inverted(
         first_poses(
-            lambda image: in_metres(_c2w([image])[0], scale),
-            [images[index] for index in chosen.first_of_each],
-            lambda firsts: in_metres(_c2w(firsts), scale),
+            lambda row: in_metres(_c2w(images.rows([row]))[0], scale),
+            chosen.first_of_each,
+            lambda rows: in_metres(_c2w(images.rows(rows)), scale),
         ),
         OPENCV_FORWARD,
         "like camera-to-world ones",
         "COLMAP's are world-to-camera, so invert each of them first",
     )
-    lenses = [_lens(model.cameras, taken[0]) for taken in shots]
-    _say_distorted([model.cameras[taken[0].camera] for taken in shots])
+    lenses = [_lens(model.cameras, taken) for taken in shots]
+    _say_distorted([model.cameras[int(taken.cameras[0])] for taken in shots])
     say_lost({name: _lost(model.cameras, taken) for name, taken in zip(chosen.shots, shots, strict=True)})
-    return rig_of([*chosen.shots], poses, lenses, _HINT), [[image.name for image in taken] for taken in shots]
+    return rig_of([*chosen.shots], poses, lenses, _HINT), [[*taken.names] for taken in shots]
 
 
 def write(
@@ -136,32 +153,33 @@ def write(
     width, height = checked_size(image_size)
     poses = _w2c_numbers(in_units(rig.c2w, unit_m))
     cameras = {}
-    images: list[Image] = []
+    images: list[ImageRow] = []
     for view, (slug, lens, camera) in enumerate(zip(file_slugs(rig.names), rig.lenses, poses, strict=True), start=1):
         focal_px = lens.focal_mm / lens.sensor_width_mm * width
         cameras[view] = Camera("PINHOLE", width, height, (focal_px, focal_px, width / 2, height / 2))
         for frame, pose in enumerate(camera, start=1):
-            images.append(Image(len(images) + 1, tuple(pose), view, name_of(slug, frame)))
+            images.append((len(images) + 1, pose, view, name_of(slug, frame)))
     make_folder(path)
     try:
         for name in PARTS:
             for kind in KINDS:
                 (path / f"{name}{kind}").unlink(missing_ok=True)
         rigs, frames = _rigs_and_frames(in_units(rig.c2w, unit_m), images)
-        images, found = _with_points(images, rig.frames, points, unit_m)
-        KINDS[".bin" if binary else ".txt"].write(path, Model(cameras, images, rigs, frames, found))
+        shown, found = _points_of(images, rig.frames, points, unit_m)
+        model = Model(cameras, images_of(images, shown), rigs, frames_of(frames), found)
+        KINDS[".bin" if binary else ".txt"].write(path, model)
     except OSError as problem:
         raise UserError(f"folder {path.name!r} cannot be written to ({problem.strerror}).") from problem
 
 
-def _with_points(
-    images: Sequence[Image],  # of each view in turn, `frames` of them
+def _points_of(
+    images: Sequence[ImageRow],  # of each view in turn, `frames` of them
     frames: int,
     points: Points,
     unit_m: float,
-) -> tuple[list[Image], list[Point]]:
-    """The images with the points that were found in them, and the points with where that was."""
-    shown: list[list[tuple[float, float, int]]] = [[] for _ in images]
+) -> tuple[list[list[ImagePoint]], list[Point]]:
+    """The points that were found in each image, and the points with where that was."""
+    shown: list[list[ImagePoint]] = [[] for _ in images]
     found = []
     tracks = points.tracks or ((),) * len(points)
     errors = [0.0] * len(points) if points.errors is None else points.errors.tolist()
@@ -170,32 +188,32 @@ def _with_points(
         seen = []
         for view, x, y in track:
             image = view * frames + moment
-            seen.append((images[image].number, len(shown[image])))
+            seen.append((images[image][0], len(shown[image])))
             shown[image].append((float(x), float(y), number))
         xyz, rgb = (points.xyz[number - 1] / unit_m).tolist(), points.rgb[number - 1].tolist()
         found.append(Point(number, tuple(xyz), tuple(rgb), errors[number - 1], tuple(seen)))
-    return [image._replace(points=tuple(these)) for image, these in zip(images, shown, strict=True)], found
+    return shown, found
 
 
 def _rigs_and_frames(
     c2w: Tensor,  # (views, frames, 4, 4)
-    images: Sequence[Image],  # of the first view, then of the second, ...
-) -> tuple[dict[int, dict[int, Pose | None]], list[Frame]]:
+    images: Sequence[ImageRow],  # of the first view, then of the second, ...
+) -> tuple[dict[int, dict[int, Pose | None]], list[FrameRow]]:
     views, count = c2w.shape[:2]
     from_first = torch.linalg.inv(c2w) @ c2w[:1]  # first camera to each, (views, frames, 4, 4)
     if (from_first - from_first[:, :1]).abs().max() <= _RIGID_M * max(1.0, float(c2w[..., :3, 3].abs().max())):
         others = _w2c_numbers(torch.linalg.inv(from_first[1:, :1])) if views > 1 else []
         rig: dict[int, Pose | None] = {
             1: AT_REFERENCE,
-            **{camera: tuple(pose) for camera, (pose,) in enumerate(others, start=2)},
+            **{camera: pose for camera, (pose,) in enumerate(others, start=2)},
         }
         moments = [images[frame::count] for frame in range(count)]
         return {1: rig}, [
-            Frame(number, 1, taken[0].pose, tuple((image.camera, image.number) for image in taken))
-            for number, taken in enumerate(moments, start=1)
+            (place, 1, taken[0][1], [(camera, number) for number, _, camera, _ in taken])
+            for place, taken in enumerate(moments, start=1)
         ]
     return {view: {view: AT_REFERENCE} for view in range(1, views + 1)}, [
-        Frame(image.number, image.camera, image.pose, ((image.camera, image.number),)) for image in images
+        (number, camera, pose, [(camera, number)]) for number, pose, camera, _ in images
     ]
 
 
@@ -232,19 +250,18 @@ def _in_file(path: Path, read_it: Callable[[Path], _Content]) -> _Content:
 # -- poses and lenses ------------------------------------------------------------------------------------------------
 
 
-def _c2w(images: Sequence[Image]) -> Tensor:  # (frames, 4, 4) in the file's unit
+def _c2w(images: Images) -> Tensor:  # (frames, 4, 4) in the file's unit
     from scipy.spatial.transform import Rotation
 
-    problem = next((image.problem for image in images if image.problem), "")
-    if problem:
-        raise UserError(problem)
-    pose = torch.tensor([image.pose for image in images], dtype=torch.float64)
+    if images.problems:
+        raise UserError(images.problems[min(images.problems)])
+    pose = torch.from_numpy(images.poses)
     lengths = pose[:, :4].norm(dim=1)
     wrong = ~((lengths - 1).abs() < 1e-3)
     if wrong.any():
         first = int(wrong.int().argmax())
         raise UserError(
-            f"image {images[first].name[:60]!r} has a quaternion of length {float(lengths[first]):.6g}, but a rotation "
+            f"image {images.names[first][:60]!r} has a quaternion of length {float(lengths[first]):.6g}, but a rotation "
             "has one of length 1."
         )
     to_world = Rotation.from_quat(pose[:, [1, 2, 3, 0]].numpy()).inv()
@@ -264,31 +281,31 @@ def _w2c_numbers(c2w: Tensor) -> list[list[list[float]]]:  # views x frames x (q
     return numbers.unflatten(0, c2w.shape[:2]).tolist()
 
 
-def _lens(cameras: dict[int, Camera], image: Image) -> Lens:
-    camera = cameras.get(image.camera)
+def _lens(cameras: dict[int, Camera], images: Images) -> Lens:
+    number = int(images.cameras[0])
+    camera = cameras.get(number)
     if camera is None:
-        raise UserError(f"image {image.name[:60]!r} is of camera {image.camera}, which the model does not have.")
+        raise UserError(f"image {images.names[0][:60]!r} is of camera {number}, which the model does not have.")
     if camera.model not in PARAMETERS:
         raise UserError(
-            f"camera {image.camera} has the model {camera.model!r}, which is not known; possible are "
-            f"{', '.join(PARAMETERS)}."
+            f"camera {number} has the model {camera.model!r}, which is not known; possible are {', '.join(PARAMETERS)}."
         )
     if camera.model not in DISTORTION_FROM:
         return Lens()
     if not camera.width > 0:
-        raise UserError(f"camera {image.camera} has a picture {camera.width} pixels wide, but at least 1 is needed.")
+        raise UserError(f"camera {number} has a picture {camera.width} pixels wide, but at least 1 is needed.")
     try:
         return lens_of(camera.parameters[0] / camera.width)
     except UserError as problem:
-        raise problem.told(f"camera {image.camera} {problem}") from problem
+        raise problem.told(f"camera {number} {problem}") from problem
 
 
-def _lost(cameras: dict[int, Camera], images: Sequence[Image]) -> list[str]:
-    camera = cameras[images[0].camera]
+def _lost(cameras: dict[int, Camera], images: Images) -> list[str]:
+    camera = cameras[int(images.cameras[0])]
     if camera.model not in DISTORTION_FROM:
         return []
     focals = camera.parameters[: DISTORTION_FROM[camera.model] - 2]  # one, or those of the width and of the height
-    of_all = [cameras[number] for number in {image.camera for image in images} if number in cameras]
+    of_all = [cameras[number] for number in {*images.cameras.tolist()} if number in cameras]
     alike = [other for other in of_all if other.model == camera.model and other.width > 0]
     zoom = zoom_losses([other.parameters[0] / other.width for other in alike])
     centre = camera.parameters[len(focals)], camera.parameters[len(focals) + 1]

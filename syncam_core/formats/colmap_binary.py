@@ -11,27 +11,28 @@ import numpy as np
 
 from ..disk.bounded import file_bytes, open_file
 from ..errors import UserError
-from .colmap_model import AT_REFERENCE, CAMERA_SENSOR, MAX_IMAGES, MODELS, SENSORS, Camera, Frame, Image, Model, Pose
+from .colmap_model import (
+    AT_REFERENCE,
+    CAMERA_SENSOR,
+    MAX_IMAGES,
+    MODELS,
+    SENSORS,
+    Camera,
+    Frames,
+    ImagePoint,
+    Images,
+    Model,
+    Pose,
+)
 
 LONGEST_NAME = 1024
 MAX_FRAMES_BYTES = 64 * 2**20
 MAX_SENSORS = 1000  # of a rig
-COUNT = struct.Struct("<Q")
+COUNT, SENSOR_COUNT = struct.Struct("<Q"), struct.Struct("<I")
 IMAGE = np.dtype([("number", "<u4"), ("pose", "<f8", 7), ("camera", "<u4")])  # the name and the points follow
 WINDOW = 64 * 1024  # bytes read at once of the list of images
-FRAME = struct.Struct("<II7dI")  # number, rig, pose, how many images
-FRAME_OF_ONE = np.dtype(  # and the record of its image behind it
-    [
-        ("number", "<u4"),
-        ("rig", "<u4"),
-        ("pose", "<f8", 7),
-        ("count", "<u4"),
-        ("kind", "<i4"),
-        ("camera", "<u4"),
-        ("image", "<u8"),
-    ]
-)
-FRAME_IMAGE = struct.Struct("<iIQ")  # kind of sensor, camera, image
+FRAME = np.dtype([("number", "<u4"), ("rig", "<u4"), ("pose", "<f8", 7), ("count", "<u4")])  # its images follow
+FRAME_IMAGE = np.dtype([("kind", "<i4"), ("camera", "<u4"), ("image", "<u8")])
 TOO_SHORT = "it ends too early; copy it again."
 UNUSUAL = "holds NaN or a far too large number."
 
@@ -81,93 +82,86 @@ def rigs(path: Path) -> dict[int, dict[int, Pose | None]]:
     return found
 
 
-def frames(path: Path) -> list[Frame]:
+def frames(path: Path) -> Frames:
     content = file_bytes(path, MAX_FRAMES_BYTES)
-    records, found = _Records(content, FRAME.size), _frames_of_one_image(content)
-    if found:
-        return found
-    place = records.place
-    try:
-        for _ in range(records.count):
-            key, rig, *pose, count = FRAME.unpack_from(content, place)
-            place += FRAME.size
-            if count > MAX_SENSORS:
-                _refuse_data(key, count)
-            end = place + count * FRAME_IMAGE.size
-            images = FRAME_IMAGE.iter_unpack(content[place:end])
-            cameras = tuple((camera, image) for kind, camera, image in images if SENSORS.get(kind) == CAMERA_SENSOR)
-            if end > len(content):
-                raise struct.error
-            found.append(Frame(key, rig, tuple(pose), cameras))
-            place = end
-    except struct.error as problem:
-        raise UserError(TOO_SHORT) from problem
-    _check_poses(np.array([frame.pose for frame in found]).reshape(-1, 7), found, "frame")
-    return found
-
-
-def _frames_of_one_image(content: bytes) -> list[Frame]:
-    """The frames of a single camera all at once, nothing where there are others."""
-    (count,) = COUNT.unpack_from(content)
-    if not count or len(content) != COUNT.size + count * FRAME_OF_ONE.itemsize:
-        return []
-    records = np.frombuffer(content, FRAME_OF_ONE, offset=COUNT.size)
-    if (records["count"] != 1).any() or any(SENSORS.get(kind) != CAMERA_SENSOR for kind in {*records["kind"].tolist()}):
-        return []
-    numbers, rigs, poses, cameras, images = (
-        records[part].tolist() for part in ("number", "rig", "pose", "camera", "image")
+    place, heads, taken = COUNT.size, [], []
+    head, image = FRAME.itemsize, FRAME_IMAGE.itemsize
+    for _ in range(_Records(content, head).count):
+        if place + head > len(content):
+            raise UserError(TOO_SHORT)
+        (count,) = SENSOR_COUNT.unpack_from(content, place + head - SENSOR_COUNT.size)
+        if count > MAX_SENSORS:
+            _refuse_data(_unpack("<I", content, place)[0], count)
+        end = place + head + count * image
+        heads.append(content[place : place + head])
+        taken.append(content[place + head : end])
+        place = end
+    if place > len(content):
+        raise UserError(TOO_SHORT)
+    records, data = np.frombuffer(b"".join(heads), FRAME), np.frombuffer(b"".join(taken), FRAME_IMAGE)
+    _check_poses(records["pose"], records["number"], "frame")
+    of_camera = np.isin(data["kind"], [kind for kind, name in SENSORS.items() if name == CAMERA_SENSOR])
+    return Frames(
+        records["number"].astype(np.uint64),
+        records["rig"].astype(np.uint64),
+        records["pose"].copy(),
+        np.repeat(np.arange(len(records)), records["count"])[of_camera],
+        data["camera"][of_camera].astype(np.uint64),
+        data["image"][of_camera],
     )
-    shown = (((camera, image),) for camera, image in zip(cameras, images, strict=True))
-    found = [*map(Frame, numbers, rigs, map(tuple, poses), shown)]
-    _check_poses(records["pose"], found, "frame")
-    return found
 
 
 def _refuse_data(frame: int, count: int) -> NoReturn:
     raise UserError(f"frame {frame} promises {count} images, but at most {MAX_SENSORS} are possible; copy it again.")
 
 
-def images(path: Path) -> list[Image]:
+def images(path: Path) -> Images:
     heads, names = _heads_and_names(path)
     records = np.frombuffer(b"".join(heads), IMAGE)
-    numbers, poses, cameras = (records[part].tolist() for part in ("number", "pose", "camera"))
-    found = [*map(Image, numbers, map(tuple, poses), cameras, map(_text_of, names, numbers))]
-    _check_poses(records["pose"], found, "image")
-    return found
+    _check_poses(records["pose"], records["number"], "image")
+    numbers, cameras = records["number"].astype(np.uint64), records["camera"].astype(np.uint64)
+    return Images(numbers, records["pose"].copy(), cameras, _texts_of(names, numbers))
 
 
 def _heads_and_names(path: Path) -> tuple[list[bytes], list[bytes]]:
     """Of each image the record before its name, and the name."""
     heads, names = [], []
     size, head, longest = path.stat().st_size, IMAGE.itemsize, IMAGE.itemsize + LONGEST_NAME + 1 + COUNT.size
+    points_in = COUNT.unpack_from
     with open_file(path) as file:
         (count,) = _unpack("<Q", file.read(8), 0)
         if count > size // 73 or count > MAX_IMAGES:
             raise UserError(
                 f"it promises {count} images in {size} bytes; at most {MAX_IMAGES} are read. Is the file complete?"
             )
-        place, last, window, begin = 8, 8, b"", 8  # of this record and the last, what is read, and where that begins
+        window, begin, at, last = (
+            b"",
+            COUNT.size,
+            0,
+            0,
+        )  # what is read, where that begins, this record and the last in it
         for index in range(1, count + 1):
-            at = place - begin
             if at + longest > len(window):
-                file.seek(place)
-                many = 4 * (place - last) < WINDOW  # else the points of an image are passed over
-                window, begin, at = file.read(WINDOW if many else longest), place, 0
+                begin += at
+                file.seek(begin)
+                many = 4 * (at - last) < WINDOW  # else the points of an image are passed over
+                window, at = file.read(WINDOW if many else longest), 0
             end = window.find(b"\0", at + head, at + head + LONGEST_NAME + 1)
             if end < 0:
                 _refuse_name(window[at:])
             heads.append(window[at : at + head])
             names.append(window[at + head : end])
-            (points,) = _unpack("<Q", window, end + 1)
-            last, place = place, begin + end + 1 + COUNT.size + 24 * points
-            if place > size:
+            if len(window) < end + 1 + COUNT.size:
+                raise UserError(TOO_SHORT)
+            last, at = at, end + 1 + COUNT.size + 24 * points_in(window, end + 1)[0]
+            if begin + at > size:
                 raise UserError(f"it ends within image {index} of {count}; copy it again.")
     return heads, names
 
 
-def _check_poses(numbers: np.ndarray, found: Sequence[Image | Frame], what: str) -> None:
-    for place in np.flatnonzero(~(np.abs(numbers) < 1e300).all(1))[:1]:  # false for NaN, too
-        raise UserError(f"the pose of {what} {found[place].number} {UNUSUAL}")
+def _check_poses(poses: np.ndarray, numbers: np.ndarray, what: str) -> None:
+    for place in np.flatnonzero(~(np.abs(poses) < 1e300).all(1))[:1]:  # false for NaN, too
+        raise UserError(f"the pose of {what} {numbers[place]} {UNUSUAL}")
 
 
 def write(folder: Path, model: Model) -> None:
@@ -178,8 +172,8 @@ def write(folder: Path, model: Model) -> None:
         for key, one in model.cameras.items()
     ]
     images = [
-        struct.pack("<I7dI", one.number, *one.pose, one.camera) + one.name.encode() + b"\0" + _points_of(one)
-        for one in model.images
+        struct.pack("<I7dI", number, *pose, camera) + name.encode() + b"\0" + _points_of(shown)
+        for number, pose, camera, name, shown in model.images.each()
     ]
     points = [
         struct.pack("<Q3d3BdQ", one.number, *one.xyz, *one.rgb, one.error, len(one.track))
@@ -196,15 +190,16 @@ def write(folder: Path, model: Model) -> None:
         known = ((camera, pose) for camera, pose in others if pose is not None)
         rigs[-1] += b"".join(struct.pack("<iI?7d", 0, camera, True, *pose) for camera, pose in known)
     _write_records(folder / "rigs.bin", rigs)
-    frames = []
-    for frame in model.frames:
-        data = b"".join(struct.pack("<iIQ", 0, camera, image) for camera, image in frame.images)
-        frames.append(struct.pack("<II7dI", frame.number, frame.rig, *frame.pose, len(frame.images)) + data)
+    frames = [
+        struct.pack("<II7dI", number, rig, *pose, len(taken))
+        + b"".join(struct.pack("<iIQ", 0, camera, image) for camera, image in taken)
+        for number, rig, pose, taken in (model.frames.each() if model.frames else ())
+    ]
     _write_records(folder / "frames.bin", frames)
 
 
-def _points_of(image: Image) -> bytes:
-    return struct.pack("<Q", len(image.points)) + b"".join(struct.pack("<ddQ", *point) for point in image.points)
+def _points_of(shown: Sequence[ImagePoint]) -> bytes:
+    return struct.pack("<Q", len(shown)) + b"".join(struct.pack("<ddQ", *point) for point in shown)
 
 
 def _write_records(path: Path, records: list[bytes]) -> None:
@@ -218,11 +213,12 @@ def _refuse_name(record: bytes) -> NoReturn:
     raise UserError(f"image {image} has a name without an end; is the file complete?")
 
 
-def _text_of(name: bytes, image: int) -> str:
+def _texts_of(names: list[bytes], numbers: np.ndarray) -> list[str]:
     try:
-        return name.decode("utf-8")
+        return b"\0".join(names).decode("utf-8").split("\0") if names else []  # no name holds a zero
     except UnicodeDecodeError as problem:
-        raise UserError(f"image {image} has a name that is not UTF-8 text.") from problem
+        place = b"\0".join(names).count(b"\0", 0, problem.start)
+        raise UserError(f"image {numbers[place]} has a name that is not UTF-8 text.") from problem
 
 
 def _unpack(form: str, content: bytes, place: int) -> tuple[Any, ...]:

@@ -11,15 +11,17 @@ rigs and frames are there, they are the truth, for COLMAP too: the poses in the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
 from ..errors import UserError
 
-Pose = tuple[float, ...]  # qw qx qy qz tx ty tz
+Pose = Sequence[float]  # qw qx qy qz tx ty tz
+ImagePoint = tuple[float, float, int]  # pixels right and down, and which point it is
 AT_REFERENCE: Pose = (1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 NO_POSE: Pose = (0.0,) * 7
 
@@ -71,13 +73,36 @@ class Camera(NamedTuple):
     parameters: tuple[float, ...]
 
 
-class Image(NamedTuple):
-    number: int
-    pose: Pose  # world-to-camera
-    camera: int
-    name: str
-    points: tuple[tuple[float, float, int], ...] = ()  # pixels right and down, and which point it is; not read
-    problem: str = ""  # why its pose is not known, in a sentence
+ImageRow = tuple[int, Pose, int, str]  # number, pose, camera, name
+FrameRow = tuple[int, int, Pose, Sequence[tuple[int, int]]]  # number, rig, pose, camera and image of those taken in it
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Images, one in each row."""
+
+    numbers: np.ndarray  # (images,) uint64
+    poses: np.ndarray  # (images, 7) world-to-camera
+    cameras: np.ndarray  # (images,) uint64
+    names: Sequence[str]
+    points: Sequence[Sequence[ImagePoint]] = ()  # of each; written, reading leaves them out
+    problems: dict[int, str] = field(default_factory=dict)  # by row: why a pose is not known, in a sentence
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def rows(self, places: Sequence[int] | np.ndarray) -> Images:
+        """Those in these rows, without their points."""
+        rows = np.asarray(places, dtype=np.intp)
+        names, problems = [self.names[place] for place in rows.tolist()], {}
+        if self.problems:
+            problems = {row: self.problems[at] for row, at in enumerate(rows.tolist()) if at in self.problems}
+        return Images(self.numbers[rows], self.poses[rows], self.cameras[rows], names, problems=problems)
+
+    def each(self) -> Iterator[tuple[int, Pose, int, str, Sequence[ImagePoint]]]:
+        """Number, pose, camera, name and points of one after the other."""
+        columns = self.numbers.tolist(), self.poses.tolist(), self.cameras.tolist(), self.names
+        return zip(*columns, self.points or [()] * len(self), strict=True)
 
 
 class Point(NamedTuple):
@@ -88,11 +113,43 @@ class Point(NamedTuple):
     track: tuple[tuple[int, int], ...]  # image, and which of its points
 
 
-class Frame(NamedTuple):
-    number: int
-    rig: int
-    pose: Pose  # world-to-rig
-    images: tuple[tuple[int, int], ...]  # camera and image
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """Frames, one in each row, and the images that were taken in them."""
+
+    numbers: np.ndarray  # (frames,) uint64
+    rigs: np.ndarray  # (frames,) uint64
+    poses: np.ndarray  # (frames, 7) world-to-rig
+    rows: np.ndarray  # (taken,) of the frame that each image was taken in; they do not fall
+    cameras: np.ndarray  # (taken,) uint64
+    images: np.ndarray  # (taken,) uint64
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def each(self) -> Iterator[FrameRow]:
+        """Number, rig, pose, and camera and image of those taken in it, of one after the other."""
+        taken = [*zip(self.cameras.tolist(), self.images.tolist(), strict=True)]
+        ends = np.searchsorted(self.rows, np.arange(len(self)), side="right").tolist()
+        columns = self.numbers.tolist(), self.rigs.tolist(), self.poses.tolist()
+        for number, rig, pose, begin, end in zip(*columns, [0, *ends][: len(self)], ends, strict=True):
+            yield number, rig, pose, taken[begin:end]
+
+
+def images_of(found: Sequence[ImageRow], points: Sequence[Sequence[ImagePoint]] = ()) -> Images:
+    numbers, poses, cameras, names = zip(*found, strict=True) if found else ((), (), (), ())
+    return Images(_whole(numbers), np.array(poses).reshape(-1, 7), _whole(cameras), names, points)
+
+
+def frames_of(found: Sequence[FrameRow]) -> Frames:
+    numbers, rigs, poses, taken = zip(*found, strict=True) if found else ((), (), (), ())
+    rows = np.repeat(np.arange(len(found)), [*map(len, taken)])
+    cameras, images = zip(*chain(*taken), strict=True) if len(rows) else ((), ())
+    return Frames(_whole(numbers), _whole(rigs), np.array(poses).reshape(-1, 7), rows, _whole(cameras), _whole(images))
+
+
+def _whole(numbers: Sequence[int]) -> np.ndarray:
+    return np.array(numbers, dtype=np.uint64)
 
 
 @dataclass(frozen=True)
@@ -100,37 +157,39 @@ class Model:
     """A model as its files hold it; without rigs and frames where these have no files."""
 
     cameras: dict[int, Camera]
-    images: list[Image]
+    images: Images
     rigs: dict[int, dict[int, Pose | None]] = field(default_factory=dict)  # camera -> rig-to-camera; None: not known
-    frames: list[Frame] = field(default_factory=list)
+    frames: Frames | None = None
     points: list[Point] = field(default_factory=list)  # written; reading leaves them out
 
-    def posed_images(self) -> list[Image]:
+    def posed_images(self) -> Images:
         """The images in the order of their numbers, with the poses of rigs and frames where there are any.
 
-        One whose pose these do not say has a `problem`, which is in nobody's way who chooses other cameras. Raises
+        One whose pose these do not say has a problem, which is in nobody's way who chooses other cameras. Raises
         UserError where they say no pose at all.
         """
-        images = sorted(self.images, key=lambda image: image.number)
-        if not self.frames or not images:
+        images = self.images.rows(np.argsort(self.images.numbers, kind="stable"))
+        if self.frames is None or not len(self.frames) or not len(images):
             return images
         known = self._poses_of_sensors()
-        frames, sensors = self._places_of(images, {seat: place for place, seat in enumerate(known)})
-        of_rigs = np.array([*(frame.pose for frame in self.frames), NO_POSE])[frames]
+        taken = self._taken(self.frames, images)
+        rows, sensors = self._places_of(self.frames, taken, {seat: place for place, seat in enumerate(known)})
+        of_rigs = np.concatenate([self.frames.poses, [NO_POSE]])[rows]
         of_sensors = np.array([*known.values(), NO_POSE])[sensors]
         with np.errstate(over="ignore", invalid="ignore"):
             lengths = np.linalg.norm(of_rigs[:, :4], axis=1) * np.linalg.norm(of_sensors[:, :4], axis=1)
         unknown = ~((lengths > 1e-9) & (lengths < np.inf))  # true for NaN, too
-        problems = {place: self._problem_of(images[place], frames[place]) for place in np.flatnonzero(unknown).tolist()}
+        problems = {
+            place: self._problem_of(self.frames, images.names[place], int(taken[place]))
+            for place in np.flatnonzero(unknown).tolist()
+        }
         if len(problems) == len(images):
             raise UserError(problems[0])
         of_rigs[unknown] = of_sensors[unknown] = AT_REFERENCE
-        own, poses = np.array([image.pose for image in images]), _chained(of_rigs, of_sensors)
-        for place in np.flatnonzero(_differ(own, poses)).tolist():  # its own spares an image the chain's rounding
-            images[place] = images[place]._replace(pose=tuple(poses[place].tolist()))
-        for place, problem in problems.items():
-            images[place] = images[place]._replace(problem=problem)
-        return images
+        poses = _chained(of_rigs, of_sensors)
+        same = ~_differ(images.poses, poses)
+        poses[same] = images.poses[same]  # its own spares an image the chain's rounding
+        return replace(images, poses=poses, problems=problems)
 
     def _poses_of_sensors(self) -> dict[tuple[int, int], Pose]:
         """Rig-to-camera by rig and camera, where they are known."""
@@ -141,46 +200,60 @@ class Model:
             if pose is not None
         }
 
-    def _places_of(self, images: Sequence[Image], sensor_of: dict[tuple[int, int], int]) -> tuple[list[int], list[int]]:
-        """For each image which of the frames and which of the known sensors it is of; one behind the last for none."""
-        no_sensor, nowhere = len(sensor_of), (len(self.frames), len(sensor_of))
-        places = {
-            image: (place, sensor_of.get((frame.rig, camera), no_sensor))
-            for place, frame in enumerate(self.frames)
-            for camera, image in frame.images
-        }
-        frames, sensors = zip(*(places.get(image.number, nowhere) for image in images), strict=True)
-        return [*frames], [*sensors]
+    @staticmethod
+    def _taken(frames: Frames, images: Images) -> np.ndarray:  # (images,)
+        """Where in the frames' lists each image is, the last time; -1 for one in none of them."""
+        order = np.argsort(frames.images, kind="stable")
+        if not len(order):
+            return np.full(len(images), -1)
+        place = order[np.searchsorted(frames.images, images.numbers, side="right", sorter=order) - 1]
+        return np.where(frames.images[place] == images.numbers, place, -1)
 
-    def _problem_of(self, image: Image, place: int) -> str:
-        """Why the frame at `place` says no pose of an image."""
-        if place == len(self.frames):
-            return f"image {image.name[:60]!r} is in none of the model's frames; write the model again."
-        frame = self.frames[place]
-        camera = next(camera for camera, number in frame.images if number == image.number)
-        if self.rigs.get(frame.rig, {}).get(camera) is None:
+    @staticmethod
+    def _places_of(
+        frames: Frames, taken: np.ndarray, sensor_of: dict[tuple[int, int], int]
+    ) -> tuple[np.ndarray, list[int]]:
+        """For each image which of the frames and which of the known sensors it is of; one behind the last for none."""
+        rows = np.append(frames.rows, len(frames))[taken]  # -1 is the last of these
+        seats = zip(np.append(frames.rigs, 0)[rows].tolist(), np.append(frames.cameras, 0)[taken].tolist(), strict=True)
+        return rows, [sensor_of.get(seat, len(sensor_of)) for seat in seats]
+
+    def _problem_of(self, frames: Frames, name: str, taken: int) -> str:
+        """Why the frame in which an image was taken says no pose of it."""
+        if taken < 0:
+            return f"image {name[:60]!r} is in none of the model's frames; write the model again."
+        rig, camera = int(frames.rigs[frames.rows[taken]]), int(frames.cameras[taken])
+        if self.rigs.get(rig, {}).get(camera) is None:
             return (
-                f"rig {frame.rig} has no pose for camera {camera}, of which image {image.name[:60]!r} is; calibrate the "
-                "rig first."
+                f"rig {rig} has no pose for camera {camera}, of which image {name[:60]!r} is; calibrate the rig first."
             )
         return "a frame or a rig has a quaternion of length 0, but a rotation has one of length 1."
 
-    def taken_together(self, images: list[Image]) -> list[tuple[int, int]]:
-        """Camera and frame of each image, where all are of one rig of several cameras; else nothing."""
-        if len({frame.rig for frame in self.frames}) != 1 or max(len(frame.images) for frame in self.frames) < 2:
-            return []
-        places = {image: (camera, frame.number) for frame in self.frames for camera, image in frame.images}
-        return [places[image.number] for image in images] if all(image.number in places for image in images) else []
+    def taken_together(self, images: Images) -> tuple[list[int], list[int]]:
+        """Cameras and frames of the images, where all are of one rig of several cameras; else nothing."""
+        frames = self.frames
+        if frames is None or not len(frames) or (frames.rigs != frames.rigs[0]).any():
+            return [], []
+        taken = self._taken(frames, images)
+        if np.bincount(frames.rows).max(initial=0) < 2 or (taken < 0).any():
+            return [], []
+        return frames.cameras[taken].tolist(), frames.numbers[frames.rows[taken]].tolist()
 
 
 def _chained(first: np.ndarray, then: np.ndarray) -> np.ndarray:  # (poses, 7) each
     """The poses that lead where one after the other does; quaternions of another length keep it, to be refused."""
     from scipy.spatial.transform import Rotation
 
-    lengths = np.linalg.norm(first[:, :4], axis=1) * np.linalg.norm(then[:, :4], axis=1)
-    (before, behind) = (Rotation.from_quat(pose[:, [1, 2, 3, 0]]) for pose in (first, then))
-    x, y, z, w = (behind * before).as_quat().T * lengths
-    return np.column_stack([w, x, y, z, behind.apply(first[:, 4:]) + then[:, 4:]])
+    (w, axis), (then_w, then_axis) = ((pose[:, :1], pose[:, 1:4]) for pose in (first, then))
+    turned = Rotation.from_quat(then[:, [1, 2, 3, 0]]).apply(first[:, 4:])
+    return np.concatenate(
+        [  # Hamilton's product, five times as quick here as scipy's
+            then_w * w - (then_axis * axis).sum(axis=1, keepdims=True),
+            then_w * axis + w * then_axis + np.cross(then_axis, axis),
+            turned + then[:, 4:],
+        ],
+        axis=1,
+    )
 
 
 def _differ(some: np.ndarray, others: np.ndarray) -> np.ndarray:  # (poses, 7) each -> (poses,)

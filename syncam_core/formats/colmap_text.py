@@ -10,7 +10,21 @@ from typing import TypeVar
 
 from ..disk.bounded import file_text, open_file
 from ..errors import UserError
-from .colmap_model import AT_REFERENCE, CAMERA_SENSOR, MAX_IMAGES, PARAMETERS, Camera, Frame, Image, Model, Pose
+from .colmap_model import (
+    AT_REFERENCE,
+    CAMERA_SENSOR,
+    MAX_IMAGES,
+    PARAMETERS,
+    Camera,
+    FrameRow,
+    Frames,
+    ImageRow,
+    Images,
+    Model,
+    Pose,
+    frames_of,
+    images_of,
+)
 from .files import LONGEST_LINE, are_numbers, number, numbers, rows_of, write_text
 
 Read = TypeVar("Read")
@@ -26,13 +40,14 @@ def rigs(path: Path) -> dict[int, dict[int, Pose | None]]:
     return dict(_each_line(rows_of(file_text(path)), _rig_of))
 
 
-def frames(path: Path) -> list[Frame]:
+def frames(path: Path) -> Frames:
     lines = (line for line in file_text(path, MAX_LINES_BYTES).splitlines())
     rows = ((place, line.split()) for place, line in enumerate(lines, start=1))
-    return list(_each_line(((place, words) for place, words in rows if words and words[0][0] != "#"), _frame_of))
+    found = _each_line(((place, words) for place, words in rows if words and words[0][0] != "#"), _frame_of)
+    return frames_of([*found])
 
 
-def images(path: Path) -> list[Image]:
+def images(path: Path) -> Images:
     found = []
     with open_file(path) as file:
         lines = enumerate(_short_lines(file), start=1)
@@ -51,7 +66,7 @@ def images(path: Path) -> list[Image]:
                     f"line {place + 1} holds no points of the image in line {place}; behind every image stands a line for "
                     "its points, so put an empty line there."
                 )
-    return found
+    return images_of(found)
 
 
 def write(folder: Path, model: Model) -> None:
@@ -61,9 +76,9 @@ def write(folder: Path, model: Model) -> None:
         lines.append(f"{key} {camera.model} {camera.width} {camera.height} {_words(camera.parameters)}")
     _write_lines(folder / "cameras.txt", lines)
     lines = ["# IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME, then a line of points: X Y POINT3D_ID"]
-    for image in model.images:
-        points = " ".join(f"{x!r} {y!r} {number}" for x, y, number in image.points)
-        lines.append(f"{image.number} {_words(image.pose)} {image.camera} {image.name}\n{points}")
+    for key, pose, lens, name, shown in model.images.each():
+        points = " ".join(f"{x!r} {y!r} {point}" for x, y, point in shown)
+        lines.append(f"{key} {_words(pose)} {lens} {name}\n{points}")
     _write_lines(folder / "images.txt", lines)
     lines = ["# POINT3D_ID X Y Z R G B ERROR, then IMAGE_ID and which of its points for each image that shows it"]
     for point in model.points:
@@ -77,9 +92,9 @@ def write(folder: Path, model: Model) -> None:
         lines.append(f"{key} {len(sensors)} {CAMERA_SENSOR} {reference}{''.join(poses)}")
     _write_lines(folder / "rigs.txt", lines)
     lines = ["# FRAME_ID RIG_ID QW QX QY QZ TX TY TZ (rig from world) NUM_DATA, then SENSOR IMAGE_ID"]
-    for frame in model.frames:
-        data = [f" {CAMERA_SENSOR} {camera} {image}" for camera, image in frame.images]
-        lines.append(f"{frame.number} {frame.rig} {_words(frame.pose)} {len(data)}{''.join(data)}")
+    for key, rig, pose, taken in model.frames.each() if model.frames else ():
+        data = [f" {CAMERA_SENSOR} {camera} {image}" for camera, image in taken]
+        lines.append(f"{key} {rig} {_words(pose)} {len(data)}{''.join(data)}")
     _write_lines(folder / "frames.txt", lines)
 
 
@@ -125,21 +140,21 @@ def _rig_of(words: list[str]) -> tuple[int, dict[int, Pose | None]]:
     return key, sensors
 
 
-def _frame_of(words: list[str]) -> Frame:
+def _frame_of(words: list[str]) -> FrameRow:
     count = whole(words[9]) if len(words) > 9 else -1
     if len(words) != 10 + 3 * count:
         raise UserError(f"has {len(words)} words, but number, rig, pose and 3 words for each of its images are needed.")
     data = [
         (whole(words[at + 1]), whole(words[at + 2])) for at in range(10, len(words), 3) if words[at] == CAMERA_SENSOR
     ]
-    return Frame(whole(words[0]), whole(words[1]), numbers(words[2:9]), tuple(data))
+    return whole(words[0]), whole(words[1]), numbers(words[2:9]), data
 
 
-def _image_of(line: str) -> Image:
+def _image_of(line: str) -> ImageRow:
     words = line.split(maxsplit=9)
     if len(words) != 10:
         raise UserError(f"has {len(words)} words, but 10 are needed (number, quaternion, translation, camera, name).")
-    return Image(whole(words[0]), numbers(words[1:8]), whole(words[8]), words[9].strip())
+    return whole(words[0]), numbers(words[1:8]), whole(words[8]), words[9].strip()
 
 
 def _are_points(line: bytes) -> bool:

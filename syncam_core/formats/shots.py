@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import TypeVar
 
@@ -39,7 +40,7 @@ _CAMERA = r"(?:cam(?:era)?|view|c|v)[ _-]?[0-9]{1,9}"
 _TIME = r"(?:frame|time|f|t)?[ _-]?([0-9]{1,15})"
 _CAMERA_NAME = re.compile(_CAMERA, re.IGNORECASE)
 _TIME_NAME = re.compile(_TIME, re.IGNORECASE)
-_ENDING = re.compile(r"(?<=.)\.[A-Za-z][A-Za-z0-9]{0,4}\Z")
+_ENDING = re.compile("[A-Za-z][A-Za-z0-9]{0,4}")
 _NO_PART = {"", ".", ".."}
 _DIGITS, _MOST_DIGITS = "0123456789", 15
 _CAMERA_THEN_TIME = re.compile(rf"({_CAMERA})[ _-]+{_TIME}", re.IGNORECASE)
@@ -58,7 +59,8 @@ class Listed:
     lenses: Sequence[Hashable] = ()
     times: Sequence[float] = ()
     known: Sequence[tuple[str, float]] = ()  # camera and moment, beyond doubt
-    together: Sequence[tuple[int, int]] = ()  # camera and frame of a COLMAP rig
+    sensors: Sequence[int] = ()  # of a COLMAP rig: the camera of each
+    frames: Sequence[int] = ()  # and its frame
 
 
 @dataclass(frozen=True)
@@ -132,22 +134,27 @@ def _moving(parts: list[list[str]], listed: Listed) -> Iterable[Cameras | None]:
 
 def _parts_of(paths: Sequence[str]) -> list[list[str]]:
     """The folders and the name, without its ending, of each picture."""
-    return [_split(path) or [f"cam{index:02d}"] for index, path in enumerate(paths, start=1)]
-
-
-def _split(path: str) -> list[str]:
-    parts = path.replace("\\", "/").split("/")
-    if not _NO_PART.isdisjoint(parts):
-        parts = [part for part in parts if part not in _NO_PART]
-    if parts and (ending := _ENDING.match(name := parts[-1], max(name.rfind("."), 0))):
-        parts[-1] = name[: ending.start()]
+    folders_of, is_ending = cache(_folders), cache(_ENDING.fullmatch)  # many pictures have few of either
+    parts = []
+    for index, path in enumerate(paths, start=1):
+        above, _, name = (path.replace("\\", "/") if "\\" in path else path).rpartition("/")
+        if name in _NO_PART:
+            *folders, name = folders_of(above) or [f"cam{index:02d}"]
+        else:
+            folders = folders_of(above)
+        stem, _, ending = name.rpartition(".")
+        parts.append([*folders, stem if stem and is_ending(ending) else name])
     return parts
+
+
+def _folders(path: str) -> list[str]:
+    return [part for part in path.split("/") if part not in _NO_PART]
 
 
 def _number_behind(stem: str) -> tuple[str, float | None]:
     """What stands before the digits at the end of a name, and their number."""
-    count = min(len(stem) - len(stem.rstrip(_DIGITS)), _MOST_DIGITS)
-    return (stem[:-count], float(stem[-count:])) if count else (stem, None)
+    at = max(len(stem.rstrip(_DIGITS)), len(stem) - _MOST_DIGITS)
+    return (stem[:at], float(stem[at:])) if at < len(stem) else (stem, None)
 
 
 def _of_words(parts: list[list[str]], listed: Listed) -> Cameras | None:
@@ -156,20 +163,22 @@ def _of_words(parts: list[list[str]], listed: Listed) -> Cameras | None:
         if (shot := _words(one)) is None:
             return None
         told.append(shot)
-    places: dict[tuple[str, float], list[str]] = {}
-    for shot, (*folders, _) in zip(told, parts, strict=True):
-        if places.setdefault(shot, folders) != folders:
-            return None  # two folders above have a cam01 each
+    if len({*told}) < len(told):
+        places: dict[tuple[str, float], list[str]] = {}
+        for shot, (*folders, _) in zip(told, parts, strict=True):
+            if places.setdefault(shot, folders) != folders:
+                return None  # two folders above have a cam01 each
     return _grouped([name for name, _ in told], [moment for _, moment in told], listed)
 
 
 def _words(parts: list[str]) -> tuple[str, float] | None:
     """Camera and moment of a picture whose path names both."""
     stem, folder = parts[-1], parts[-2] if len(parts) > 1 else ""
-    if found := _CAMERA_THEN_TIME.fullmatch(stem):
-        return found[1], float(found[2])
-    if found := _TIME_THEN_CAMERA.fullmatch(stem):
-        return found[2], float(found[1])
+    if not stem.isdigit():
+        if found := _CAMERA_THEN_TIME.fullmatch(stem):
+            return found[1], float(found[2])
+        if found := _TIME_THEN_CAMERA.fullmatch(stem):
+            return found[2], float(found[1])
     if _CAMERA_NAME.fullmatch(folder) and (moment := _number_behind(stem)[1]) is not None:
         return folder, moment
     if _CAMERA_NAME.fullmatch(stem) and (found := _TIME_NAME.fullmatch(folder)):
@@ -253,9 +262,9 @@ def _of_file(parts: list[list[str]], listed: Listed) -> Cameras | None:
     """What the file says. COLMAP's cameras are called as their pictures call them, moments are counted or named so."""
     if listed.known:
         return _grouped([name for name, _ in listed.known], [moment for _, moment in listed.known], listed)
-    if not listed.together:
+    sensors, frames = listed.sensors, listed.frames
+    if not sensors:
         return None
-    sensors, frames = ([*one] for one in zip(*listed.together, strict=True))
     candidates: tuple[Callable[[], list[str]], ...] = (  # of the likeliest first, as each takes its time
         lambda: _without_common_folders(["/".join(one[:-1]) for one in parts]),
         lambda: [word[0] if word else "" for word in map(_words, parts)],
@@ -263,7 +272,8 @@ def _of_file(parts: list[list[str]], listed: Listed) -> Cameras | None:
         lambda: [_camera_before(_number_behind("/".join(one))[0]) for one in parts],
     )
     names = next((names for make in candidates if _are_paired(names := make(), sensors)), None)
-    moments = _all_there([_number_behind(one[-1])[1] for one in parts])
+    number_behind = cache(_number_behind)  # each is that of several cameras
+    moments = _all_there([number_behind(one[-1])[1] for one in parts])
     if moments is None or not _are_paired(moments, frames):
         order = {frame: place for place, frame in enumerate(sorted({*frames}))}
         moments = [float(order[frame]) for frame in frames]
