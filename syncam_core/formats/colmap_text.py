@@ -142,7 +142,7 @@ def _rig_of(words: list[str]) -> tuple[int, dict[int, Pose | None]]:
 
 def _frame_of(words: list[str]) -> FrameRow:
     count = whole(words[9]) if len(words) > 9 else -1
-    if len(words) != 10 + 3 * count:
+    if count < 0 or len(words) != 10 + 3 * count:
         raise UserError(f"has {len(words)} words, but number, rig, pose and 3 words for each of its images are needed.")
     data = [
         (whole(words[at + 1]), whole(words[at + 2])) for at in range(10, len(words), 3) if words[at] == CAMERA_SENSOR

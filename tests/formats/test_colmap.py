@@ -374,6 +374,7 @@ def test_frames_of_a_rig_tell_cameras_and_moments_whatever_the_pictures_are_call
         ("rigs", "1 2 CAMERA 1 CAMERA 2", "'rigs.txt': line 1 has 6 words, which are too few for its sensors"),
         ("rigs", "1 2 CAMERA 1 CAMERA 2 1 x 0 0 0 0 0 0", "'rigs.txt': line 1 holds 'x'"),
         ("frames", "1 1 1 0 0 0 0 0 0 2 CAMERA 1 1", "'frames.txt': line 1 has 13 words"),
+        ("frames", "1 1 1 0 0 0 0", "'frames.txt': line 1 has 7 words"),
         ("frames", "1 1 1 0 0 0 0 0 0 1 CAMERA 1 1", "image 'left/000002.png' is in none of the model's frames"),
         ("frames", "1 1 0 0 0 0 0 0 0 8" + "".join(f" CAMERA {1 + n // 4} {n + 1}" for n in range(8)), "quaternion of length 0"),
     ],
