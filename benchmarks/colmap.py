@@ -1,7 +1,8 @@
 """Reading COLMAP's models with rigs and frames, beside pycolmap, COLMAP's own reader.
 
 Models of 2,000 images with the key points of each, as COLMAP writes them: a rig of eight cameras that walks, and one walking
-camera. Both readers take turns in one process; imports, and the first reading of each, are not counted.
+camera. Both readers take turns in one process; imports, and the first reading of each, are not counted. Times are the
+processor's: both read in one thread, and whatever else the machine does lengthens neither.
 
     pip install pycolmap
     python benchmarks/colmap.py [--images 2000] [--points 200] [--turns 15]
@@ -36,9 +37,9 @@ def walking(views: int, frames: int) -> Rig:
 
 
 def seconds(read: Callable[[], object]) -> float:
-    begun = time.perf_counter()
+    begun = time.process_time()
     read()
-    return time.perf_counter() - begun
+    return time.process_time() - begun
 
 
 def main() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import subprocess
+import sys
 import tempfile
 from codecs import BOM_UTF8
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..disk.bounded import file_bytes
 from ..errors import UserError
+from . import usd_crate_as_text
 
 if TYPE_CHECKING:
     from pxr import Sdf
@@ -18,6 +22,10 @@ if TYPE_CHECKING:
 BEGINNINGS = {b"#usda": ".usda", b"PXR-USDC": ".usdc"}
 MAX_PRIMS = 100_000  # of a stage, each as often as it is referenced
 
+MAX_TEXT_BYTES = 64 * 2**20  # of what cameras need of a binary file
+LONGEST_S = 60
+
+_CRATE_AS_TEXT = Path(usd_crate_as_text.__file__)
 _FLATTEN = "flatten it first: usdcat --flatten."
 
 
@@ -36,7 +44,7 @@ def layer_of(path: Path) -> Sdf.Layer:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / f"stage{suffix}"
         copy.write_bytes(content)
-        layer = Sdf.Layer.OpenAsAnonymous(os.fspath(copy))
+        layer = Sdf.Layer.OpenAsAnonymous(os.fspath(copy if suffix == ".usda" else _as_text(copy)))
     if layer is None:
         raise UserError("OpenUSD cannot read it.")
     others = sorted(filter(None, layer.GetCompositionAssetDependencies()))  # an empty one is the file itself
@@ -46,7 +54,29 @@ def layer_of(path: Path) -> Sdf.Layer:
     return layer
 
 
-def first_line(problem: Exception) -> str:
+def _as_text(binary: Path) -> Path:
+    """A text beside the binary file with what cameras need of it, made by a process of its own.
+
+    OpenUSD (26.11) ends the process that reads some damaged binary files. Raises UserError for these.
+    """
+    text = binary.with_suffix(".usda")
+    command = [sys.executable, os.fspath(_CRATE_AS_TEXT), json.dumps(sys.path), os.fspath(binary), os.fspath(text)]
+    flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=LONGEST_S, creationflags=flags, check=False)
+    except subprocess.TimeoutExpired as problem:
+        raise UserError(f"OpenUSD reads it for more than {LONGEST_S} s; export its cameras alone.") from problem
+    if done.returncode == usd_crate_as_text.FAULT:
+        said = done.stderr.rpartition(b"\0")[2].decode("utf-8", "replace")
+        raise UserError(f"OpenUSD cannot read it ({first_line(said)}).")
+    if done.returncode or not text.is_file():
+        raise UserError("OpenUSD breaks off over it, so it is damaged; export it again, best as .usda.")
+    if text.stat().st_size > MAX_TEXT_BYTES:
+        raise UserError(f"as text it has more than {MAX_TEXT_BYTES // 2**20} MB; export its cameras alone.")
+    return text
+
+
+def first_line(problem: Exception | str) -> str:
     """What OpenUSD says, without the places in its own source and of the copy that is read."""
     try:
         text = str(problem)
@@ -56,8 +86,8 @@ def first_line(problem: Exception) -> str:
     lines = [line.strip() for line in (found[1] if found else text).splitlines() if line.strip()]
     if not lines:
         return "its text is damaged"
-    text = re.sub(r"^\S*stage\.usd[ac]:(?=\d)", "line ", lines[0])
-    return re.sub(r"@[^@]*stage\.usd[ac]@", "the file", text)[:120]
+    said = re.sub(r"^\S*stage\.usd[ac]:(?=\d)", "line ", lines[0])
+    return re.sub(r" ?<?[^\s<]*stage\.usd[ac]>?", "", said)[:120]
 
 
 class _Prims:

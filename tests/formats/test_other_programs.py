@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from random_rigs import same_cameras
 from scipy.spatial.transform import Rotation, Slerp
 
 from syncam_core.cameras import Lens, Rig, orbit_rig
 from syncam_core.errors import UserError
-from syncam_core.formats import format_of, read_rig_file, write_rig_file
+from syncam_core.formats import format_of, read_rig_file, usd_layer, write_rig_file
 
 MARKER = np.array([0.3, -0.4, 0.2])  # in the rig's world
 FLIP = np.diag([1.0, -1, -1, 1])
@@ -203,6 +204,61 @@ def test_a_stage_with_damage_that_shows_only_when_its_cameras_are_asked_is_refus
     path.write_text(text.replace(whole, damaged, 1), encoding="utf-8")
     with pytest.raises(UserError, match=rf"^file 'a.usda': {sentence}"):
         read_rig_file(path)
+
+
+@pytest.mark.parametrize(
+    ("place", "sentence"),
+    [
+        (16, r"OpenUSD cannot read it \(Sdf crate file corrupt"),  # where the table of contents stands
+        (88, r"OpenUSD cannot read it \(Corrupt asset: "),  # how many prims stand at the root
+        (112, r"OpenUSD cannot read it \(Invalid child identifier"),
+    ],
+)
+def test_a_damaged_binary_stage_is_refused_in_openusds_own_words(tmp_path, place, sentence):
+    path = tmp_path / "a.usdc"
+    write_rig_file(orbit_rig([0, 30], [0, 10], [3]), path, "usd")
+    same_cameras(read_rig_file(path), orbit_rig([0, 30], [0, 10], [3]))
+    content = bytearray(path.read_bytes())
+    content[place : place + 4] = b"\xff" * 4
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=f"^file 'a.usdc': {sentence}"):
+        read_rig_file(path)
+
+
+@pytest.mark.parametrize(
+    ("instead", "longest_s", "sentence"),
+    [
+        ("import os; os.abort()", 60, "OpenUSD breaks off over it, so it is damaged"),
+        ("import sys; sys.exit(1)", 60, "OpenUSD breaks off over it, so it is damaged"),
+        ("", 60, "OpenUSD breaks off over it, so it is damaged"),  # ends well and has written nothing
+        ("import time; time.sleep(60)", 1, "OpenUSD reads it for more than 1 s"),
+    ],
+)
+def test_a_process_that_openusd_ends_or_holds_up_is_a_sentence(tmp_path, monkeypatch, instead, longest_s, sentence):
+    write_rig_file(orbit_rig([0, 30], [0, 10], [3]), tmp_path / "a.usdc", "usd")
+    (tmp_path / "instead.py").write_text(instead)
+    monkeypatch.setattr(usd_layer, "_CRATE_AS_TEXT", tmp_path / "instead.py")
+    monkeypatch.setattr(usd_layer, "LONGEST_S", longest_s)
+    with pytest.raises(UserError, match=f"^file 'a.usdc': {sentence}"):
+        read_rig_file(tmp_path / "a.usdc")
+
+
+def test_a_binary_stage_full_of_meshes_is_read_for_its_cameras_as_exactly_as_a_text_one(tmp_path):
+    from pxr import Sdf, UsdGeom, Vt
+
+    rig = orbit_rig([0, 30], [0, 10], [3])
+    write_rig_file(rig, tmp_path / "a.usda", "usd")
+    layer = Sdf.Layer.FindOrOpen(str(tmp_path / "a.usda"))
+    mesh = Sdf.PrimSpec(layer, "Mesh", Sdf.SpecifierDef, "Mesh")
+    points = Sdf.AttributeSpec(mesh, str(UsdGeom.Tokens.points), Sdf.ValueTypeNames.Point3fArray)
+    points.default = Vt.Vec3fArray(200_000, [(0.1, 0.2, 0.3)])
+    variants = Sdf.VariantSetSpec(mesh, "size")
+    large = Sdf.VariantSpec(variants, "large").primSpec
+    Sdf.AttributeSpec(large, "extent", Sdf.ValueTypeNames.Float3Array).default = Vt.Vec3fArray(2)
+    layer.Export(str(tmp_path / "b.usdc"))
+    text, binary = read_rig_file(tmp_path / "a.usda"), read_rig_file(tmp_path / "b.usdc")
+    assert torch.equal(text.c2w, binary.c2w)
+    assert (text.names, text.lenses) == (binary.names, binary.lenses)
 
 
 # -- glTF ------------------------------------------------------------------------------------------------------------
