@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 
 MOST_MEMORY = 4 * 2**30  # bytes
@@ -39,6 +40,7 @@ def main(binary: str, text: str) -> None:
 
 if __name__ == "__main__":
     sys.path[:] = json.loads(sys.argv[1])
+    os.environ["PXR_WORK_THREAD_LIMIT"] = "1"  # the stacks of a thread for each of 128 cores are more than MOST_MEMORY
     with contextlib.suppress(ImportError):  # Windows has none
         import resource
 
