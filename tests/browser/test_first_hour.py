@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from docs_scripts import template
-from frontend import RENDERERS, in_app, picture, renderer
+from frontend import RENDERERS, in_app, picture, renderer, settled
 from playwright.sync_api import TimeoutError
 
 PACK = Path(__file__).resolve().parents[2]
@@ -25,7 +25,6 @@ RUN = """
 """
 # The rectangles of nodes as they are drawn: [name, left, top, right, bottom], titles and what stands out of them included.
 BOXES = """
-    await new Promise((resolve) => setTimeout(resolve, 1000));
     const { scale, offset } = app.canvas.ds, canvas = app.canvas.canvas.getBoundingClientRect();
     const onCanvas = (element) => {
         const { left, top, width, height } = element.getBoundingClientRect();
@@ -86,13 +85,11 @@ def words_on(page, kind: str, name: str) -> str | None:
     )
 
 
-def test_every_template_is_readable_when_it_is_opened_with_no_node_on_another_and_none_red(
-    page, request, tmp_path_factory
-):
+def test_every_template_is_readable_when_it_is_opened_with_no_node_on_another_and_none_red(page, request):
     too_small = {}
     for path in WORKFLOWS:
         opened(page, path)
-        boxes = in_app(page, BOXES)
+        boxes = settled(page, BOXES)
         assert overlapping(boxes) == [], path.stem
         assert backwards(boxes, in_app(page, WIRES)) == [], path.stem
         scale, groups, red = in_app(
@@ -103,14 +100,12 @@ def test_every_template_is_readable_when_it_is_opened_with_no_node_on_another_an
         too_small.update({path.stem: scale} if scale < LEAST_SCALE else {})
         assert groups >= 2, path.stem
         assert red == [], path.stem
-        picture(page, tmp_path_factory, f"template_{path.stem[:2]}_{renderer(request)}")
+        picture(page, f"template_{path.stem[:2]}_{renderer(request)}")
     assert too_small == {}
     assert page.ours == []
 
 
-def test_the_demo_overlaps_nothing_after_its_run_scolds_nobody_and_shows_its_preview_while_it_works(
-    page, request, tmp_path_factory
-):
+def test_the_demo_overlaps_nothing_after_its_run_scolds_nobody_and_shows_its_preview_while_it_works(page, request):
     opened(page, template("syncam_demo"))
     in_app(
         page,
@@ -122,26 +117,22 @@ def test_the_demo_overlaps_nothing_after_its_run_scolds_nobody_and_shows_its_pre
         1 + (renderer(request) == "vue"),  # not what the server has sampled for the other renderer
     )
     assert in_app(page, RUN) == ["execution_success", ""]
-    page.wait_for_timeout(1500)
-    assert overlapping(in_app(page, BOXES)) == []
-    picture(page, tmp_path_factory, f"demo_after_its_run_{renderer(request)}")
+    assert overlapping(settled(page, BOXES, quiet_s=1)) == []
+    picture(page, f"demo_after_its_run_{renderer(request)}")
     assert page.evaluate("window.heard") == 4, "without any setting of the host's"
     assert words_on(page, "SynCamEncodeCameras", "warning") is None
 
 
-def test_nothing_overlaps_after_a_run_that_shows_films_on_its_nodes(page, request, tmp_path_factory):
+def test_nothing_overlaps_after_a_run_that_shows_films_on_its_nodes(page, request):
     for name in ("multicam_edit", "stereo", "render_views"):
         opened(page, template(name))
         in_app(page, "app.graph._nodes.flatMap(n => n.widgets ?? []).find(w => w.name == 'steps').value = 2")
         assert in_app(page, RUN) == ["execution_success", ""]
-        page.wait_for_timeout(1500)
-        assert overlapping(in_app(page, BOXES)) == [], name
-        picture(page, tmp_path_factory, f"{name}_after_its_run_{renderer(request)}")
+        assert overlapping(settled(page, BOXES, quiet_s=1)) == [], name  # films load, and their nodes grow
+        picture(page, f"{name}_after_its_run_{renderer(request)}")
 
 
-def test_a_seed_that_is_clicked_on_its_sheet_is_sampled_next_and_nothing_is_scouted_twice(
-    page, request, tmp_path_factory
-):
+def test_a_seed_that_is_clicked_on_its_sheet_is_sampled_next_and_nothing_is_scouted_twice(page, request):
     opened(page, template("seeds"))
     few = "for (const n of app.graph._nodes) for (const w of n.widgets ?? []) if (argument[w.name]) w.value = argument[w.name]"
     first = {"classic": 300, "vue": 400}[renderer(request)]  # the server remembers what it has sampled
@@ -166,7 +157,7 @@ def test_a_seed_that_is_clicked_on_its_sheet_is_sampled_next_and_nothing_is_scou
     assert in_app(page, RUN) == ["execution_success", ""]
     assert "SynCamSampler" in page.evaluate("[...window.atWork]")
     assert "SynCamScoutSeeds" not in page.evaluate("[...window.atWork]")
-    picture(page, tmp_path_factory, f"seeds_{renderer(request)}")
+    picture(page, f"seeds_{renderer(request)}")
     # what was scouted and chosen is kept with the workflow
     in_app(page, "await app.loadGraphData(app.graph.serialize())")
     assert [row.get_attribute("aria-checked") for row in rows.all()] == ["false", "true"]
@@ -271,7 +262,7 @@ def test_files_without_cameras_are_told_and_the_choice_stays(fresh_page, request
     assert in_app(page, FILE) == before
 
 
-def test_what_is_refused_when_queued_stands_on_the_node_and_goes_with_the_next_run(page, request, tmp_path_factory):
+def test_what_is_refused_when_queued_stands_on_the_node_and_goes_with_the_next_run(page, request):
     in_app(
         page,
         """
@@ -290,7 +281,7 @@ def test_what_is_refused_when_queued_stands_on_the_node_and_goes_with_the_next_r
     assert told.startswith("'azimuths' holds 'front'")
     shown = "words => [...document.querySelectorAll('textarea')].some(b => b.value == words && b.clientHeight > 20)"
     page.wait_for_function(shown, arg=told, timeout=20_000)
-    picture(page, tmp_path_factory, f"refused_{renderer(request)}")
+    picture(page, f"refused_{renderer(request)}")
     in_app(page, "app.graph._nodes[0].widgets.find(w => w.name == 'azimuths').value = '0, 9'")
     assert in_app(page, RUN)[0] == "execution_success"
     assert words_on(page, "SynCamRigOrbit", "problem") is None
@@ -298,7 +289,7 @@ def test_what_is_refused_when_queued_stands_on_the_node_and_goes_with_the_next_r
     assert sorted(inputs) == ["azimuths", "distances", "elevations"]
 
 
-def test_what_stops_a_run_stands_on_the_node_and_apply_forgotten_is_one_of_it(page, request, tmp_path_factory):
+def test_what_stops_a_run_stands_on_the_node_and_apply_forgotten_is_one_of_it(page, request):
     opened(page, template("syncam_demo"))
     in_app(page, "app.graph._nodes.find(n => n.type == 'SynCamApply').mode = 4")  # bypassed
     end, message = in_app(page, RUN)
@@ -307,7 +298,7 @@ def test_what_stops_a_run_stands_on_the_node_and_apply_forgotten_is_one_of_it(pa
     page.wait_for_timeout(500)
     told = words_on(page, "SynCamSampler", "problem")
     assert told.startswith("'model' does not come from SynCam Apply")
-    picture(page, tmp_path_factory, f"apply_forgotten_{renderer(request)}")
+    picture(page, f"apply_forgotten_{renderer(request)}")
 
 
 def test_each_of_our_types_has_a_colour_that_outlives_a_change_of_the_palette(page):
