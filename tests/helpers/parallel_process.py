@@ -1,8 +1,4 @@
-"""One process of several, as torchrun would start it: samples of a small random model, held against one process.
-
-``python parallel_process.py WHAT``: "equal" prints a JSON line of relative errors and of the bytes that were sent;
-"killed" ends the second process by a signal in mid-sampling, "silent" stops it there.
-"""
+"""One process of several, as torchrun would start it: samples of a small random model, held against one process."""
 
 from __future__ import annotations
 
@@ -33,6 +29,16 @@ CASES = [  # views, frames, coupling, split
     (3, 5, "joint", "auto"),
 ]
 SIZE, STEPS = (4, 6), 2
+
+
+def program(what: str) -> int:
+    """ "equal" prints a JSON line of relative errors and of the bytes that were sent; "killed" ends the second process by a
+    signal in mid-sampling, "silent" stops it there. The exit code, as of a program."""
+    try:
+        return main(what)
+    except PeerLost as problem:
+        print(f"{problem}; this one ends, too.", file=sys.stderr)
+        return LOST
 
 
 def main(what: str) -> int:
@@ -93,11 +99,3 @@ def plain(block, groups):
 
 def generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1]))
-    except PeerLost as problem:
-        print(f"{problem}; this one ends, too.", file=sys.stderr)
-        sys.exit(LOST)

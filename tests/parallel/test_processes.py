@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from forked import Forked, Process
 from safetensors.torch import load_file, save_file
 
 PACK = Path(__file__).resolve().parents[2]
-HELPERS = PACK / "tests" / "helpers"
 DEMO = PACK / "demo_model"
 
 
@@ -27,22 +27,31 @@ def free_port() -> int:
         return one.getsockname()[1]
 
 
+def ranks(size: int) -> list[dict[str, str]]:
+    """What torchrun tells each process, without an agent that would end the others by itself."""
+    there = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    sizes = {"WORLD_SIZE": str(size), "LOCAL_WORLD_SIZE": str(size)}
+    return [{**there, **sizes, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(size)]
+
+
 def processes(arguments: list[str], size: int = 2) -> list[subprocess.Popen]:
-    """Started as torchrun starts them, without an agent that would end the others by itself."""
-    port = str(free_port())
+    """Started as torchrun starts them."""
+    there = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(PACK)}
 
-    def start(rank: int) -> subprocess.Popen:
-        told = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size}
-        there = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-        paths = os.pathsep.join([str(PACK), str(HELPERS)])
-        environment = {**os.environ, **there, **{k: str(v) for k, v in told.items()}, "PYTHONPATH": paths}
+    def start(told: dict[str, str]) -> subprocess.Popen:
         command = [sys.executable, *arguments]
-        return subprocess.Popen(command, env=environment, cwd=PACK, text=True, stdout=-1, stderr=-1)
+        return subprocess.Popen(command, env={**there, **told}, cwd=PACK, text=True, stdout=-1, stderr=-1)
 
-    return [start(rank) for rank in range(size)]
+    return [start(told) for told in ranks(size)]
 
 
-def ended(started: list[subprocess.Popen], within: float = 120) -> list[tuple[int, str, str]]:
+@pytest.fixture(scope="module")
+def forked():
+    with Forked("parallel_process") as python:
+        yield python
+
+
+def ended(started: list[subprocess.Popen] | list[Process], within: float = 120) -> list[tuple[int, str, str]]:
     try:
         return [(p.returncode, *out) for p in started for out in [p.communicate(timeout=within)]]
     finally:
@@ -50,12 +59,12 @@ def ended(started: list[subprocess.Popen], within: float = 120) -> list[tuple[in
             process.kill()
 
 
-def helper(what: str) -> list[subprocess.Popen]:
-    return processes([str(HELPERS / "parallel_process.py"), what])
+def helper(forked: Forked, what: str) -> list[Process]:
+    return [forked.start("parallel_process:program", what, environment=told) for told in ranks(2)]
 
 
-def test_two_processes_give_what_one_gives_for_all_couplings_and_splits():
-    results = ended(helper("equal"))
+def test_two_processes_give_what_one_gives_for_all_couplings_and_splits(forked):
+    results = ended(helper(forked, "equal"))
     assert [code for code, _, _ in results] == [0, 0], results
     reports = [json.loads(out) for _, out, _ in results]
     assert max(error for report in reports for error, _ in report) <= 2e-6
@@ -68,8 +77,8 @@ def test_two_processes_give_what_one_gives_for_all_couplings_and_splits():
 
 
 @pytest.mark.parametrize("how", ["killed", "silent"])
-def test_a_process_that_is_gone_ends_the_others_in_one_sentence_within_ten_seconds(how):
-    started = helper(how)
+def test_a_process_that_is_gone_ends_the_others_in_one_sentence_within_ten_seconds(forked, how):
+    started = helper(forked, how)
     try:
         if how == "silent":
             wait_until_stopped(started[1].pid)
