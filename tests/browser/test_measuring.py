@@ -14,9 +14,10 @@ BUILD = """
     await app.loadGraphData(argument);
     const of = (type) => app.graph._nodes.filter((node) => node.type == type);
     const [world] = of("SynCamRenderWorld");
-    for (const [name, value] of Object.entries({ width: 384, height: 216, length: 5 }))
+    for (const [name, value] of Object.entries({ width: 256, height: 144, length: 5 }))
         world.widgets.find((widget) => widget.name == name).value = value;
     of("SynCamCameraAccuracy").forEach((accuracy, index) => {
+        accuracy.widgets.find(({ name }) => name == "every").value = 8; // one moment of five
         const link = app.graph.getLink(accuracy.inputs.find(({ name }) => name == "rig").link);
         const node = LiteGraph.createNode("SynCamMetrics");
         node.pos = [accuracy.pos[0], accuracy.pos[1] + accuracy.size[1] + 500];

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import torch
 from tiny_training import random_wan, relative_error
 
+from syncam_core.parallel.__main__ import main as parallel_main
 from syncam_core.parallel.distributed import LOST, ProcessExchange, joined
 from syncam_core.parallel.exchange import PeerLost
 from syncam_core.parallel.headless import ParallelBase, team_of
@@ -29,6 +30,11 @@ CASES = [  # views, frames, coupling, split
     (3, 5, "joint", "auto"),
 ]
 SIZE, STEPS = (4, 6), 2
+
+
+def command(*arguments: str) -> int:
+    """``python -m syncam_core.parallel``."""
+    return parallel_main(list(arguments))
 
 
 def program(what: str) -> int:
