@@ -41,7 +41,7 @@ def main(binary: str, text: str) -> None:
 if __name__ == "__main__":
     sys.path[:] = json.loads(sys.argv[1])
     os.environ["PXR_WORK_THREAD_LIMIT"] = "1"  # the stacks of a thread for each of 128 cores are more than MOST_MEMORY
-    with contextlib.suppress(ImportError):  # Windows has none
+    with contextlib.suppress(ImportError, ValueError, OSError):  # Windows has none, and some systems refuse it
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))

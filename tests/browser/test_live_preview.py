@@ -73,9 +73,7 @@ def pixels(data_url: str) -> np.ndarray:
     return np.array(Image.open(io.BytesIO(base64.b64decode(data_url.split(",", 1)[1]))).convert("RGB")).astype(int)
 
 
-def test_all_views_move_on_the_sampler_while_it_works_and_leave_when_it_is_done_or_interrupted(
-    page, request, tmp_path_factory
-):
+def test_all_views_move_on_the_sampler_while_it_works_and_leave_when_it_is_done_or_interrupted(page, request):
     kind = renderer(request)
     seed = {"classic": 101, "vue": 201}[kind]  # the server remembers what it has sampled
     queue(page, seed, STEPS)
@@ -92,7 +90,7 @@ def test_all_views_move_on_the_sampler_while_it_works_and_leave_when_it_is_done_
     assert shown
     assert stills == 0
     seen = drawn(page)
-    picture(page, tmp_path_factory, f"live_preview_{kind}")
+    picture(page, f"live_preview_{kind}")
     names = ", ".join(f"cam{number:02}" for number in range(1, VIEWS + 1))
     assert seen
     assert all(label.endswith(f"/ {STEPS}: {names}") for label, _ in seen)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from docs_scripts import template
-from frontend import RENDERERS, errors, in_app, picture, renderer
+from frontend import RENDERERS, errors, in_app, picture, renderer, settled
 
 from syncam_core.metrics.suite import METRICS
 
@@ -14,9 +14,10 @@ BUILD = """
     await app.loadGraphData(argument);
     const of = (type) => app.graph._nodes.filter((node) => node.type == type);
     const [world] = of("SynCamRenderWorld");
-    for (const [name, value] of Object.entries({ width: 384, height: 216, length: 5 }))
+    for (const [name, value] of Object.entries({ width: 256, height: 144, length: 5 }))
         world.widgets.find((widget) => widget.name == name).value = value;
     of("SynCamCameraAccuracy").forEach((accuracy, index) => {
+        accuracy.widgets.find(({ name }) => name == "every").value = 8; // one moment of five
         const link = app.graph.getLink(accuracy.inputs.find(({ name }) => name == "rig").link);
         const node = LiteGraph.createNode("SynCamMetrics");
         node.pos = [accuracy.pos[0], accuracy.pos[1] + accuracy.size[1] + 500];
@@ -78,7 +79,7 @@ def page(request, page_again):
     return page_again(request.param, size=(1800, 1100))
 
 
-def test_badges_of_cameras_in_another_order_differ(page, request, tmp_path_factory):
+def test_badges_of_cameras_in_another_order_differ(page, request):
     in_app(page, BUILD, json.loads(template("camera_accuracy").read_text("utf-8")))
     page.wait_for_function("window.ended", timeout=240_000)
     assert page.evaluate("window.ended") == "success"
@@ -87,12 +88,12 @@ def test_badges_of_cameras_in_another_order_differ(page, request, tmp_path_facto
     assert all("RotErr" in text for text in words)
     assert pictures == [1, 1, 1, 1]
     in_app(page, "await app.extensionManager.command.execute('Comfy.Canvas.FitView')")
-    page.wait_for_timeout(2500)
-    picture(page, tmp_path_factory, f"measuring_{renderer(request)}")
+    settled(page, SHOWN)
+    picture(page, f"measuring_{renderer(request)}", after_ms=2500)
     assert errors(page) == []
 
 
-def test_badges_of_the_demos_views_turn_amber_for_cameras_in_another_order(page, request, tmp_path_factory):
+def test_badges_of_the_demos_views_turn_amber_for_cameras_in_another_order(page, request):
     in_app(page, DEMO, json.loads(template("syncam_demo").read_text("utf-8")))
     page.wait_for_function("window.ended", timeout=240_000)
     assert page.evaluate("window.ended") == "success"
@@ -102,6 +103,6 @@ def test_badges_of_the_demos_views_turn_amber_for_cameras_in_another_order(page,
     assert right["sync"] < METRICS["sync"].good < shuffled["sync"]
     assert pictures == [1, 1]
     in_app(page, "await app.extensionManager.command.execute('Comfy.Canvas.FitView')")
-    page.wait_for_timeout(2500)
-    picture(page, tmp_path_factory, f"measuring_demo_{renderer(request)}")
+    settled(page, SHOWN)
+    picture(page, f"measuring_demo_{renderer(request)}", after_ms=2500)
     assert errors(page) == []

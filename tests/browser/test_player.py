@@ -158,7 +158,7 @@ def cuts_in_prompt(page) -> str:
     return next(node["inputs"]["cuts"] for node in prompt.values() if node["class_type"] == "SynCamPlayer")
 
 
-def test_scrubbing_stepping_and_playing_show_the_same_frame_of_all_views(page, request, tmp_path_factory):
+def test_scrubbing_stepping_and_playing_show_the_same_frame_of_all_views(page, request):
     def shows(frame: int) -> bool:
         seen = read(page)
         return seen == {"pictures": [[view, frame] for view in range(VIEWS)], "said": frame, "readout": frame}
@@ -176,7 +176,7 @@ def test_scrubbing_stepping_and_playing_show_the_same_frame_of_all_views(page, r
         page.mouse.move(x_of(frame), y, steps=3)
         assert shows(frame), f"scrubbed to {frame}: {read(page)}"
     page.mouse.up()
-    picture(page, tmp_path_factory, f"player_{renderer(request)}")
+    picture(page, f"player_{renderer(request)}")
 
     for key, frame in (("ArrowRight", 23), ("ArrowLeft", 22), ("Shift+ArrowRight", 32), ("End", 44), ("Home", 0)):
         page.keyboard.press(key)
@@ -199,9 +199,7 @@ def test_scrubbing_stepping_and_playing_show_the_same_frame_of_all_views(page, r
     assert errors(page) == []
 
 
-def test_keys_record_the_cuts_that_the_edit_renders_and_a_reload_brings_everything_back(
-    page, request, server, tmp_path_factory
-):
+def test_keys_record_the_cuts_that_the_edit_renders_and_a_reload_brings_everything_back(page, request, server):
     page.locator(".sp-player").focus()
     page.keyboard.press("r")
     for key, steps in (("2", 12), ("3", 10), ("1", 5)):
@@ -228,7 +226,7 @@ def test_keys_record_the_cuts_that_the_edit_renders_and_a_reload_brings_everythi
         view = next(cut.view for cut in reversed(cuts) if cut.start <= frame)
         assert read(page)["pictures"] == [[view, frame]]
         page.keyboard.press("ArrowRight")
-    picture(page, tmp_path_factory, f"player_edit_{renderer(request)}")
+    picture(page, f"player_edit_{renderer(request)}")
 
     in_app(
         page,
@@ -269,7 +267,7 @@ def test_keys_record_the_cuts_that_the_edit_renders_and_a_reload_brings_everythi
     assert errors(page) == []
 
 
-def test_wipe_solo_loop_speed_and_downloads(fresh_page, server, request, tmp_path_factory):
+def test_wipe_solo_loop_speed_and_downloads(fresh_page, server, request):
     page = fresh_page
     page.locator(".sp-player").focus()
     press = page.keyboard.press
@@ -290,7 +288,7 @@ def test_wipe_solo_loop_speed_and_downloads(fresh_page, server, request, tmp_pat
     assert page.locator(".sp-divider").get_attribute("aria-valuenow") == "25"
     press("x")
     assert grays_beside_the_divider(page) == (pytest.approx(GRAYS[1], abs=6), pytest.approx(GRAYS[2], abs=6))
-    picture(page, tmp_path_factory, f"player_wipe_{renderer(request)}")
+    picture(page, f"player_wipe_{renderer(request)}")
 
     press("g")
     for _ in range(5):

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from frontend import RENDERERS, errors, in_app, picture, renderer
+from frontend import RENDERERS, errors, in_app, picture, renderer, settled
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "example_workflows"
 UNKNOWN = "return app.graph._nodes.filter(n => n.has_errors || !LiteGraph.registered_node_types[n.type]).length"
@@ -46,9 +46,7 @@ def covered(places: list) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("name", ["recapture_one", "recapture_many", "recapture_edit"])
-def test_a_template_films_the_clip_again_and_its_nodes_stand_free_with_what_they_show(
-    page, request, tmp_path_factory, server, name
-):
+def test_a_template_films_the_clip_again_and_its_nodes_stand_free_with_what_they_show(page, request, server, name):
     shutil.copy(EXAMPLES / "input" / "syncam_demo_clip.mp4", server.folder / "input")
     (path,) = (file for file in EXAMPLES.glob("[0-9]*.json") if f'"{name}"' in file.read_text(encoding="utf-8"))
     in_app(page, "await app.loadGraphData(argument)", json.loads(path.read_text(encoding="utf-8")))
@@ -62,9 +60,8 @@ def test_a_template_films_the_clip_again_and_its_nodes_stand_free_with_what_they
     page.wait_for_function("window.ended", timeout=240_000)
     assert page.evaluate("window.ended") == "success"
     in_app(page, BELOW_ALL)
-    page.wait_for_timeout(2500)  # films load, and their nodes grow
-    picture(page, tmp_path_factory, f"{name}_{renderer(request)}")
-    assert covered(in_app(page, PLACES)) == []
+    assert covered(settled(page, PLACES, quiet_s=1)) == []  # films load, and their nodes grow
+    picture(page, f"{name}_{renderer(request)}")
     if name == "recapture_many":
         shown = in_app(
             page, "return Object.values(app.nodeOutputs).find(o => o.syncam_player).syncam_player[0].views.length"

@@ -149,7 +149,7 @@ def test_four_cameras_built_by_dragging_and_typing_survive_undo_and_reload_and_r
 
     shown = screen(page)
     assert shown == [as_on_screen(camera) for camera in state(page)["cameras"]]
-    picture(page, tmp_path_factory, f"editor_{renderer(request)}")
+    picture(page, f"editor_{renderer(request)}")
 
     in_app(page, "await app.extensionManager.workflow?.activeWorkflow?.changeTracker?.checkState?.()")
     page.wait_for_timeout(1500)  # the host keeps drafts a moment after a change, and on a busy machine later
@@ -331,7 +331,7 @@ def test_a_dropped_camera_file_of_another_program_is_opened_as_python_reads_it(p
     page.keyboard.type("many")
     page.keyboard.press("Enter")
     assert unit.get_attribute("aria-invalid") == "true"
-    picture(page, tmp_path_factory, f"unit_{renderer(request)}")
+    picture(page, f"unit_{renderer(request)}")
     unit.fill("0,5")
     page.keyboard.press("Enter")
     shows_what_python_reads(page, read_rig_file(transforms, unit_m=0.5))
@@ -445,7 +445,7 @@ def test_moving_cameras_are_made_on_the_timeline(page, request, tmp_path_factory
     drag(page, (box["x"] + 7, box["y"] + 7), (60, 0))
     frames = [key["frame"] for key in state(page)["cameras"][0]["keyframes"]]
     assert frames[1] > 45
-    picture(page, tmp_path_factory, f"timeline_{renderer(request)}")
+    picture(page, f"timeline_{renderer(request)}")
     page.get_by_role("button", name=f"Keyframe at frame {frames[1]}").focus()
     page.keyboard.press("Delete")
     assert [key["frame"] for key in state(page)["cameras"][0]["keyframes"]] == [0, 80]
@@ -726,7 +726,7 @@ def test_forty_cameras_stay_responsive(page, request, tmp_path_factory, record_p
     print(f"40 cameras: {median:.0f} ms for a drawing, software rendering")
     assert len(state(page)["cameras"]) == 40
     assert median < 10_000  # a software renderer on a busy machine; a graphics card takes a hundredth
-    picture(page, tmp_path_factory, f"forty_{renderer(request)}")
+    picture(page, f"forty_{renderer(request)}")
     assert errors(page) == []
 
 
@@ -828,25 +828,25 @@ def test_the_editor_speaks_the_language_of_the_host(open_page, locale, azimuth, 
     assert in_app(page, "return app.graph._nodes[0].title") == title
     english = english_in(page)
     page.click("[data-action=timeline]")
-    picture(page, tmp_path_factory, f"editor_{locale}")
+    picture(page, f"editor_{locale}")
     english |= english_in(page)
     assert cut_off(page) == []
     for opener in ("add", "more"):
         page.click(f"[data-action={opener}]")
-        picture(page, tmp_path_factory, f"{opener}_{locale}")
+        picture(page, f"{opener}_{locale}")
         english |= english_in(page)
         assert cut_off(page) == []
         page.keyboard.press("Escape")
     for place in range(3, 12):  # the generators' forms
         page.click("[data-action=add]")
         page.get_by_role("menuitem").filter(has_text="…").nth(place - 3).click()
-        picture(page, tmp_path_factory, f"form_{place - 3}_{locale}")
+        picture(page, f"form_{place - 3}_{locale}")
         english |= english_in(page)
         assert cut_off(page) == []
         page.keyboard.press("Escape")
     drop(page, ("shot.chan", "1 0 0 3 0 0 0 40\n"))
     page.get_by_role("dialog").wait_for()
-    picture(page, tmp_path_factory, f"unit_{locale}")
+    picture(page, f"unit_{locale}")
     english |= english_in(page)
     assert cut_off(page) == []
     assert english == set()

@@ -97,7 +97,7 @@ def gate(page, scale: float = 1.0) -> np.ndarray:
         return np.array(shot.convert("RGB").crop((left, top, left + scale * box["width"], top + scale * box["height"])))
 
 
-def test_eight_videos_are_on_their_frusta_at_one_frame_whatever_is_done(show, tmp_path, tmp_path_factory):
+def test_eight_videos_are_on_their_frusta_at_one_frame_whatever_is_done(show, tmp_path):
     take = coded_take(tmp_path, moving_ring(8, FRAMES), FRAMES, caption="a red ball")
     page = show(write_page(take, tmp_path, "take", WORDS, "Eight"))
     all_there(page)
@@ -110,7 +110,7 @@ def test_eight_videos_are_on_their_frusta_at_one_frame_whatever_is_done(show, tm
         assert shows(frame), key
     page.locator(".time").fill("5")
     assert shows(5)
-    picture(page, tmp_path_factory, "take_page")
+    picture(page, "take_page")
 
     # through a camera its own picture fills the gate; the others, made small, are not in front of the blocks
     page.locator(".size").fill("0.05")
@@ -120,13 +120,13 @@ def test_eight_videos_are_on_their_frusta_at_one_frame_whatever_is_done(show, tm
         pixels = gate(page)
         assert view_and_frame(pixels, pixels.shape[1] / 112) == (view, 5)
         assert page.locator(".tile").nth(view).get_attribute("aria-pressed") == "true"
-    picture(page, tmp_path_factory, "take_page_through")
+    picture(page, "take_page_through")
     page.keyboard.press("0")
     assert page.evaluate("syncamTake.through") is None
 
     page.keyboard.press("g")
     page.evaluate(DRAWN)
-    picture(page, tmp_path_factory, "take_page_grid")
+    picture(page, "take_page_grid")
     assert page.locator(".tile:visible").count() == 8
     boxes = [page.locator(".tile").nth(view).bounding_box() for view in range(8)]
     assert all(box["width"] > 200 for box in boxes)
@@ -258,7 +258,7 @@ def test_videos_beside_the_page_play_as_well_and_a_missing_folder_is_said(show, 
     )
 
 
-def test_a_rig_alone_plays_on_a_phone_by_touch_in_the_readers_language(show, tmp_path, tmp_path_factory):
+def test_a_rig_alone_plays_on_a_phone_by_touch_in_the_readers_language(show, tmp_path):
     rig = moving_ring(3, FRAMES)
     take = ToldTake(Rig(rig.names, rig.c2w, rig.colors, (Lens(35, 36),) * 3), Fraction(15), FRAMES, ((832, 480),) * 3)
     path = write_page(take, tmp_path, "take", WORDS)
@@ -277,7 +277,7 @@ def test_a_rig_alone_plays_on_a_phone_by_touch_in_the_readers_language(show, tmp
     after = page.evaluate("syncamTake.space.free.position.toArray()")
     assert np.linalg.norm(np.subtract(after, before)) > 0.3
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    picture(page, tmp_path_factory, "take_page_phone")
+    picture(page, "take_page_phone")
     assert page.errors == []
 
 
@@ -298,7 +298,7 @@ def test_every_control_has_a_name_and_is_reached_by_the_keyboard(show, tmp_path)
 
 
 @pytest.mark.parametrize("renderers", **RENDERERS)
-def test_the_node_links_the_page_that_it_saved(open_page, server, renderers, tmp_path_factory, show):
+def test_the_node_links_the_page_that_it_saved(open_page, server, renderers, show):
     page = open_page(renderers, size=(900, 900))
     in_app(
         page,
@@ -320,7 +320,7 @@ def test_the_node_links_the_page_that_it_saved(open_page, server, renderers, tmp
     bottom = in_app(page, "return app.graph._nodes.map((node) => node.pos[1] + node.size[1])[1]")
     box = link.bounding_box()
     assert renderers or (300 < box["x"] < 500 and 200 < box["y"] < bottom)
-    picture(page, tmp_path_factory, f"save_page_{'vue' if renderers else 'classic'}")
+    picture(page, f"save_page_{'vue' if renderers else 'classic'}")
     name = link.get_attribute("download")
     assert re.fullmatch(r"take_0000\d\.html", name)
     assert re.search(r"\(0[.]\d MB\)", link.locator("..").inner_text())

@@ -31,14 +31,12 @@ def card(page, name: str):
     raise AssertionError(f"no card for {name}")
 
 
-def test_the_demo_is_in_the_template_browser_loads_without_red_nodes_runs_and_shows_the_videos(
-    page, request, tmp_path_factory, server
-):
+def test_the_demo_is_in_the_template_browser_loads_without_red_nodes_runs_and_shows_the_videos(page, request, server):
     kind = renderer(request)
     in_app(page, "await app.extensionManager.command.execute('Comfy.BrowseTemplates')")
     page.get_by_text("ComfyUI-SynCam").first.click()
     page.wait_for_function("[...document.querySelectorAll('img')].filter(i => i.naturalWidth == 640).length >= 4")
-    picture(page, tmp_path_factory, f"templates_{kind}")
+    picture(page, f"templates_{kind}")
     for path in WORKFLOWS.glob("[0-9]*.json"):
         card(page, path.stem)
     listed = in_app(page, "return (await window.comfyAPI.api.api.getWorkflowTemplates())['ComfyUI-SynCam']")
@@ -63,8 +61,7 @@ def test_the_demo_is_in_the_template_browser_loads_without_red_nodes_runs_and_sh
     page.wait_for_function(
         "[...document.querySelectorAll('video')].some(v => v.readyState >= 2 && v.videoWidth == 512)"
     )
-    page.wait_for_timeout(500)
-    picture(page, tmp_path_factory, f"demo_{kind}")
+    picture(page, f"demo_{kind}", after_ms=500)
 
     # The host's own preview on the node is no input, so that an unchanged graph is not run, and written, once more.
     written = sorted(path.name for path in (server.folder / "output").rglob("*") if path.is_file())
@@ -143,7 +140,7 @@ def test_workflows_saved_before_give_the_prompts_that_they_gave(page, server):
 
 
 @pytest.mark.parametrize("node_id", ["SynCamRigRing", "SynCamSaveViews", "SynCamRigEditor"])
-def test_the_help_panel_of_a_node_shows_its_picture(page, request, tmp_path_factory, node_id):
+def test_the_help_panel_of_a_node_shows_its_picture(page, request, node_id):
     in_app(
         page,
         "app.graph.clear(); const node = LiteGraph.createNode(argument); node.pos = [500, 200]; app.graph.add(node);"
@@ -156,7 +153,7 @@ def test_the_help_panel_of_a_node_shows_its_picture(page, request, tmp_path_fact
         " && i.naturalWidth > 500 && i.clientWidth > 200)",
         arg=node_id,
     )
-    picture(page, tmp_path_factory, f"help_{node_id}_{renderer(request)}")
+    picture(page, f"help_{node_id}_{renderer(request)}")
     assert page.ours == []
 
 

@@ -22,6 +22,6 @@ GRAPH = {
 }
 
 
-def slow(count: int, offset: int) -> list[dict[str, object]]:
-    big = {"Colour.width": 640, "Colour.height": 640, "Blur.blur_radius": 31, "Blur.sigma": 9}
+def slow(count: int, offset: int, side: int = 640) -> list[dict[str, object]]:
+    big = {"Colour.width": side, "Colour.height": side, "Blur.blur_radius": 31, "Blur.sigma": 9}
     return [{"name": f"slow{n}", "Colour.color": offset + n, **big} for n in range(count)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 SETTINGS = {
@@ -41,6 +42,8 @@ REMEMBER = """
         return addEventListener.call(this, kind, listener, options);
     };
 """
+# Two frames of the page: what was asked to be drawn has been.
+DRAWN = "for (let i = 0; i < 2; i += 1) await new Promise(requestAnimationFrame);"
 SETTINGS_NOW = """
     const { setting } = app.extensionManager;
     return Object.fromEntries(Object.keys(setting.settings).map((name) => [name, setting.get(name) ?? null]));
@@ -66,7 +69,7 @@ CLEAN = """
 
 class Frontend:
     """Pages of one server in one browser. ``page.errors`` collects what the console calls an error, ``page.ours`` all
-    that it says of the pack."""
+    that it says of the pack, ``page.loading`` the requests that are under way."""
 
     def __init__(self, browser, server):
         self.browser, self.server = browser, server
@@ -82,7 +85,10 @@ class Frontend:
         page.add_init_script(COUNT_CONTEXTS)
         # With a route there is no cache: what is on the server counts, not what an earlier test has seen of it.
         page.route("**/view?*", lambda route: route.continue_())
-        page.errors, page.ours = [], []
+        page.errors, page.ours, page.loading = [], [], set()
+        page.on("request", lambda request: page.loading.add(request))
+        for end in ("requestfinished", "requestfailed"):
+            page.on(end, lambda request: page.loading.discard(request))
         page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
         page.on("console", lambda message: page.ours.append(message.text) if "syncam" in message.text.lower() else None)
         page.on("pageerror", lambda error: (page.errors.append(str(error)), page.ours.append(str(error))))
@@ -166,7 +172,23 @@ def renderer(request) -> str:
     return "vue" if "2.0" in request.node.name else "classic"
 
 
-def picture(page, tmp_path_factory, name: str) -> None:
-    """Keep a screenshot for people, in the folder SYNCAM_SCREENSHOTS if that is set."""
-    folder = os.environ.get("SYNCAM_SCREENSHOTS") or tmp_path_factory.getbasetemp()
-    page.screenshot(path=Path(folder) / f"{name}.png")
+def picture(page, name: str, after_ms: int = 0) -> None:
+    """Keep a screenshot for people where SYNCAM_SCREENSHOTS names a folder; each takes a second, and proves nothing."""
+    if folder := os.environ.get("SYNCAM_SCREENSHOTS"):
+        page.wait_for_timeout(after_ms)
+        page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+def settled(page, look: str, quiet_s: float = 0.3, within_s: float = 10):
+    """What the body of a function `look` gives once it has given the same for a while, with nothing still being loaded.
+
+    After a change of the graph: nodes take their sizes when they are drawn, and again when their pictures have come.
+    """
+    began = since = time.monotonic()
+    before = in_app(page, DRAWN + look)
+    while time.monotonic() - since < quiet_s and time.monotonic() - began < within_s:
+        page.wait_for_timeout(50)
+        now = in_app(page, DRAWN + look)
+        if now != before or page.loading:
+            before, since = now, time.monotonic()
+    return before

@@ -1,8 +1,4 @@
-"""One process of several, as torchrun would start it: samples of a small random model, held against one process.
-
-``python parallel_process.py WHAT``: "equal" prints a JSON line of relative errors and of the bytes that were sent;
-"killed" ends the second process by a signal in mid-sampling, "silent" stops it there.
-"""
+"""One process of several, as torchrun would start it: samples of a small random model, held against one process."""
 
 from __future__ import annotations
 
@@ -15,6 +11,7 @@ from types import SimpleNamespace
 import torch
 from tiny_training import random_wan, relative_error
 
+from syncam_core.parallel.__main__ import main as parallel_main
 from syncam_core.parallel.distributed import LOST, ProcessExchange, joined
 from syncam_core.parallel.exchange import PeerLost
 from syncam_core.parallel.headless import ParallelBase, team_of
@@ -33,6 +30,21 @@ CASES = [  # views, frames, coupling, split
     (3, 5, "joint", "auto"),
 ]
 SIZE, STEPS = (4, 6), 2
+
+
+def command(*arguments: str) -> int:
+    """``python -m syncam_core.parallel``."""
+    return parallel_main(list(arguments))
+
+
+def program(what: str) -> int:
+    """ "equal" prints a JSON line of relative errors and of the bytes that were sent; "killed" ends the second process by a
+    signal in mid-sampling, "silent" stops it there. The exit code, as of a program."""
+    try:
+        return main(what)
+    except PeerLost as problem:
+        print(f"{problem}; this one ends, too.", file=sys.stderr)
+        return LOST
 
 
 def main(what: str) -> int:
@@ -93,11 +105,3 @@ def plain(block, groups):
 
 def generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1]))
-    except PeerLost as problem:
-        print(f"{problem}; this one ends, too.", file=sys.stderr)
-        sys.exit(LOST)

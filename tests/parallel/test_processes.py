@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from forked import Forked, Process
 from safetensors.torch import load_file, save_file
 
 PACK = Path(__file__).resolve().parents[2]
-HELPERS = PACK / "tests" / "helpers"
 DEMO = PACK / "demo_model"
 
 
@@ -27,22 +27,20 @@ def free_port() -> int:
         return one.getsockname()[1]
 
 
-def processes(arguments: list[str], size: int = 2) -> list[subprocess.Popen]:
-    """Started as torchrun starts them, without an agent that would end the others by itself."""
-    port = str(free_port())
-
-    def start(rank: int) -> subprocess.Popen:
-        told = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size}
-        there = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-        paths = os.pathsep.join([str(PACK), str(HELPERS)])
-        environment = {**os.environ, **there, **{k: str(v) for k, v in told.items()}, "PYTHONPATH": paths}
-        command = [sys.executable, *arguments]
-        return subprocess.Popen(command, env=environment, cwd=PACK, text=True, stdout=-1, stderr=-1)
-
-    return [start(rank) for rank in range(size)]
+def ranks(size: int) -> list[dict[str, str]]:
+    """What torchrun tells each process, without an agent that would end the others by itself."""
+    there = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    sizes = {"WORLD_SIZE": str(size), "LOCAL_WORLD_SIZE": str(size)}
+    return [{**there, **sizes, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(size)]
 
 
-def ended(started: list[subprocess.Popen], within: float = 120) -> list[tuple[int, str, str]]:
+@pytest.fixture(scope="module")
+def forked():
+    with Forked("parallel_process") as python:
+        yield python
+
+
+def ended(started: list[Process], within: float = 120) -> list[tuple[int, str, str]]:
     try:
         return [(p.returncode, *out) for p in started for out in [p.communicate(timeout=within)]]
     finally:
@@ -50,12 +48,16 @@ def ended(started: list[subprocess.Popen], within: float = 120) -> list[tuple[in
             process.kill()
 
 
-def helper(what: str) -> list[subprocess.Popen]:
-    return processes([str(HELPERS / "parallel_process.py"), what])
+def processes(forked: Forked, arguments: list[str], size: int = 2) -> list[Process]:
+    return [forked.start("parallel_process:command", *arguments, environment=told) for told in ranks(size)]
 
 
-def test_two_processes_give_what_one_gives_for_all_couplings_and_splits():
-    results = ended(helper("equal"))
+def helper(forked: Forked, what: str) -> list[Process]:
+    return [forked.start("parallel_process:program", what, environment=told) for told in ranks(2)]
+
+
+def test_two_processes_give_what_one_gives_for_all_couplings_and_splits(forked):
+    results = ended(helper(forked, "equal"))
     assert [code for code, _, _ in results] == [0, 0], results
     reports = [json.loads(out) for _, out, _ in results]
     assert max(error for report in reports for error, _ in report) <= 2e-6
@@ -68,8 +70,8 @@ def test_two_processes_give_what_one_gives_for_all_couplings_and_splits():
 
 
 @pytest.mark.parametrize("how", ["killed", "silent"])
-def test_a_process_that_is_gone_ends_the_others_in_one_sentence_within_ten_seconds(how):
-    started = helper(how)
+def test_a_process_that_is_gone_ends_the_others_in_one_sentence_within_ten_seconds(forked, how):
+    started = helper(forked, how)
     try:
         if how == "silent":
             wait_until_stopped(started[1].pid)
@@ -88,15 +90,14 @@ def test_a_process_that_is_gone_ends_the_others_in_one_sentence_within_ten_secon
             process.kill()
 
 
-def test_a_process_without_memory_says_so_and_ends_the_others_within_ten_seconds(rig, tmp_path):
+def test_a_process_without_memory_says_so_and_ends_the_others_within_ten_seconds(forked, rig, tmp_path):
     arguments = [one for one in demo(rig, tmp_path / "out") if not one.startswith(("--width", "--height", "--steps"))]
     arguments += ["--width=192", "--height=192", "--steps=500", "--split=views", "--text=demo", "--coupling=nearest"]
-    started = processes(["-m", "syncam_core.parallel", *arguments], size=3)
+    started = processes(forked, arguments, size=3)
     try:
-        said = ""
-        while " 1/500" not in said:  # it samples
-            said += (one := started[0].stderr.read(1))
-            assert one, said
+        while " 1/500" not in (said := (started[0].output / "2").read_text()):  # it samples
+            assert started[0].poll() is None, said
+            time.sleep(0.02)
         status = Path(f"/proc/{started[1].pid}/status").read_text()
         size = 1024 * int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmSize")))
         resource.prlimit(started[1].pid, resource.RLIMIT_AS, (size - 2**20, size - 2**20))
@@ -164,9 +165,9 @@ def test_torchrun_writes_the_views_that_one_process_writes_from_text_and_from_it
     assert "views_rig.json" in files
 
 
-def test_too_many_processes_are_refused_in_one_sentence(rig, tmp_path):
+def test_too_many_processes_are_refused_in_one_sentence(forked, rig, tmp_path):
     arguments = [*demo(rig, tmp_path / "out"), "--text=demo", "--split=views"]
-    results = ended(processes(["-m", "syncam_core.parallel", *arguments], size=4))
+    results = ended(processes(forked, arguments, size=4))
     assert [code for code, _, _ in results] == [2] * 4
     sentence = "4 processes are too many for 3 views with 'split' views; start 3."
     assert all(sentence in error and "Traceback" not in error for _, _, error in results), results
@@ -180,9 +181,9 @@ def test_without_torchrun_it_says_how_it_is_started(capsys, monkeypatch, rig, tm
     assert "torchrun --nproc-per-node 2 -m syncam_core.parallel" in capsys.readouterr().err
 
 
-def test_numbers_of_texts_that_are_none_are_refused(rig, tmp_path):
+def test_numbers_of_texts_that_are_none_are_refused(forked, rig, tmp_path):
     broken = tmp_path / "broken.safetensors"
     save_file({"other": torch.zeros(1)}, broken)
-    results = ended(processes(["-m", "syncam_core.parallel", *demo(rig, tmp_path), f"--conditioning={broken}"]))
+    results = ended(processes(forked, [*demo(rig, tmp_path), f"--conditioning={broken}"]))
     assert [code for code, _, _ in results] == [2, 2]
     assert all("holds no conditioning" in error and "Traceback" not in error for _, _, error in results), results

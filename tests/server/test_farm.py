@@ -175,7 +175,7 @@ def test_cancel_ends_a_farm_from_outside(two, work):
 
 def test_a_job_that_is_cancelled_in_the_moment_in_which_it_begins_is_not_done(two):
     """The host forgets an interrupt that comes after it took the job and before it began it."""
-    rows = [{column: str(value) for column, value in row.items()} for row in slow(40, 1200)]
+    rows = [{column: str(value) for column, value in row.items()} for row in slow(40, 1200, side=384)]
     jobs = jobs_of(Workflow(GRAPH), rows, Path())
     server = Client(two[0].url)
     for job in jobs:
@@ -247,18 +247,19 @@ def test_chosen_jobs_are_promoted_with_other_values(two, work):
         assert picture.getpixel((32, 16)) == small_one.getpixel((16, 16)) != (0, 0, 0)
 
 
-def test_three_hundred_jobs_leave_memory_handles_and_threads_as_they_were(two, work):
+def test_three_hundred_jobs_leave_memory_handles_and_threads_as_they_were(two, work, monkeypatch):
+    monkeypatch.setattr("syncam_core.farm.run.POLL_S", 0.02)  # jobs of milliseconds: else it only waits
+
     def state(process: int) -> tuple[int, int, int]:
         status = Path(f"/proc/{process}/status").read_text()
         field = {line.split(":")[0]: line.split()[1] for line in status.splitlines() if len(line.split()) > 1}
         return int(field["VmRSS"]) // 1024, len(os.listdir(f"/proc/{process}/fd")), int(field["Threads"])
 
-    command = work.table(small(300, 2000))
     main([*work.table(small(50, 3000)), *urls(two)])  # pools and caches fill
     processes = [os.getpid(), *(server.process.pid for server in two)]
     before = [state(process) for process in processes]
     work.out = work.folder / "many"
-    assert main([*work.table(small(300, 2000))[:-1], str(work.out), *urls(two)]) == 0, command
+    assert main([*work.table(small(300, 2000))[:-1], str(work.out), *urls(two)]) == 0
     assert sum(work.done().values()) == 300
     time.sleep(1)
     for was, now in zip(before, map(state, processes), strict=True):

@@ -2,63 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
+from cache_builder import SCENES
+from forked import Forked
 
 from syncam_core.datasets.collections.procedural import procedural_scenes
 from syncam_core.training.latent_cache import LatentCache, open_cache
 
-ROOT = Path(__file__).parents[2]
-SCENES = 12
 
-# What the builder runs. Latents are blown up to 2 MB, so that a kill can meet a file half written. With `moment` the
-# builder kills itself there.
-BUILDER = """
-import os, signal, sys
-sys.path[:0] = [{root!r}, {helpers!r}]
-from tiny_datasets import tiny_encode
-from syncam_core.datasets.collections.procedural import procedural_scenes
-from syncam_core.training.latent_cache import LatentCache
-
-moment = sys.argv[2] if len(sys.argv) > 2 else ""
-fsync, replace, replaced = os.fsync, os.replace, []
-
-def die():
-    os.kill(os.getpid(), signal.SIGKILL)
-
-def killing_fsync(handle):
-    if moment == "half written" and len(replaced) == 4:
-        os.ftruncate(handle, 1000)
-        die()
-    fsync(handle)
-
-def killing_replace(source, target):
-    if moment == "before the name" and len(replaced) == 4:
-        die()
-    replace(source, target)
-    replaced.append(target)
-    if moment == "after the name" and len(replaced) == 4:
-        die()
-
-os.fsync, os.replace = killing_fsync, killing_replace
-
-def encode(pictures):
-    return tiny_encode(pictures).repeat(1, 1, 30, 30)
-
-LatentCache(sys.argv[1]).build(procedural_scenes(5, {scenes}, 3, 9, (32, 32)), encode, "tiny")
-"""
-
-
-def start(folder, *moment):
-    code = BUILDER.format(root=str(ROOT), helpers=str(ROOT / "tests" / "helpers"), scenes=SCENES)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-c", code, str(folder), *moment], env=environment)
+@pytest.fixture(scope="module")
+def start():
+    """Starts a builder of the cache in a folder, in a process of its own."""
+    with Forked("cache_builder") as forked:
+        yield lambda folder, *moment: forked.start("cache_builder:build", str(folder), *moment)
 
 
 def files(folder):
@@ -70,14 +29,14 @@ def finished(folder):
 
 
 @pytest.fixture(scope="module")
-def unhurt(tmp_path_factory):
+def unhurt(tmp_path_factory, start):
     folder = tmp_path_factory.mktemp("unhurt")
     assert start(folder).wait() == 0
     assert len(open_cache(folder)) == SCENES
     return files(folder)
 
 
-def test_killing_the_builder_at_random_moments_leaves_whole_files_and_the_same_end(tmp_path, unhurt):
+def test_killing_the_builder_at_random_moments_leaves_whole_files_and_the_same_end(tmp_path, start, unhurt):
     folder, draw, killed = tmp_path / "cache", random.Random(8), 0
     for enough in (0, 1, 3, 6, 9):
         builder = start(folder)
@@ -94,7 +53,7 @@ def test_killing_the_builder_at_random_moments_leaves_whole_files_and_the_same_e
 
 
 @pytest.mark.parametrize(("moment", "there"), [("half written", 4), ("before the name", 4), ("after the name", 4)])
-def test_killing_the_builder_at_the_worst_moments_costs_no_more_than_that_scene(tmp_path, unhurt, moment, there):
+def test_killing_the_builder_at_the_worst_moments_costs_no_more_than_that_scene(tmp_path, start, unhurt, moment, there):
     folder = tmp_path / "cache"
     assert start(folder, moment).wait() != 0
     names = [path.name for path in folder.glob("*.safetensors")]
@@ -107,7 +66,7 @@ def test_killing_the_builder_at_the_worst_moments_costs_no_more_than_that_scene(
     assert {name: (folder / name).stat().st_mtime_ns for name in names} == kept
 
 
-def test_two_builders_of_the_same_folder_do_not_hurt_each_other(tmp_path, unhurt):
+def test_two_builders_of_the_same_folder_do_not_hurt_each_other(tmp_path, start, unhurt):
     builders = [start(tmp_path / "cache") for _ in range(2)]
     assert [builder.wait() for builder in builders] == [0, 0]
     assert files(tmp_path / "cache") == unhurt
