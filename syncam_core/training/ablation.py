@@ -25,7 +25,7 @@ from ..synthetic.text import encode_prompt
 from ..video.clip import ImageClip
 from ..wan.vae import WanVAE
 from .gate import FPS, GateConfig, decode_latents, encode_video, generate
-from .held_out import held_out_scene
+from .held_out import SIZE, held_out_scene
 from .sample import sigmas
 from .trainee import Trainee, attention_for
 
@@ -57,7 +57,7 @@ def pairs_of(config: GateConfig) -> list[tuple[Scene, Rig]]:
 
 def truth_of(config: GateConfig) -> list[Tensor]:  # per scene (views, frames, height, width, 3)
     times = frame_times(config.length, FPS)
-    return [render(scene, rig, config.size, config.size, times) for scene, rig in pairs_of(config)]
+    return [render(scene, rig, SIZE, SIZE, times) for scene, rig in pairs_of(config)]
 
 
 def filmed(

@@ -15,7 +15,7 @@ from ..errors import UserError
 from ..metrics.intervals import Interval, mean
 from ..metrics.recognition import ATTRIBUTES, MOMENTS, SIDE, AttributeClassifier, moments, prepare, share_named_right
 from ..synthetic import Scene, frame_times, render
-from .held_out import PLACE_RADII_M, SIZES, held_out_scene
+from .held_out import PLACE_RADII_M, SIZE, held_out_scene
 
 TRAINING_SEED = 50_000_000  # of its scenes, far from those that a gate is given
 HELD_OUT_SEED = 60_000_000  # of those that it is tested on
@@ -93,12 +93,12 @@ def rendered_clips(
 
 
 def named_right_in_truth(classifier: AttributeClassifier, config: ClassifierConfig) -> dict[str, Interval]:
-    """In whole clips at the size of the world's demo model, of scenes of their own."""
-    times, size = frame_times(config.length, config.fps), SIZES[config.world]
+    """In whole clips at the size of the demo model, of scenes of their own."""
+    times = frame_times(config.length, config.fps)
     shares = []
     for number in range(config.test_scenes):
         scene, rig = _scene(config, number, HELD_OUT_SEED)
-        shares.append(share_named_right(classifier, render(scene, rig, size, size, times), scene))
+        shares.append(share_named_right(classifier, render(scene, rig, SIZE, SIZE, times), scene))
     return {name: mean([share[name] for share in shares]) for name in shares[0]}
 
 

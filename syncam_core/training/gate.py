@@ -29,7 +29,7 @@ from ..synthetic import Scene, frame_times, render
 from ..synthetic.text import encode_prompt
 from ..wan.geometry import WAN21
 from ..wan.vae import WanVAE, denormalize_latents, normalize_latents
-from .held_out import PLACE_RADII_M, SIZES, held_out_scene
+from .held_out import PLACE_RADII_M, SIZE, held_out_scene
 from .sample import sample
 from .trainee import Trainee
 
@@ -48,10 +48,6 @@ class GateConfig:
     seed: int = 0
     world: int = 1  # version
     modes: tuple[str, ...] = ("full", "masked", "off")
-
-    @property
-    def size(self) -> int:
-        return SIZES[self.world]
 
     @property
     def place_radius_m(self) -> float:
@@ -94,7 +90,7 @@ def run_gate(
         for number in range(config.scenes)
     ]
     rigs = [rig for _, rig in pairs]
-    truth = [render(scene, rig, config.size, config.size, times) for scene, rig in pairs]
+    truth = [render(scene, rig, SIZE, SIZE, times) for scene, rig in pairs]
     takes: dict[str, list[Tensor]] = {
         "rendered truth": truth,
         "truth through the autoencoder": [
@@ -117,9 +113,7 @@ def run_gate(
         mixed_seeds(both) for both in zip(takes["full"], takes["full, another seed"], strict=True)
     ]
     takes["unrelated scenes"] = [
-        unrelated_scenes(
-            scene, rig, config.size, config.size, times, config.seed * config.scenes + number, config.place_radius_m
-        )
+        unrelated_scenes(scene, rig, SIZE, SIZE, times, config.seed * config.scenes + number, config.place_radius_m)
         for number, (scene, rig) in enumerate(pairs)
     ]
     reference = demo_reference_c2w()
@@ -161,7 +155,7 @@ def picture_measures(
 def generate(
     trainee: Trainee, pairs: Sequence[tuple[Scene, Rig]], config: GateConfig, seeds: Sequence[int], mode: str
 ) -> Tensor:  # (scenes, views, 16, frames, height, width)
-    *_, frames, height, width = WAN21.latent_shape(config.views, config.length, config.size, config.size)
+    *_, frames, height, width = WAN21.latent_shape(config.views, config.length, SIZE, SIZE)
     text = torch.stack([encode_prompt(scene.prompt()) for scene, _ in pairs])
     poses = torch.stack([encode_poses(rig.c2w).float().expand(-1, frames, -1) for _, rig in pairs])
     return sample(

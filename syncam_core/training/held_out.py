@@ -7,7 +7,7 @@ from ..synthetic import Scene
 from .batches import generator
 
 HELD_OUT = 10_000_000  # scenes from this seed on are never trained on
-SIZES = {1: 64, 2: 96}  # pixels of the square pictures of a world's demo model
+SIZE = 64  # pixels of the square pictures of a demo model
 PLACE_RADII_M = {1: 1.0, 2: 0.8}  # how far from the origin, at which all cameras look, the subject may be
 
 

@@ -350,7 +350,7 @@ def test_the_gate_films_the_larger_world_and_says_what_a_classifier_recognizes(t
     assert truth["reprojection_px"][0] < 0.6
     assert truth["azimuth_deg"][0] <= 0.5
     with Image.open(tmp_path / "2_views.png") as sheet:
-        assert sheet.size == (2 * 6 * 96, 2 * 2 * 96)
+        assert sheet.size == (2 * 6 * 64, 2 * 2 * 64)
 
 
 def test_the_gate_of_exported_files_is_that_of_the_run(trained, tmp_path, capsys):
