@@ -151,7 +151,11 @@ def test_a_killed_farm_goes_on_without_queueing_again(two, work):
 
 def test_an_interrupt_takes_its_jobs_from_the_servers(two, work):
     command = [*work.table(slow(8, 600)), *urls(two)]
-    farm = subprocess.Popen([sys.executable, "-m", "syncam_core.farm", *command], cwd=PACK, env=os.environ)
+    heeds = (
+        "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "  # also behind a shell's &
+    )
+    program = heeds + "runpy.run_module('syncam_core.farm', run_name='__main__')"
+    farm = subprocess.Popen([sys.executable, "-c", program, *command], cwd=PACK, env=os.environ)
     wait_until(lambda: all(server.get("/queue")["queue_running"] for server in two))
     farm.send_signal(signal.SIGINT)
     assert farm.wait(60) == 130
