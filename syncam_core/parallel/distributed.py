@@ -24,6 +24,9 @@ from .exchange import Exchange, PeerLost
 JOIN_S = 300  # for all processes to be there
 SILENCE_S = 7.0  # after which a process that says nothing is lost
 BEAT_S = 1.0
+GRACE_S = (
+    2.0  # for the others to say what is wrong with what all were given, before the first process takes the store along
+)
 LOST = 3  # exit code
 
 
@@ -90,16 +93,30 @@ def joined() -> Iterator[torch.device]:
             world_size=size,
             timeout=timedelta(hours=12),  # a step of a large job; who is gone is told by the beat
         )
+        words = TCPStore(host, port, size, False, timedelta(seconds=SILENCE_S), wait_for_workers=False)
     except (RuntimeError, ValueError) as problem:
         raise UserError(f"not all {size} processes came together at {host}:{port} ({problem}).") from problem
-    beat = Beat(TCPStore(host, port, size, False, timedelta(seconds=SILENCE_S), wait_for_workers=False), rank, size)
+    beat = Beat(words, rank, size)
     beat.start()
     try:
+        _meet()  # nobody ends, and takes the store along, before all have it
         yield device
-        dist.barrier()
+        _meet()
+    except (UserError, OSError):
+        beat.stop()
+        if serves:
+            beat.wait_for_others(GRACE_S)
+        raise
     finally:
         beat.stop()
     dist.destroy_process_group()
+
+
+def _meet() -> None:
+    try:
+        dist.barrier()
+    except RuntimeError as problem:
+        raise PeerLost("another process has ended, or its network is gone") from problem
 
 
 class Beat:
@@ -118,6 +135,17 @@ class Beat:
         """This process has no more to say; the others are not to wait for it."""
         self._ended.set()
         self._thread.join()
+
+    def wait_for_others(self, at_most_s: float) -> None:
+        """Until all have stopped, too, for the process that keeps the store."""
+        until = time.monotonic() + at_most_s
+        for other in set(range(self.size)) - {self.rank}:
+            while time.monotonic() < until and not self._has_stopped(other):
+                time.sleep(0.01)
+
+    def _has_stopped(self, other: int) -> bool:
+        key = f"beat {other}"
+        return self.store.check([key]) and self.store.get(key) == b"done"
 
     def _run(self) -> None:
         heard: dict[int, tuple[bytes, float]] = {}

@@ -45,7 +45,7 @@ def test_the_name_of_a_file_says_nothing(tmp_path):
         (b"3", "holds a single value"),
         (b"{}", "holds an empty object"),
         (b'{"C_01_18mm": "", "C_02_18mm": "", "a": 1, "b": 2, "c": 3}', "'C_01_18mm', 'C_02_18mm', 'a', 'b', ..."),
-        (b'{"w": 1, "frames": []}', "holds the keys 'w', 'frames'; a rig JSON.*transforms.json has 'frames' with a"),
+        (b'{"w": 1, "frames": [1]}', "holds the keys 'w', 'frames'; a rig JSON.*transforms.json has 'frames' with a"),
         (b'{"frame0": 3}', "'frame0' holds no cameras"),
         (b'{"cameras": []}', "at least one camera"),
         (b'{"cameras": [{"azimuth": NaN, "distance": 1}]}', r"cameras\[0\].azimuth is NaN"),

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import time
 from types import SimpleNamespace
 
 import torch
@@ -45,6 +46,30 @@ def program(what: str) -> int:
     except PeerLost as problem:
         print(f"{problem}; this one ends, too.", file=sys.stderr)
         return LOST
+
+
+def refused_while_others_join() -> int:
+    """What all are given is refused, by the first process at once, while the others are slow to join. The exit code."""
+    from syncam_core.errors import UserError
+    from syncam_core.parallel import distributed
+
+    made, store = [], distributed.TCPStore
+
+    def slow(*given, **named):
+        if made and os.environ["RANK"] != "0":
+            time.sleep(1)
+        made.append(given)
+        return store(*given, **named)
+
+    distributed.TCPStore = slow
+    try:
+        with joined():
+            if os.environ["RANK"] != "0":
+                time.sleep(0.5)
+            raise UserError("no such rig.")
+    except UserError as problem:
+        print(problem, file=sys.stderr)
+        return 2
 
 
 def main(what: str) -> int:

@@ -331,7 +331,7 @@ def the_user_interrupts():
     [
         (something_breaks, ZeroDivisionError, "^by hand$"),
         (memory_is_full, torch.OutOfMemoryError, r"^SynCamViewParallel: cpu(:0)? has not enough memory for views? \d"),
-        (the_user_interrupts, None, ""),
+        (the_user_interrupts, None, None),
     ],
 )
 def test_what_ends_one_device_ends_all_within_seconds_and_the_next_job_is_clean(

@@ -173,6 +173,13 @@ def test_too_many_processes_are_refused_in_one_sentence(forked, rig, tmp_path):
     assert all(sentence in error and "Traceback" not in error for _, _, error in results), results
 
 
+def test_what_all_are_refused_for_each_says_though_the_first_one_refuses_at_once(forked):
+    started = [forked.start("parallel_process:refused_while_others_join", environment=told) for told in ranks(3)]
+    results = ended(started)
+    assert [code for code, _, _ in results] == [2, 2, 2], results
+    assert all(error.count("no such rig.") == 1 and "Traceback" not in error for _, _, error in results), results
+
+
 def test_without_torchrun_it_says_how_it_is_started(capsys, monkeypatch, rig, tmp_path):
     from syncam_core.parallel.__main__ import main
 
