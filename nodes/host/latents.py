@@ -61,7 +61,9 @@ def view_latents(latent: object) -> Tensor:
     return samples
 
 
-def remarks_on_samples(samples: Tensor) -> list[str]:
+def remarks_on_samples(
+    samples: Tensor,  # (views, channels, frames, height, width)
+) -> list[str]:
     """A sentence for a latent that is still empty: a sampler that is bypassed hands on the one it is given."""
     if bool(samples.any()):
         return []

@@ -3,8 +3,9 @@
 A view is named by its camera's name, by a letter (A is the first one, after Z come AA, AB) or by a number; where several
 of these fit, the name wins over the letter over the number. Upper and lower case are one where only one camera fits. In
 quotes it is always a name, and '""' stands for a quotation mark in it. Entries are separated by commas, semicolons, line
-ends or blanks; commas, digits and letters may be as wide as Chinese and Japanese input methods type them; a part between two commas that is a camera's name
-is that camera, whatever it holds. Cameras and views are counted from 1, except where a docstring says otherwise.
+ends or blanks; commas, digits and letters may be as wide as Chinese and Japanese input methods type them; a part between
+two commas that is a camera's name is that camera, whatever it holds. Cameras and views are counted from 1, except where a
+docstring says otherwise.
 """
 
 from __future__ import annotations
@@ -144,8 +145,8 @@ def letter_of(view: int) -> str:
 def parse_numbers(text: str, field: str, example: str = "0, 30") -> list[float]:
     """Numbers as a person types them: "0, 30", "0 30", "0;30".
 
-    `field` is what a refusal calls the text, `example` what it shows as possible there. Raises UserError for an empty text, an empty entry, a word, NaN, infinity,
-    and more than MAX_VIEWS numbers.
+    `field` is what a refusal calls the text, `example` what it shows as possible there. Raises UserError for an empty text,
+    an empty entry, a word, NaN, infinity, and more than MAX_VIEWS numbers.
     """
     check_length(text, field, f'give at most {MAX_VIEWS} numbers, like "{example}"')
     trimmed = narrow(text).replace("\u2212", "-").strip().rstrip(_SEPARATORS).strip()

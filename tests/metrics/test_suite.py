@@ -173,18 +173,18 @@ def test_clip_t_follows_the_prompt_and_says_how_many_words_counted(networks):
 
 def test_a_set_has_no_distance_from_itself_and_one_from_another(networks):
     def of(seed):
-        return [take_of(waves(2, 9, 40, 56, seed + number), fps=8) for number in range(2)]
+        return [take_of(waves(3, 16, 40, 56, seed + number), fps=8) for number in range(3)]
 
-    bench = Bench(networks, every=4)
-    same = run(of(0)[:1], SET_METRICS, bench, lambda: of(0)[:1])["metrics"]
+    bench = Bench(networks, every=6)
+    same = run(of(0), SET_METRICS, bench, lambda: of(0))["metrics"]
     other = run(of(0), SET_METRICS, bench, lambda: of(50))["metrics"]
     for name in SET_METRICS:
         assert same[name]["value"] <= 1e-5 * other[name]["value"]
         assert "items against" in other[name]["notes"][0]
         assert "too large" in other[name]["notes"][1]  # fewer items than features
-    assert other["fid"]["notes"][0].startswith("12 items")  # 2 takes x 2 views x 3 moments
-    assert other["fvd"]["notes"][0].startswith("4 items")  # a clip of each view
-    assert other["fvd_v"]["notes"][0].startswith("6 items")  # 2 takes x 3 moments
+    assert other["fid"]["notes"][0].startswith("27 items")  # 3 takes x 3 views x 3 moments
+    assert other["fvd"]["notes"][0].startswith("9 items")  # a clip of 16 frames of each view
+    assert other["fvd_v"]["notes"][0].startswith("9 items")  # 3 takes x 3 moments
 
 
 def test_the_clips_of_fvd_v_repeat_the_views_in_the_order_of_their_azimuths():
