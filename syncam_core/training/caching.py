@@ -18,7 +18,7 @@ from ..datasets.collections.procedural import CameraRanges, procedural_scenes
 from ..datasets.collections.syncamvideo import read_syncamvideo
 from ..datasets.footage import BrokenFootage, Scene
 from ..errors import UserError
-from ..synthetic import PLACE_RADIUS_M
+from ..synthetic import MOTIONS, PLACE_RADIUS_M
 from ..wan.geometry import WAN21
 from ..wan.vae import WanVAE, normalize_latents
 from .latent_cache import CacheReport, LatentCache, TextCache
@@ -81,6 +81,7 @@ class Procedural:
     supersample: int = 2
     place_radius_m: float = PLACE_RADIUS_M  # how far from the origin the subject may be
     world: int = 1  # version of the world
+    motions: tuple[str, ...] = MOTIONS  # scenes of others are passed over
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from .config import OptimizerConfig, TrainConfig
 from .latent_cache import CachedScene
 from .logs import append_lines, keep_lines_before
 from .optimizers import Ema, build_optimizers
+from .precision import warn_of_slow_bfloat16
 from .trainee import ReCaptureTrainee, Trainee, build_trainee, matrices_of
 from .validation import held_out_batches, validate
 
@@ -134,6 +135,7 @@ def prepared(config: TrainConfig, scenes: list[CachedScene], text_of: Callable[[
         check_same_run(config, last)
     torch.manual_seed(config.seed)
     trainee = build_trainee(config.model, config.objective).to(accelerator.device)
+    warn_of_slow_bfloat16(accelerator.device, config.mixed_precision)
     check_distribution(config, accelerator)
     trainable = {name: p for name, p in trainee.named_parameters() if p.requires_grad}
     o, matrices = config.optimizer, matrices_of(trainee) if config.optimizer.name == "muon" else ()

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..errors import UserError
 from ..view_sync.module import within_each_view
 from .objective import shifted
+from .precision import is_quick_in_bfloat16
 from .trainee import ReCaptureTrainee, Trainee, attention_for
 
 MODES = ("full", "masked", "off")
@@ -33,7 +34,7 @@ def sample(
     guidance: float = 3.0,
     shift: float = 5.0,
     mode: str = "full",  # "masked": every view attends to itself alone; "off": the base alone
-    mixed_precision: bool = True,
+    mixed_precision: bool | None = None,  # None: where the device is quick in bfloat16
     model: Callable[..., Tensor] | None = None,  # in place of the base: called as it is
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Tensor:  # (scenes, views, channels, frames, height, width)
@@ -76,7 +77,7 @@ def sample_recapture(
     steps: int = 20,
     guidance: float = 3.0,
     shift: float = 5.0,
-    mixed_precision: bool = True,
+    mixed_precision: bool | None = None,  # None: where the device is quick in bfloat16
 ) -> Tensor:  # as source
     """The same for re-capture: every video is its source along its poses, which both passes of the guidance see."""
     device = next(trainee.parameters()).device
@@ -101,9 +102,11 @@ def _euler(
     x: Tensor,
     levels: Sequence[float],
     guidance: float,
-    mixed_precision: bool,
+    mixed_precision: bool | None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Tensor:
+    if mixed_precision is None:
+        mixed_precision = is_quick_in_bfloat16(x.device)
     was_training = trainee.training
     trainee.eval()
     for done, (sigma, following) in enumerate(pairwise(levels)):

@@ -28,6 +28,7 @@ from ..synthetic import PLACE_RADIUS_M, Scene, frame_times, render
 from ..wan.vae import CHANNELS, LATENT_MEAN, LATENT_STD, ResidualBlock, WanVAE, normalize_latents
 from .logs import append_lines, keep_lines_before
 from .optimizers import Ema, build_optimizers
+from .precision import warn_of_slow_bfloat16
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class VaeConfig:
     kl: float = 3e-4
     subject_weight: float = 4.0  # how much more a saturated pixel counts
     sharpness: float = 0.0  # weight of `sharpness_loss` while the decoder learns alone
+    steadiness: float = 0.0  # weight of `steadiness_loss`, likewise
+    latent_clips: int = 192  # whose latents say how large each axis is
     latent_power: float = 0.5  # 0 leaves the principal axes at their natural sizes, 1 makes all equal
     ema_decay: float = 0.995
     save_every: int = 200
@@ -111,6 +114,17 @@ def sharpness_loss(picture: Tensor, target: Tensor, window: int = 7) -> Tensor:
     """
     made, true = _edge_strength(picture, window), _edge_strength(target, window)
     return (made - true).abs().mean((1, 2, 3, 4)).sum()
+
+
+def steadiness_loss(picture: Tensor, target: Tensor) -> Tensor:
+    """How far the changes from frame to frame are from the target's, L1; (batch, 3, frames, height, width) both.
+
+    A few latent frames tell of four pictures each: what stands still in the world must do so in all of them, though each
+    alone may have it almost right.
+    """
+    if picture.shape[2] < 2:
+        return picture.new_zeros(())
+    return (picture.diff(dim=2) - target.diff(dim=2)).abs().mean()
 
 
 def _edge_strength(
@@ -202,6 +216,7 @@ class VaeRun:
 
     def __init__(self, config: VaeConfig):
         self.config = config
+        warn_of_slow_bfloat16("cpu", config.mixed_precision)
         torch.manual_seed(config.seed)
         self.vae = load_vae(config.begin).train() if config.begin else WanVAE(config.dim)
         if not config.begin:
@@ -237,6 +252,8 @@ class VaeRun:
         reconstruction = reconstruction_loss(picture.float(), video, c.subject_weight)
         if self.decoder_only and c.sharpness:
             reconstruction = reconstruction + c.sharpness * sharpness_loss(picture.float(), video)
+        if self.decoder_only and c.steadiness:
+            reconstruction = reconstruction + c.steadiness * steadiness_loss(picture.float(), video)
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         (reconstruction + c.kl * kl).backward()
@@ -258,7 +275,7 @@ class VaeRun:
         """
         self.vae.load_state_dict(self.ema.values)
         draw = random.Random("vae latents")
-        clips = torch.stack([world_clip(self.config, draw, 17) for _ in range(192)]).split(8)
+        clips = torch.stack([world_clip(self.config, draw, 17) for _ in range(self.config.latent_clips)]).split(8)
         if not self.config.begin:
             latents = torch.cat([self.vae.encode(some)[0] for some in clips])
             standardize_latents(self.vae, rearrange(latents, "b c t h w -> c (b t h w)"), self.config.latent_power)

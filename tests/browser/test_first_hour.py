@@ -320,6 +320,25 @@ def test_a_wire_from_a_silenced_node_is_not_called_missing_but_by_its_cause(page
     assert words_on(page, "ImageScaleBy", "problem") is None
 
 
+def test_a_sentence_is_seen_whole_though_its_node_grows_over_the_one_below(page, request):
+    opened(page, template("syncam_demo"))
+    in_app(
+        page,
+        "app.graph._nodes.find(n => n.type == 'SynCamEncodeCameras').mode = 4; await app.queuePrompt(0, 1)",
+    )
+    told = words_on(page, "SynCamApply", "problem")
+    seen_at_both_ends = """
+        words => {
+            const box = [...document.querySelectorAll('textarea')].find(b => b.value == words && b.clientHeight > 20);
+            if (!box) return false;
+            const { left, top, bottom, width } = box.getBoundingClientRect();
+            return [top + 3, bottom - 3].every(y => document.elementFromPoint(left + width / 2, y) === box);
+        }
+    """
+    page.wait_for_function(seen_at_both_ends, arg=told, timeout=20_000)
+    picture(page, f"sentence_over_the_node_below_{renderer(request)}")
+
+
 def test_what_is_refused_when_queued_stands_on_the_node_and_goes_with_the_next_run(page, request):
     in_app(
         page,

@@ -2,15 +2,17 @@
 
 import json
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
-from syncam_core.training.train_vae import VaeConfig, VaeRun, WorldClips, sharpness_loss, train_vae
+from syncam_core.training.train_vae import VaeConfig, VaeRun, WorldClips, sharpness_loss, steadiness_loss, train_vae
 
 
 def tiny(folder, **changes):
-    sizes = {"dim": 4, "size": 16, "batch_frames": 5, "steps": 4, "decoder_steps": 4, "image_steps": 2, "save_every": 2}
-    return VaeConfig(folder=str(folder), **{**sizes, **changes})
+    sizes = {"dim": 4, "size": 16, "batch_frames": 5, "latent_clips": 8}
+    steps = {"steps": 4, "decoder_steps": 4, "image_steps": 2, "save_every": 2}
+    return VaeConfig(folder=str(folder), **{**sizes, **steps, **changes})
 
 
 def test_a_run_that_stopped_at_any_checkpoint_ends_as_the_uninterrupted_one(tmp_path):
@@ -108,3 +110,23 @@ def test_a_decoder_that_is_sharpened_leaves_the_latents_as_they_were(tmp_path):
         if not key.startswith(("decoder", "conv2")):
             assert torch.equal(sharp[key], given[key])
     assert any(not torch.equal(sharp[key], plain[key]) for key in given)
+
+
+def test_a_picture_that_flickers_is_not_steady_and_one_that_is_wrong_all_along_is():
+    still = torch.zeros(1, 3, 5, 8, 8)
+    flicker = still + 0.1 * torch.tensor([0.0, 1, 0, 1, 0]).view(1, 1, 5, 1, 1)
+    assert steadiness_loss(flicker, still) == pytest.approx(0.1)
+    assert steadiness_loss(still + 0.1, still) == 0
+    moving = still + torch.arange(5.0).view(1, 1, 5, 1, 1)
+    assert steadiness_loss(moving, moving) == 0
+    assert steadiness_loss(still, moving) == 1
+    assert steadiness_loss(still[:, :, :1], moving[:, :, :1]) == 0  # a single picture moves nowhere
+
+
+def test_steadiness_changes_what_the_decoder_learns(tmp_path):
+    first = train_vae(tiny(tmp_path / "first"))
+    only_decoder = {"steps": 0, "image_steps": 0, "image_share": 0.0, "decoder_steps": 2, "begin": str(first)}
+    plain = load_file(train_vae(tiny(tmp_path / "plain", **only_decoder)))
+    steady = load_file(train_vae(tiny(tmp_path / "steady", **only_decoder, steadiness=3.0)))
+    changed = {key.split(".")[0] for key in plain if not torch.equal(plain[key], steady[key])}
+    assert changed == {"decoder", "conv2"}

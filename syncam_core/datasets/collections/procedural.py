@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 import random
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -54,6 +56,7 @@ def procedural_scenes(
     supersample: int = 2,
     place_radius_m: float = PLACE_RADIUS_M,  # how far from the origin, at which all cameras look, the subject may be
     world: int = 1,  # version
+    motions: Collection[str] = MOTIONS,  # scenes of others are passed over
 ) -> list[Scene]:
     """The first `count` scenes of the endless data set with this seed, each with its own cameras.
 
@@ -66,10 +69,15 @@ def procedural_scenes(
         raise UserError(f"'count' is {count}, but there are 0 scenes or more.", field="count")
     if not 2 <= views <= MAX_VIEWS:
         raise UserError(f"'views' is {views}, but a scene of several cameras has 2 to {MAX_VIEWS}.", field="views")
+    if not motions or not set(motions) <= set(MOTIONS):
+        raise UserError(
+            f"'motions' is {', '.join(motions) or 'empty'}; possible are some or all of {', '.join(MOTIONS)}.",
+            field="motions",
+        )
     kind = Kind.MULTI_VIEW_VIDEO if length > 1 else Kind.MULTI_VIEW_IMAGES
+    drawn = ((n, procedural_world(seed, n, views, cameras, place_radius_m, world, length)) for n in itertools.count())
     scenes = []
-    for number in range(count):
-        scene, rig = procedural_world(seed, number, views, cameras, place_radius_m, world, length)
+    for number, (scene, rig) in itertools.islice((one for one in drawn if one[1][0].motion in motions), count):
         footage = []
         for view, name in enumerate(rig.names):
             read = _Film(scene, rig.select([view]), length, fps, size, supersample)

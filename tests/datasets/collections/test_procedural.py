@@ -97,6 +97,8 @@ def test_a_fingerprint_changes_with_everything_that_pictures_depend_on(change):
         ({"length": 0}, "'length' is 0"),
         ({"fps": 0.0}, "'fps' is 0"),
         ({"size": (0, 4)}, "the size is"),
+        ({"motions": ()}, "'motions' is empty"),
+        ({"motions": ("flying",)}, "'motions' is flying; possible are some or all of standing, turning"),
     ],
 )
 def test_impossible_options_are_refused(options, why):
@@ -113,3 +115,13 @@ def test_another_version_of_the_world_has_the_same_scenes_and_cameras_in_other_p
             assert torch.equal(footage.c2w, larger.c2w)
             assert footage.fingerprint != larger.fingerprint
             assert (footage.read().float() - larger.read().float()).abs().mean() > 2
+
+
+def test_scenes_of_some_motions_are_those_of_the_whole_data_set_that_have_them():
+    every = procedural_scenes(5, 30, 2, 5)
+    some = procedural_scenes(5, 8, 2, 5, motions=["walking", "circling"])
+    wanted = [scene for scene in every if {"walking", "circling"} & set(scene.caption.split())]
+    assert len(wanted) >= 8
+    assert [(s.name, s.caption, s.footage[1].fingerprint) for s in some] == [
+        (s.name, s.caption, s.footage[1].fingerprint) for s in wanted[:8]
+    ]

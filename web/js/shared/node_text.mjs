@@ -4,6 +4,11 @@ import { app } from "../../../../scripts/app.js";
 
 const CHARACTER_PX = 7;
 const LINE_PX = 20;
+const IN_FRONT = "data-syncam-in-front";
+
+document.head.append(
+  Object.assign(document.createElement("style"), { textContent: `[${IN_FRONT}] { z-index: 9999 !important; }` }),
+);
 
 export function textOn(node, name) {
   return node.widgets?.find((widget) => widget.name === name);
@@ -23,6 +28,18 @@ export function addText(node, name, label, role) {
   return widget;
 }
 
+/**
+ * Lays a node of Nodes 2.0 over the others while it shows what must be read: it may grow over the one below it. Classic
+ * nodes have their texts above all nodes anyway.
+ */
+function keepInFront(node, is) {
+  requestAnimationFrame(() => {
+    if (node.graph !== app.canvas.graph) return; // another graph's node of this id is shown
+    const element = document.querySelector(`[data-node-id="${node.id}"]`);
+    element?.toggleAttribute(IN_FRONT, is);
+  });
+}
+
 /** Shows words on a node, which grows for them as far as it has no room, or takes them away where there are none. */
 export function showWords(node, name, label, words, role = "status") {
   const there = textOn(node, name);
@@ -31,12 +48,14 @@ export function showWords(node, name, label, words, role = "status") {
     const least = node.computeSize()[1];
     const widget = there ?? addText(node, name, label, role);
     widget.value = words;
+    keepInFront(node, true);
     if (there) return;
     widget.heightBefore = height;
     const lines = words.split("\n").reduce((sum, line) => sum + Math.ceil((line.length * CHARACTER_PX) / width), 1);
     node.setSize([width, Math.max(height, least + lines * LINE_PX)]); // no wider: it would cover what is beside it
   } else if (there) {
     node.removeWidget(there);
+    keepInFront(node, false);
     node.setSize([width, Math.min(height, there.heightBefore)]);
   }
 }
