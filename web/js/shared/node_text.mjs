@@ -28,16 +28,30 @@ export function addText(node, name, label, role) {
   return widget;
 }
 
+const REDRAWS = 10; // that Nodes 2.0 may take until the text is there
+
 /**
- * Lays a node of Nodes 2.0 over the others while it shows what must be read: it may grow over the one below it. Classic
- * nodes have their texts above all nodes anyway.
+ * Once the text is drawn: the node grows by what is hidden of it, and lies over the other nodes of Nodes 2.0 while it shows
+ * what must be read (classic nodes have their texts above all nodes anyway).
  */
-function keepInFront(node, is) {
+function fit(node, name, redraws = REDRAWS) {
   requestAnimationFrame(() => {
-    if (node.graph !== app.canvas.graph) return; // another graph's node of this id is shown
+    const widget = textOn(node, name);
+    if (!widget || node.graph !== app.canvas.graph) return; // gone, or another graph's node of this id is shown
     const element = document.querySelector(`[data-node-id="${node.id}"]`);
-    element?.toggleAttribute(IN_FRONT, is);
+    const boxes = element ? [...element.querySelectorAll("textarea")] : [widget.element];
+    const box = boxes.find((one) => one?.value === widget.value && one.clientHeight);
+    element?.toggleAttribute(IN_FRONT, true);
+    const hidden = box ? box.scrollHeight - box.clientHeight : 0;
+    // in Nodes 2.0 what the node is larger by is not the text's
+    if (hidden > 1 && element) box.style.minHeight = `${box.offsetHeight + hidden}px`;
+    else if (hidden > 1) node.setSize([node.size[0], node.size[1] + hidden]);
+    else if (redraws) fit(node, name, redraws - 1);
   });
+}
+
+function layBack(node) {
+  document.querySelector(`[data-node-id="${node.id}"][${IN_FRONT}]`)?.removeAttribute(IN_FRONT);
 }
 
 /** Shows words on a node, which grows for them as far as it has no room, or takes them away where there are none. */
@@ -48,14 +62,14 @@ export function showWords(node, name, label, words, role = "status") {
     const least = node.computeSize()[1];
     const widget = there ?? addText(node, name, label, role);
     widget.value = words;
-    keepInFront(node, true);
-    if (there) return;
+    if (there) return fit(node, name);
     widget.heightBefore = height;
     const lines = words.split("\n").reduce((sum, line) => sum + Math.ceil((line.length * CHARACTER_PX) / width), 1);
     node.setSize([width, Math.max(height, least + lines * LINE_PX)]); // no wider: it would cover what is beside it
+    fit(node, name);
   } else if (there) {
     node.removeWidget(there);
-    keepInFront(node, false);
+    layBack(node);
     node.setSize([width, Math.min(height, there.heightBefore)]);
   }
 }
