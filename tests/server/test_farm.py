@@ -177,11 +177,26 @@ def test_cancel_ends_a_farm_from_outside(two, work):
     assert main(["status", str(work.out)]) == 1
 
 
-def test_a_job_that_is_cancelled_in_the_moment_in_which_it_begins_is_not_done(two):
-    """The host forgets an interrupt that comes after it took the job and before it began it."""
-    rows = [{column: str(value) for column, value in row.items()} for row in slow(40, 1200, side=384)]
+class Unheard(Client):
+    """The first interrupt of every job is lost, as the host forgets one that comes after it took the job and before it
+    began it (about one in 300 that are sent in that moment)."""
+
+    def __init__(self, url: str):
+        super().__init__(url)
+        self.told: set[str] = set()
+
+    def _json(self, path, body=None):
+        if path == "/interrupt" and body["prompt_id"] not in self.told:
+            self.told.add(body["prompt_id"])
+            return {}
+        return super()._json(path, body)
+
+
+@pytest.mark.parametrize(("kind", "count"), [(Client, 20), (Unheard, 3)])
+def test_a_job_that_is_cancelled_in_the_moment_in_which_it_begins_is_not_done(two, kind, count):
+    rows = [{column: str(value) for column, value in row.items()} for row in slow(count, 1200)]
     jobs = jobs_of(Workflow(GRAPH), rows, Path())
-    server = Client(two[0].url)
+    server = kind(two[0].url)
     for job in jobs:
         server.queue(job.id, job.graph)
         while job.id not in {item[1] for item in two[0].get("/queue")["queue_running"]}:
