@@ -90,7 +90,7 @@ def words_on(page, kind: str, name: str) -> str | None:
 STATE = """
     const pen = document.createElement('canvas').getContext('2d');
     pen.font = app.canvas.title_text_font;
-    return [app.canvas.ds.scale, app.graph._groups.length,
+    return [app.canvas.ds.scale, app.graph._groups.map(({ title, pos, size }) => [title, ...pos, ...size]),
         app.graph._nodes.filter(n => n.has_errors && !n.properties?.models).map(n => n.type),
         app.graph._nodes.filter(({ title, size }) => size[0] < pen.measureText(title).width + 60).map(({ title }) => title)];
 """
@@ -102,9 +102,20 @@ class Look(NamedTuple):
     boxes: list
     wires: list
     scale: float
-    groups: int
+    groups: list  # [title, left, top, width, height]
     red: list[str]
     cut: list[str]
+
+
+def out_of_frame(look: Look) -> list[tuple[str, str]]:
+    """Nodes whose title lies in a group, but who stand over its frame, and the group."""
+    over = []
+    for title, x, y, width, height in look.groups:
+        for name, left, top, right, bottom in look.boxes:
+            is_in = x <= left < x + width and y <= top < y + height
+            if is_in and (right > x + width + 1 or bottom > y + height + 1):
+                over.append((name, title))
+    return over
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +144,8 @@ def test_every_template_is_readable_when_it_is_opened_with_no_node_on_another_an
     for name, look in looks.items():
         assert overlapping(look.boxes) == [], name
         assert backwards(look.boxes, look.wires) == [], name
-        assert look.groups >= 2, name
+        assert len(look.groups) >= 2, name
+        assert out_of_frame(look) == [], name
         assert look.red == [], name
     assert {name: look.scale for name, look in looks.items() if look.scale < LEAST_SCALE} == {}
 
@@ -157,7 +169,7 @@ def test_the_demo_overlaps_nothing_after_its_run_scolds_nobody_and_shows_its_pre
 
 
 def test_nothing_overlaps_after_a_run_that_shows_films_on_its_nodes(page, request):
-    for name in ("multicam_edit", "stereo", "render_views"):
+    for name in ("multicam_edit", "stereo", "render_views", "dataset"):
         opened(page, template(name))
         in_app(page, "app.graph._nodes.flatMap(n => n.widgets ?? []).find(w => w.name == 'steps').value = 2")
         assert in_app(page, RUN) == ["execution_success", ""]
