@@ -4,7 +4,7 @@
 # Expected: an optimizer of float32 parameters calculates in float32, as torch.optim.AdamW and SGD do.
 # Seen:     every number of a step of Muon has the 8 bits of a bfloat16, on a CPU, too. On a processor without instructions
 #           for bfloat16 (AVX2) the products in it are about 70 times as slow as in float32, and the steps of a small model
-#           take several times as long as its gradients.
+#           take more than twice as long as its gradients.
 # So:       the trainer here has a Muon of its own, which calculates in float32 on a CPU.
 #
 # Needs network for the installation. PYTHON is a Python 3.10 or newer; a PyTorch that it has is used if it is 2.11.0.

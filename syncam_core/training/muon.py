@@ -19,7 +19,7 @@ class MatrixMuon(torch.optim.Optimizer):
     A convolution's kernel is the matrix (out channels, rest). The step is `lr sqrt(max(1, rows / columns))` long, the
     weight decay decoupled. Like torch.optim.Muon, whose states it reads and which may read its; matrices of one shape are
     taken together, and a CPU calculates in float32: few have instructions for bfloat16, and without them PyTorch's steps
-    took six times as long as the gradients of a small model (see docs/training.md).
+    took more than twice as long as the gradients of a small model (see docs/training.md).
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], *, lr: float, weight_decay: float, ns_steps: int):
