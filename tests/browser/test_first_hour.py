@@ -351,6 +351,33 @@ def test_a_sentence_is_seen_whole_though_its_node_grows_over_the_one_below(page,
     picture(page, f"sentence_over_the_node_below_{renderer(request)}")
 
 
+def test_a_node_takes_no_more_room_for_a_sentence_that_is_laid_out_late(page):
+    height = in_app(
+        page,
+        """
+        const style = document.createElement('style');
+        style.textContent = 'textarea { width: 20px !important; min-width: 0 !important }';
+        document.head.append(style);
+        app.graph.clear();
+        const [node, meter] = ['SynCamRigOrbit', 'SynCamRigMeter'].map((type, i) => {
+            const node = LiteGraph.createNode(type); node.pos = [100 + 500 * i, 150]; app.graph.add(node); return node; });
+        node.connect(0, meter, 0);
+        app.canvas.ds.reset();
+        node.widgets.find(w => w.name == 'azimuths').value = 'front';
+        await app.queuePrompt(0, 1);
+        const told = () => [...document.querySelectorAll('textarea')].find(b => b.value.startsWith("'azimuths' holds"));
+        for (let i = 0; i < 300 && !told()?.clientHeight; i += 1) await new Promise(requestAnimationFrame);
+        for (let i = 0; i < 3; i += 1) await new Promise(requestAnimationFrame);
+        style.remove();
+        await new Promise(resolve => setTimeout(resolve, 1000));
+        const { scrollHeight, clientHeight } = told();
+        return [scrollHeight, clientHeight];
+        """,
+    )
+    assert height[0] <= height[1] + 1, "seen whole"
+    assert height[1] < 200
+
+
 def test_what_is_refused_when_queued_stands_on_the_node_and_goes_with_the_next_run(page, request):
     in_app(
         page,

@@ -28,7 +28,7 @@ export function addText(node, name, label, role) {
   return widget;
 }
 
-const REDRAWS = 10; // that Nodes 2.0 may take until the text is there
+const REDRAWS = 20; // that the host may take until the text is there, and as wide as the node
 
 /**
  * Once the text is drawn: the node grows by what is hidden of it, and lies over the other nodes of Nodes 2.0 while it shows
@@ -40,7 +40,8 @@ function fit(node, name, redraws = REDRAWS) {
     if (!widget || node.graph !== app.canvas.graph) return; // gone, or another graph's node of this id is shown
     const element = document.querySelector(`[data-node-id="${node.id}"]`);
     const boxes = element ? [...element.querySelectorAll("textarea")] : [widget.element];
-    const box = boxes.find((one) => one?.value === widget.value && one.clientHeight);
+    const isLaidOut = ({ clientWidth, clientHeight }) => clientHeight && clientWidth > node.size[0] / 2;
+    const box = boxes.find((one) => one?.value === widget.value && isLaidOut(one));
     element?.toggleAttribute(IN_FRONT, true);
     const hidden = box ? box.scrollHeight - box.clientHeight : 0;
     // in Nodes 2.0 what the node is larger by is not the text's
