@@ -10,14 +10,14 @@
 Which ComfyUI: the one that COMFYUI_PATH names; else the one in whose custom_nodes folder this checkout stands; else a
 pinned release, set up once in a per-user cache folder. Into the first two nothing is installed and nothing is written.
 
-The whole suite is run with that ComfyUI; then, with a pinned one and without --pinned, the browser tests once more with the
-newest frontend and, at the same time, the tests that need no ComfyUI with the newest libraries. What the package index has is looked
-up once a week; without a network, what the cache holds is used. A table at the end says which versions were tested.
+The whole suite is run with that ComfyUI; then, with a pinned one and without --pinned, the browser tests once more with
+the newest frontend, and the tests that need no ComfyUI with the newest libraries. What the package index has is looked up
+once a week; without a network, what the cache holds is used. A table at the end says which versions were tested.
 """
 
 # Only the standard library, here and in the dev_*.py files: dev_host.py finds the ComfyUI, dev_install.py sets the
-# pinned one up, dev_layers.py what is newer than it, dev_pack.py shows it this checkout, dev_server.py starts it and runs a job on it, dev_terminal.py talks
-# to the person.
+# pinned one up, dev_layers.py what is newer than it, dev_pack.py shows it this checkout, dev_server.py starts it and runs
+# a job on it, dev_terminal.py talks to the person.
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from pathlib import Path
 
 from dev_host import Comfy, environment_for_tests, find_comfy
 from dev_install import DEFAULT_HOST, HOSTS, PACK, PYTHON_MIN, ROOT, cache_folder, find_python
-from dev_layers import Layer, further_layers, run_layers, table, versions_of
+from dev_layers import Layer, further_layers, on_all_cores, run_layers, table, usable_cores, versions_of
 from dev_pack import show_pack
 from dev_server import (
     answers,
@@ -189,8 +189,9 @@ def test(options: argparse.Namespace, extra: list[str]) -> int:
         arguments = [*side_by_side(extra), *extra]
         pinned = Layer(f"ComfyUI {comfy.version}", comfy.python, environment, arguments, versions_of(comfy.python))
         codes = [run_all(comfy, [*LINT, *([] if extra else [TYPES])], environment)]
-        codes += [run_layers(some, run_in_foreground) for some in ([pinned], further)]
-        code, layers = next((code for code in reversed(codes) if code), 0), [pinned, *further]
+        layers = [pinned, *further]
+        codes.append(run_layers(layers, run_in_foreground))
+        code = next((code for code in reversed(codes) if code), 0)
     if layers and (asked or len(layers) > 1):
         say(table(layers))
     return code
@@ -211,7 +212,7 @@ def run_all(comfy: Comfy, commands: list[list[str]], environment: dict[str, str]
 def side_by_side(extra: list[str], cores: int | None = None) -> list[str]:
     """The options with which pytest uses the cores; none where its arguments decide that, or leave little to share.
 
-    One file is one process's work. More processes than six would only wait for the browser tests, which share one.
+    One file is one process's work.
     """
     cores = cores or usable_cores()
     names = [argument.partition("=")[0] for argument in extra]
@@ -221,11 +222,7 @@ def side_by_side(extra: list[str], cores: int | None = None) -> list[str]:
     files = {path for path in paths if path.endswith(".py")}
     if cores < 2 or (len(files) == 1 and not any(os.path.isdir(ROOT / path) for path in paths)):
         return []
-    return ["-n", str(min(cores, 6))]
-
-
-def usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return on_all_cores(cores)
 
 
 def run_in_foreground(command: list[str], environment: dict[str, str]) -> int:

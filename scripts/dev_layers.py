@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -114,8 +113,8 @@ def further_layers(
 def frontend_layer(comfy: Comfy, environment: dict[str, str], wanted: str, extra: list[str], look: bool) -> Layer:
     """The browser tests with a newer frontend; raises Problem where there is none."""
     version, folder = find_frontend(comfy, wanted, look)
-    environment = {"OMP_NUM_THREADS": "1", **environment, "SYNCAM_FRONTEND": str(folder)}
-    arguments = with_folders(extra, ["-n", "0"], ("tests/browser",))
+    environment = {**environment, "SYNCAM_FRONTEND": str(folder)}
+    arguments = with_folders(extra, on_all_cores(), ("tests/browser",))
     return Layer(f"frontend {version}", comfy.python, environment, arguments, versions_of(comfy.python, version))
 
 
@@ -181,14 +180,18 @@ def libraries_layer(comfy: Comfy, extra: list[str], look: bool) -> Layer:
     told = versions_of(python)
     if told == ", ".join(part for part in versions_of(comfy.python).split(", ") if not part.startswith("frontend")):
         raise Problem("the newest libraries for this Python are those that the pinned host has already.")
-    environment = {"OMP_NUM_THREADS": "1", **isolated_environment()}
-    return Layer("newest libraries", python, environment, with_folders(extra, beside_the_browser(), CORE_TESTS), told)
+    arguments = with_folders(extra, on_all_cores(), CORE_TESTS)
+    return Layer("newest libraries", python, isolated_environment(), arguments, told)
 
 
-def beside_the_browser() -> list[str]:
-    """pytest's processes next to the browser tests, which are one."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return ["-n", str(min(cores - 1, 6))] if cores > 2 else ["-n", "0"]
+def usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def on_all_cores(cores: int | None = None) -> list[str]:
+    """The options with which pytest shares the tests between processes. More than six would only wait for the dearest."""
+    cores = cores or usable_cores()
+    return ["-n", str(min(cores, 6))] if cores > 1 else ["-n", "0"]
 
 
 def newest_python() -> str:
@@ -250,28 +253,14 @@ def site_packages(python: Path) -> Path:
 
 
 def run_layers(layers: list[Layer], in_foreground: Callable[[list[str], dict[str, str]], int]) -> int:
-    """Run the first layer on the terminal and the others meanwhile, their output after it; the last failure's code."""
-    running: list[tuple[subprocess.Popen[bytes], Path]] = []
+    """Run one layer after another, each of which uses all cores, whatever the ones before found; the last failure's code."""
     codes = []
     with tempfile.TemporaryDirectory() as folder:
-        numbers = [Path(folder, f"{index}.json") for index in range(len(layers))]
-        environments = [{**layer.environment, NUMBERS: str(numbers[index])} for index, layer in enumerate(layers)]
-        try:
-            for layer, environment in zip(layers[1:], environments[1:], strict=True):
-                say(f"At the same time: {layer.title}; what it prints follows.")
-                log = Path(folder, f"{len(running)}.log")
-                with log.open("wb") as output:
-                    streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
-                    running.append((subprocess.Popen(layer.command, cwd=ROOT, env=environment, **streams), log))
-            codes += [in_foreground(layer.command, environments[0]) for layer in layers[:1]]
-            for process, log in running:
-                codes.append(process.wait())
-                print(log.read_text("utf-8", "replace"), flush=True)
-        finally:
-            for process, _ in running:
-                process.kill()
-        for layer, code, file in zip(layers, codes, numbers, strict=True):
-            layer.result = result_of(file, code)
+        for index, layer in enumerate(layers):
+            numbers = Path(folder, f"{index}.json")
+            say(f"Testing: {layer.title}")
+            codes.append(in_foreground(layer.command, {**layer.environment, NUMBERS: str(numbers)}))
+            layer.result = result_of(numbers, codes[-1])
     return next((code for code in reversed(codes) if code), 0)
 
 

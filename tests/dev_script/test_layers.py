@@ -1,4 +1,4 @@
-"""The newest frontend and the newest libraries: fetched with real pip from tiny packages, kept, and run side by side."""
+"""The newest frontend and the newest libraries: fetched with real pip from tiny packages, kept, and run one after the other."""
 
 import json
 import os
@@ -91,7 +91,7 @@ def test_what_cannot_be_had_or_is_not_newer_is_left_out_with_one_sentence(index,
 def test_the_layer_of_a_frontend_runs_the_browser_tests_with_it(index):
     add_frontend(index, "1.10.2")
     (layer,) = dev_layers.further_layers(PINNED, {"A": "b"}, "newest", "pinned", [], look=False)
-    assert layer.command == [sys.executable, "-m", "pytest", "-n", "0", "tests/browser"]
+    assert layer.command == [sys.executable, "-m", "pytest", *dev_layers.on_all_cores(), "tests/browser"]
     assert (Path(layer.environment["SYNCAM_FRONTEND"]) / "index.html").read_text() == "frontend 1.10.2"
     assert layer.environment["A"] == "b"
     assert layer.versions.endswith("frontend 1.10.2")
@@ -191,19 +191,29 @@ def numbers(**counts):
     return f"echo '{json.dumps(counts)}' > $SYNCAM_NUMBERS"
 
 
-def test_layers_run_at_the_same_time_and_every_result_is_in_the_table(tmp_path, capfd):
+def in_foreground(command, environment):
+    return subprocess.call(command, env=environment)
+
+
+def test_layers_run_one_after_another_and_every_result_is_in_the_table(tmp_path, capfd):
+    ended, running = tmp_path / "ended", tmp_path / "running"
+    alone = f"mkdir {running} || exit 9; sleep 0.1; rmdir {running}"
     layers = [
+        stand_in(tmp_path, "first", f"{alone}; {numbers(passed=3, skipped=1)}; echo first >> {ended}"),
         stand_in(
-            tmp_path, "first", f"{numbers(passed=3, skipped=1)}; while [ ! -e {tmp_path}/met ]; do sleep 0.05; done"
+            tmp_path, "second", f"{alone}; echo said; {numbers(failed=2, passed=1)}; echo second >> {ended}; exit 1"
         ),
-        stand_in(
-            tmp_path, "second", f"touch {tmp_path}/met; echo said meanwhile; {numbers(failed=2, passed=1)}; exit 1"
-        ),
-        stand_in(tmp_path, "third", "exit 3"),
+        stand_in(tmp_path, "third", f"{alone}; echo third >> {ended}; exit 3"),
     ]
-    code = dev_layers.run_layers(layers, lambda command, environment: subprocess.call(command, env=environment))
-    assert code == 3
-    assert "said meanwhile" in capfd.readouterr().out
+    assert dev_layers.run_layers(layers, in_foreground) == 3
+    assert ended.read_text().split() == ["first", "second", "third"]
+    told = capfd.readouterr()
+    assert "said" in told.out
+    assert [line for line in told.err.splitlines() if line.startswith("Testing")] == [
+        "Testing: first",
+        "Testing: second",
+        "Testing: third",
+    ]
     assert dev_layers.table(layers).splitlines() == [
         "first   3 passed, 1 skipped",
         "        first 1.0",
@@ -214,25 +224,25 @@ def test_layers_run_at_the_same_time_and_every_result_is_in_the_table(tmp_path, 
     ]
 
 
-def test_who_stops_the_first_layer_stops_them_all(tmp_path):
-    layers = [stand_in(tmp_path, "first", ""), stand_in(tmp_path, "second", f"echo $$ > {tmp_path}/id; exec sleep 60")]
+def test_an_earlier_layers_failure_is_that_of_the_run(tmp_path):
+    layers = [stand_in(tmp_path, "first", "exit 5"), stand_in(tmp_path, "second", numbers(passed=1))]
+    assert dev_layers.run_layers(layers, in_foreground) == 5
+
+
+def test_who_stops_a_layer_stops_them_all(tmp_path):
+    layers = [stand_in(tmp_path, "first", ""), stand_in(tmp_path, "second", f"touch {tmp_path}/begun")]
 
     def stopped(command, environment):
-        while not (tmp_path / "id").is_file() or not (tmp_path / "id").read_text():
-            time.sleep(0.05)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         dev_layers.run_layers(layers, stopped)
-    process = int((tmp_path / "id").read_text())
-    for _ in range(100):
-        try:
-            os.waitpid(process, os.WNOHANG)
-            os.kill(process, 0)
-        except (ProcessLookupError, ChildProcessError):
-            return
-        time.sleep(0.05)
-    pytest.fail("the other layer still runs")
+    assert not (tmp_path / "begun").exists()
+
+
+@pytest.mark.parametrize(("cores", "options"), [(1, ["-n", "0"]), (2, ["-n", "2"]), (64, ["-n", "6"])])
+def test_a_layer_uses_all_cores_up_to_six(cores, options):
+    assert dev_layers.on_all_cores(cores) == options
 
 
 def test_pytest_leaves_its_numbers_for_the_table(tmp_path):

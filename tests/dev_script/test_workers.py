@@ -29,10 +29,11 @@ def test_it(number, request):
 FILES = ("tests/a/test_first.py", "tests/a/test_second.py", "tests/server/test_one.py", "tests/server/test_two.py")
 
 
-def test_what_shares_a_server_runs_in_one_process_and_the_costliest_begins(tmp_path):
+def run_of(tmp_path, *files):
+    """What tests of a small suite say of themselves, two processes at work: [node id, process, threads], in order."""
     (tmp_path / "said").mkdir()
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\n")
-    for file in FILES:
+    for file in files:
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text(TEST)
     (tmp_path / "tests" / "conftest.py").write_text(CONFTEST)
@@ -41,9 +42,12 @@ def test_what_shares_a_server_runs_in_one_process_and_the_costliest_begins(tmp_p
     environment |= {"PYTHONPATH": str(HELPERS), "SAID": str(tmp_path / "said")}
     command = [sys.executable, "-m", "pytest", "-n", "2", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert "12 passed" in done.stdout, done.stdout + done.stderr
+    assert f"{3 * len(files)} passed" in done.stdout, done.stdout + done.stderr
+    return [json.loads(file.read_text()) for file in sorted((tmp_path / "said").iterdir())]
 
-    said = [json.loads(file.read_text()) for file in sorted((tmp_path / "said").iterdir())]
+
+def test_what_shares_a_server_runs_in_one_process_and_the_costliest_begins(tmp_path):
+    said = run_of(tmp_path, *FILES)
     processes = {}
     for nodeid, process, _ in said:
         processes.setdefault(workers.unit_of(nodeid), set()).add(process)
@@ -53,6 +57,18 @@ def test_what_shares_a_server_runs_in_one_process_and_the_costliest_begins(tmp_p
     first = {process: nodeid for nodeid, process, _ in reversed(said)}
     assert "tests/server/test_one.py::test_it[0]" in first.values()
     assert {threads for *_, threads in said} == {str(max(1, len(os.sched_getaffinity(0)) // 2))}
+
+
+def test_files_of_browser_tests_share_one_process_beside_others_and_are_shared_out_alone(tmp_path):
+    browser = [f"tests/browser/test_{name}.py" for name in ("one", "two", "three", "four")]
+    for folder, files, expected in (("all", [*browser, *FILES[:2]], 1), ("alone", browser, 2)):
+        (tmp_path / folder).mkdir()
+        said = run_of(tmp_path / folder, *files)
+        assert len({process for nodeid, process, _ in said if nodeid.startswith("tests/browser/")}) == expected
+        by_file = {}
+        for nodeid, process, _ in said:
+            by_file.setdefault(nodeid.partition("::")[0], set()).add(process)
+        assert all(len(ids) == 1 for ids in by_file.values())
 
 
 def test_a_file_that_starts_its_own_servers_is_a_unit_of_its_own():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+BROWSER = "tests/browser/"
 # Tests that share a server or a browser, each one unit of work; every other file is a unit of its own.
-SHARED = ("tests/browser/", "tests/server/")
+SHARED = (BROWSER, "tests/server/")
 ALONE = ("tests/server/test_two_checkouts.py", "tests/server/test_farm.py")  # start their own servers
 # The costliest units begin first, so that no long one is left for the end when the other processes have run dry.
 COSTLIEST = (
@@ -32,10 +34,17 @@ def rank(nodeid: str) -> int:
 
 
 class UnitScheduling(LoadScopeScheduling):
-    """Hands out units of work, one after another, in the order in which they were collected."""
+    """Hands out units of work, one after another, in the order in which they were collected.
+
+    Where only the browser is tested, its files are units: every process has its own browser, for all that it is given.
+    """
+
+    @cached_property
+    def only_browser(self) -> bool:
+        return all(nodeid.startswith(BROWSER) for nodeid in self.collection)
 
     def _split_scope(self, nodeid: str) -> str:
-        return unit_of(nodeid)
+        return nodeid.partition("::")[0] if self.only_browser else unit_of(nodeid)
 
 
 class Workers:

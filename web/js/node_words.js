@@ -1,6 +1,6 @@
-// Shows on a node what it says of its run: the warning of SynCam Encode Cameras, sounds that are left out, the files of SynCam Save Edit. The words
-// come with the node's output, so that the host repeats them when it answers a run from its cache, and they go when
-// there is nothing to say any more.
+// Shows on a node what it says of its run: the warning of SynCam Encode Cameras, sounds that are left out, the files of
+// SynCam Save Edit. The words come with the node's output, so that the host repeats them when it answers a run from its
+// cache, and they go when there is nothing to say any more.
 
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
