@@ -107,11 +107,11 @@ class Look(NamedTuple):
     cut: list[str]
 
 
-def out_of_frame(look: Look) -> list[tuple[str, str]]:
+def out_of_frame(boxes: list, groups: list) -> list[tuple[str, str]]:
     """Nodes whose title lies in a group, but who stand over its frame, and the group."""
     over = []
-    for title, x, y, width, height in look.groups:
-        for name, left, top, right, bottom in look.boxes:
+    for title, x, y, width, height in groups:
+        for name, left, top, right, bottom in boxes:
             is_in = x <= left < x + width and y <= top < y + height
             if is_in and (right > x + width + 1 or bottom > y + height + 1):
                 over.append((name, title))
@@ -145,7 +145,7 @@ def test_every_template_is_readable_when_it_is_opened_with_no_node_on_another_an
         assert overlapping(look.boxes) == [], name
         assert backwards(look.boxes, look.wires) == [], name
         assert len(look.groups) >= 2, name
-        assert out_of_frame(look) == [], name
+        assert out_of_frame(look.boxes, look.groups) == [], name
         assert look.red == [], name
     assert {name: look.scale for name, look in looks.items() if look.scale < LEAST_SCALE} == {}
 
@@ -173,8 +173,10 @@ def test_nothing_overlaps_after_a_run_that_shows_films_on_its_nodes(page, reques
         opened(page, template(name))
         in_app(page, "app.graph._nodes.flatMap(n => n.widgets ?? []).find(w => w.name == 'steps').value = 2")
         assert in_app(page, RUN) == ["execution_success", ""]
-        assert overlapping(settled(page, BOXES, quiet_s=1)) == [], name  # films load, and their nodes grow
+        boxes = settled(page, BOXES, quiet_s=1)  # films load, and their nodes grow
         picture(page, f"{name}_after_its_run_{renderer(request)}")
+        assert overlapping(boxes) == [], name
+        assert out_of_frame(boxes, in_app(page, STATE)[1]) == [], name
 
 
 def test_a_seed_that_is_clicked_on_its_sheet_is_sampled_next_and_nothing_is_scouted_twice(page, request):
