@@ -395,6 +395,22 @@ def test_saved_files_play_and_files_that_are_gone_are_explained_in_the_users_lan
     assert page.locator(".sp-player").get_attribute("aria-label") == words["player"]
 
 
+def test_a_film_that_fits_into_memory_is_kept_whole_so_that_nothing_is_decoded_while_it_plays(page_again):
+    size, budget = {"width": 832, "height": 480}, 400e6
+    plans = page_again().evaluate(
+        """async ([views, lengths, budget]) => {
+            const { plan } = await import('/extensions/ComfyUI-SynCam/js/player/reel.mjs');
+            return lengths.map(frames => plan(views, frames, budget));
+        }""",
+        [[size] * 8, list(range(2, 601)), budget],
+    )
+    for frames, plan in enumerate(plans, start=2):
+        held = 4 * 8 * size["width"] * size["height"] * plan["scale"] ** 2 * plan["room"]
+        assert held <= budget * (1 + 1e-9)
+        assert plan["room"] == frames or plan["scale"] == 0.35, frames
+        assert plan["room"] >= min(frames, 200)
+
+
 def test_cut_lists_are_read_as_the_edit_node_reads_them(page_again):
     page = page_again()
     names = ["front", "b", "left, high", "Élan"]

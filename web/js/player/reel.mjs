@@ -15,11 +15,12 @@ const AHEAD = 0.85; // the share of what can be kept that lies in front of the f
 const shown = () =>
   new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
 
-/** How large pictures are kept, and how many frames of them. */
+/** How large pictures are kept, and how many frames of them: all, unless they would be smaller than SMALLEST_SCALE. */
 export function plan(views, frames, budget = BUDGET_BYTES) {
   const pixels = views.reduce((sum, view) => sum + view.width * view.height, 0);
-  const scale = Math.min(1, Math.max(SMALLEST_SCALE, Math.sqrt(budget / (4 * pixels * frames))));
-  return { scale, room: Math.max(2, Math.min(frames, Math.floor(budget / (4 * pixels * scale * scale)))) };
+  const fitting = Math.sqrt(budget / (4 * pixels * frames));
+  if (fitting >= SMALLEST_SCALE) return { scale: Math.min(1, fitting), room: frames };
+  return { scale: SMALLEST_SCALE, room: Math.max(2, Math.floor(budget / (4 * pixels * SMALLEST_SCALE ** 2))) };
 }
 
 /** One view's video, of which single frames are asked. */
